@@ -1,0 +1,13 @@
+//! Encodings: RLP, the key-value store's msgpack, and flow-go's JSON.
+//!
+//! Every decoder is strict: one value has one encoding, nothing may follow it, and no length is
+//! believed before the bytes for it are there.
+
+mod entities;
+pub mod msgpack;
+pub mod rlp;
+pub mod service_event;
+pub mod snapshot;
+mod state;
+
+pub use entities::{Entity, entity_id, payload_hash, sha3_256};

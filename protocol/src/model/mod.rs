@@ -1,0 +1,28 @@
+//! Flow's entities as plain values: blocks, certificates, epochs and the protocol state.
+//!
+//! Nothing here judges a value; rules live in [`crate::hotstuff`] and [`crate::protocol_state`].
+
+mod block;
+mod certificate;
+mod epoch;
+mod execution;
+mod identifier;
+mod service_event;
+mod state;
+
+pub use block::{Block, CollectionGuarantee, Header, Payload, PayloadRoots};
+pub use certificate::{QuorumCertificate, TimeoutCertificate};
+pub use epoch::{
+    BLS_PUBLIC_KEY_LEN, BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochRecover, EpochSetup,
+    IdentitySkeleton, NETWORK_KEY_LEN, NetworkKey, RANDOM_SOURCE_LEN, Role,
+};
+pub use execution::{
+    AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Seal,
+};
+pub use identifier::{Identifier, IdentifierError};
+pub use service_event::{ServiceEvent, VersionBeacon, VersionBoundary};
+pub use state::{
+    DynamicIdentityEntry, EpochExtension, EpochPhase, EpochStateContainer, EpochStateEntry,
+    ExecutionMeteringParameters, ExecutionParameters, KV_STORE_VERSION_MAX, KvStore,
+    MagnitudeVersion, UpdatableField, ViewBasedActivator,
+};
