@@ -1,1 +1,147 @@
-//! Placeholder.
+//! The protocol state and the step from a block's parent to the block.
+//!
+//! [`evolve`] computes the state a block commits to from its parent's state, the block's view
+//! and the service events of the results it seals; [`sealing`] gathers those events. Three state
+//! machines read them, each of them the parent's key-value store and never one another's output:
+//! version upgrade, epochs, set value.
+//!
+//! Nothing here trusts an event: a service event that breaks a rule is ignored or sends the
+//! network into epoch fallback mode, as flow-go decides it. It never stops the step. The step
+//! must never change a parent state, nor hash or copy anything for a block that changes nothing.
+
+mod epochs;
+mod identity_table;
+pub mod sealing;
+mod set_value;
+mod state;
+#[cfg(test)]
+mod testing;
+mod version_upgrade;
+
+pub use identity_table::{
+    EpochIdentities, Identity, IdentityTableError, ParticipationStatus, identity_table,
+    next_identity_table,
+};
+pub use state::{
+    EpochEvents, EpochName, ProtocolState, ProtocolStateError, UntrustedProtocolState,
+};
+
+use crate::codec::Entity;
+use crate::model::{KV_STORE_VERSION_MAX, ServiceEvent};
+use alloc::sync::Arc;
+
+/// Computes the protocol state as of a block.
+///
+/// `events` are the service events of the results sealed by the candidate, ordered by the height
+/// of the sealed block (see [`sealing::order_seals`]). When the candidate changes nothing, the
+/// answer is the parent's very [`Arc`]. Follows flow-go
+/// `state/protocol/protocol_state/state/mutable_protocol_state.go`.
+///
+/// # Errors
+/// When the candidate's version is none this crate knows ([`StepError::UnsupportedVersion`]).
+/// The other errors are exceptions: no chain of valid blocks leads to them.
+pub fn evolve(
+    parent: &Arc<ProtocolState>,
+    candidate_view: u64,
+    events: &[&ServiceEvent],
+) -> Result<Arc<ProtocolState>, StepError> {
+    let version = version_upgrade::version_at(parent.kv(), candidate_view);
+    let epochs = epochs::evolve(parent, candidate_view, events)?;
+    if version == parent.version() && epochs.is_none() && events.is_empty() {
+        return Ok(Arc::clone(parent));
+    }
+    let mut kv = version_upgrade::replicate(parent.kv(), version)?;
+    version_upgrade::apply(&mut kv, parent.kv(), candidate_view, events);
+    set_value::apply(&mut kv, events);
+    let epochs = match epochs {
+        Some(evolved) => parent.epochs().succeed(evolved),
+        None => Arc::clone(parent.epochs()),
+    };
+    kv.epoch_state_id = epochs.id;
+    if kv == *parent.kv() {
+        return Ok(Arc::clone(parent));
+    }
+    let id = kv.id();
+    Ok(Arc::new(ProtocolState::from_step(id, kv, epochs)))
+}
+
+/// Why no protocol state follows from a parent state and a candidate block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepError {
+    /// The network upgraded to a version this crate does not know.
+    #[error(
+        "unsupported protocol state version, expected at most {KV_STORE_VERSION_MAX}, \
+         found {found}"
+    )]
+    UnsupportedVersion {
+        /// Version that becomes active.
+        found: u64,
+    },
+    /// The active version is neither the parent's nor the one after it.
+    #[error("expected protocol state version {parent} or the one after it, found {found}")]
+    VersionChange {
+        /// Version of the parent state.
+        parent: u64,
+        /// Version that becomes active.
+        found: u64,
+    },
+    /// The current epoch is over, and the next one does not begin at the candidate's view.
+    #[error("expected the next epoch to begin at view {view} or before, found {first_view}")]
+    NextEpochNotReached {
+        /// The candidate's view.
+        view: u64,
+        /// First view of the next epoch.
+        first_view: u64,
+    },
+    /// An epoch would reach beyond the highest view.
+    #[error("an epoch extension of {count} views after view {final_view} has no final view")]
+    ViewOverflow {
+        /// Final view before the extension.
+        final_view: u64,
+        /// Views to add.
+        count: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{setup_event, state};
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn returns_the_parent_itself_when_nothing_changes() {
+        let parent = state();
+        let quiet = evolve(&parent, 101, &[]).unwrap();
+        assert!(Arc::ptr_eq(&parent, &quiet));
+        let low = ServiceEvent::SetEpochExtensionViewCount { value: 1 };
+        let ignored = evolve(&parent, 101, &[&low]).unwrap();
+        assert!(Arc::ptr_eq(&parent, &ignored));
+    }
+
+    #[test]
+    fn shares_the_epoch_state_when_only_a_value_changes() {
+        let parent = state();
+        let event = ServiceEvent::SetEpochExtensionViewCount { value: 77 };
+        let next = evolve(&parent, 101, &[&event]).unwrap();
+        assert_ne!(next.id(), parent.id());
+        assert_eq!(next.epoch_state_id(), parent.epoch_state_id());
+        assert!(Arc::ptr_eq(next.epoch_state(), parent.epoch_state()));
+    }
+
+    #[test]
+    fn a_stepped_state_equals_the_state_of_its_parts() {
+        let parent = state();
+        let events = vec![setup_event(&parent)];
+        let next = evolve(&parent, 101, &events.iter().collect::<vec::Vec<_>>()).unwrap();
+        let rebuilt = ProtocolState::new(UntrustedProtocolState {
+            kv: next.kv().clone(),
+            epoch_state: (**next.epoch_state()).clone(),
+            previous: None,
+            current: next.events(EpochName::Current).unwrap().clone(),
+            next: next.events(EpochName::Next).cloned(),
+        });
+        assert_eq!(rebuilt.unwrap(), *next);
+    }
+}

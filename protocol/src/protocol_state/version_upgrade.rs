@@ -1,0 +1,196 @@
+//! First state machine: which version the protocol state has, and when it changes.
+//!
+//! Follows flow-go `state/protocol/protocol_state/kvstore/upgrade_statemachine.go` and, for the
+//! change itself, `kvstore/models.go`.
+
+use super::StepError;
+use crate::model::{
+    ExecutionMeteringParameters, ExecutionParameters, KV_STORE_VERSION_MAX, KvStore,
+    MagnitudeVersion, ServiceEvent, UpdatableField, ViewBasedActivator,
+};
+
+/// Version in force at a view.
+pub(super) fn version_at(parent: &KvStore, view: u64) -> u64 {
+    match parent.version_upgrade {
+        Some(upgrade) if view >= upgrade.activation_view => upgrade.data,
+        _ => parent.version,
+    }
+}
+
+/// The parent's store in the given version: the same, or the one after it.
+pub(super) fn replicate(parent: &KvStore, version: u64) -> Result<KvStore, StepError> {
+    if version == parent.version {
+        return Ok(parent.clone());
+    }
+    if version > KV_STORE_VERSION_MAX {
+        return Err(StepError::UnsupportedVersion { found: version });
+    }
+    if parent.version.checked_add(1) != Some(version) {
+        return Err(StepError::VersionChange {
+            parent: parent.version,
+            found: version,
+        });
+    }
+    let execution = (version == 3).then(default_execution_parameters);
+    Ok(KvStore {
+        version,
+        execution,
+        ..parent.clone()
+    })
+}
+
+/// Schedules the version upgrades among the events; those that break a rule are ignored.
+pub(super) fn apply(kv: &mut KvStore, parent: &KvStore, view: u64, events: &[&ServiceEvent]) {
+    for event in events {
+        if let ServiceEvent::ProtocolStateVersionUpgrade {
+            new_protocol_state_version: version,
+            active_view,
+        } = **event
+        {
+            let upgrade = ViewBasedActivator {
+                data: version,
+                activation_view: active_view,
+            };
+            if is_acceptable(&upgrade, kv, parent, view) {
+                kv.version_upgrade = Some(upgrade);
+            }
+        }
+    }
+}
+
+fn is_acceptable(
+    upgrade: &ViewBasedActivator<u64>,
+    kv: &KvStore,
+    parent: &KvStore,
+    view: u64,
+) -> bool {
+    // Every replica must have finalized the schedule before the new version can be active.
+    let deadline = view.saturating_add(parent.finalization_safety_threshold);
+    if deadline >= upgrade.activation_view {
+        return false;
+    }
+    if parent.version.checked_add(1) != Some(upgrade.data) {
+        return false;
+    }
+    match kv.version_upgrade {
+        Some(pending) if pending.activation_view >= view => pending.data == upgrade.data,
+        _ => true,
+    }
+}
+
+/// What version 3 begins with: no weights, no memory limit, component versions 0.0.
+fn default_execution_parameters() -> ExecutionParameters {
+    let metering = ExecutionMeteringParameters {
+        execution_memory_limit: u64::MAX,
+        ..ExecutionMeteringParameters::default()
+    };
+    let zero = UpdatableField {
+        current_value: MagnitudeVersion::default(),
+        update: None,
+    };
+    ExecutionParameters {
+        metering: UpdatableField {
+            current_value: metering,
+            update: None,
+        },
+        execution_component_version: zero.clone(),
+        cadence_component_version: zero,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::kv;
+    use super::*;
+    use alloc::vec::Vec;
+
+    const THRESHOLD: u64 = 10;
+    const VIEW: u64 = 100;
+
+    fn scheduled(parent: &KvStore, events: &[(u64, u64)]) -> Option<ViewBasedActivator<u64>> {
+        let events: Vec<_> = events
+            .iter()
+            .map(|&(new_protocol_state_version, active_view)| {
+                ServiceEvent::ProtocolStateVersionUpgrade {
+                    new_protocol_state_version,
+                    active_view,
+                }
+            })
+            .collect();
+        let mut kv = parent.clone();
+        apply(&mut kv, parent, VIEW, &events.iter().collect::<Vec<_>>());
+        kv.version_upgrade
+    }
+
+    fn at(data: u64, activation_view: u64) -> Option<ViewBasedActivator<u64>> {
+        Some(ViewBasedActivator {
+            data,
+            activation_view,
+        })
+    }
+
+    #[test]
+    fn accepts_an_upgrade_after_the_threshold_only() {
+        let parent = kv(1, THRESHOLD);
+        assert_eq!(scheduled(&parent, &[(2, VIEW + THRESHOLD + 1)]), at(2, 111));
+        assert_eq!(scheduled(&parent, &[(2, VIEW + THRESHOLD)]), None);
+    }
+
+    #[test]
+    fn accepts_an_upgrade_by_one_version_only() {
+        let parent = kv(1, THRESHOLD);
+        assert_eq!(scheduled(&parent, &[(2, 200)]), at(2, 200));
+        for version in [0, 1, 3] {
+            assert_eq!(scheduled(&parent, &[(version, 200)]), None);
+        }
+    }
+
+    #[test]
+    fn reschedules_a_pending_upgrade_to_the_same_version_only() {
+        assert_eq!(
+            scheduled(&kv(1, THRESHOLD), &[(2, 200), (2, 300)]),
+            at(2, 300)
+        );
+        let mut parent = kv(1, THRESHOLD);
+        parent.version_upgrade = at(3, VIEW);
+        assert_eq!(scheduled(&parent, &[(2, 200)]), at(3, VIEW));
+        parent.version_upgrade = at(3, VIEW - 1);
+        assert_eq!(scheduled(&parent, &[(2, 200)]), at(2, 200));
+    }
+
+    #[test]
+    fn activates_at_the_view_and_not_before() {
+        let mut parent = kv(2, THRESHOLD);
+        parent.version_upgrade = at(3, 200);
+        assert_eq!(version_at(&parent, 199), 2);
+        assert_eq!(version_at(&parent, 200), 3);
+        let upgraded = replicate(&parent, 3).unwrap();
+        assert_eq!(upgraded.version_upgrade, at(3, 200));
+        let execution = upgraded.execution.unwrap();
+        assert_eq!(
+            execution.metering.current_value.execution_memory_limit,
+            u64::MAX
+        );
+        assert!(
+            execution
+                .metering
+                .current_value
+                .execution_effort_weights
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn names_a_version_it_does_not_know() {
+        let error = replicate(&replicate(&kv(2, THRESHOLD), 3).unwrap(), 4).unwrap_err();
+        assert_eq!(error, StepError::UnsupportedVersion { found: 4 });
+    }
+
+    #[test]
+    fn refuses_to_go_back_or_to_skip_a_version() {
+        for found in [0, 3] {
+            let error = replicate(&kv(1, THRESHOLD), found).unwrap_err();
+            assert_eq!(error, StepError::VersionChange { parent: 1, found });
+        }
+    }
+}
