@@ -1,1 +1,3 @@
-//! Placeholder.
+//! HotStuff as Flow runs it.
+
+pub mod finality;

@@ -215,5 +215,4 @@ fn weighted(setup: &EpochSetup, role: Role) -> impl Iterator<Item = Identifier> 
 }
 
 #[cfg(test)]
-#[path = "validation_tests.rs"]
 mod tests;
