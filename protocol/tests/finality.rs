@@ -1,5 +1,10 @@
 //! Finality of every block, and evidence of conflicts, against chains made by flow-go.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests; allowed by default only inside of test functions"
+)]
+
 mod common_step;
 
 use common_step::{Block, CHAINS, Chain};

@@ -1,5 +1,10 @@
 //! The step, sealing and identity tables against chains made by flow-go.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests; allowed by default only inside of test functions"
+)]
+
 mod common_step;
 
 use common_step::{CHAINS, Chain, entry, id, kv, text, uint};

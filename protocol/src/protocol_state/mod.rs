@@ -11,20 +11,21 @@
 
 mod epochs;
 mod identity_table;
+mod parts;
 pub mod sealing;
 mod set_value;
 mod state;
 #[cfg(test)]
 mod testing;
 mod version_upgrade;
+mod working;
 
 pub use identity_table::{
     EpochIdentities, Identity, IdentityTableError, ParticipationStatus, identity_table,
     next_identity_table,
 };
-pub use state::{
-    EpochEvents, EpochName, ProtocolState, ProtocolStateError, UntrustedProtocolState,
-};
+pub use parts::{ProtocolStateError, UntrustedProtocolState};
+pub use state::{EpochEvents, EpochName, ProtocolState};
 
 use crate::codec::Entity;
 use crate::model::{KV_STORE_VERSION_MAX, ServiceEvent};
@@ -62,7 +63,7 @@ pub fn evolve(
         return Ok(Arc::clone(parent));
     }
     let id = kv.id();
-    Ok(Arc::new(ProtocolState::from_step(id, kv, epochs)))
+    Ok(Arc::new(ProtocolState::from_checked(id, kv, epochs)))
 }
 
 /// Why no protocol state follows from a parent state and a candidate block.
@@ -108,7 +109,6 @@ pub enum StepError {
 mod tests {
     use super::testing::{setup_event, state};
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn returns_the_parent_itself_when_nothing_changes() {
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn a_stepped_state_equals_the_state_of_its_parts() {
         let parent = state();
-        let events = vec![setup_event(&parent)];
-        let next = evolve(&parent, 101, &events.iter().collect::<vec::Vec<_>>()).unwrap();
+        let event = setup_event(&parent);
+        let next = evolve(&parent, 101, &[&event]).unwrap();
         let rebuilt = ProtocolState::new(UntrustedProtocolState {
             kv: next.kv().clone(),
             epoch_state: (**next.epoch_state()).clone(),

@@ -2,10 +2,6 @@
 //!
 //! Kept apart from the crate's own decoders, so that a fault in them cannot hide one here.
 
-#![expect(
-    clippy::allow_attributes,
-    reason = "whether it is dead code depends on the test"
-)]
 #![allow(
     dead_code,
     unused_imports,

@@ -9,7 +9,7 @@ mod happy_path;
 mod transition;
 mod validation;
 
-use super::state::EvolvingEpochs;
+use super::working::EvolvingEpochs;
 use super::{ProtocolState, StepError};
 use crate::model::{DynamicIdentityEntry, EpochPhase, Identifier, ServiceEvent};
 use alloc::vec::Vec;
@@ -111,8 +111,12 @@ impl Machine {
     }
 }
 
+/// Nodes are in canonical order: a setup's are checked to be, and so are a given epoch state's.
 fn find(nodes: &[DynamicIdentityEntry], node_id: Identifier) -> Option<&DynamicIdentityEntry> {
-    nodes.iter().find(|node| node.node_id == node_id)
+    let index = nodes
+        .binary_search_by_key(&node_id, |node| node.node_id)
+        .ok()?;
+    nodes.get(index)
 }
 
 fn mark_ejected(nodes: &mut [DynamicIdentityEntry], node_id: Identifier) {
