@@ -1,0 +1,187 @@
+//! Key-value store: flow-go's identifiers and msgpack, both ways.
+
+mod common;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use weir_protocol::codec::Entity;
+use weir_protocol::codec::msgpack::MsgpackError;
+use weir_protocol::codec::rlp::Decoder;
+use weir_protocol::model::{
+    ExecutionMeteringParameters, ExecutionParameters, Identifier, KvStore, MagnitudeVersion,
+    UpdatableField, ViewBasedActivator,
+};
+
+#[test]
+fn primitives_are_flow_gos() {
+    let mut versions = [0; 4];
+    for vector in common::lines("primitives/kv_store.jsonl.gz") {
+        check(&vector, "id");
+        versions[vector["version"].as_u64().unwrap() as usize] += 1;
+    }
+    assert!(versions.iter().all(|count| *count > 0), "{versions:?}");
+}
+
+#[test]
+fn states_of_every_chain_are_flow_gos() {
+    for chain in common::chains() {
+        for vector in common::lines(&format!("{chain}/kv_states.jsonl.gz")) {
+            check(&vector, "protocol_state_id");
+        }
+    }
+}
+
+fn check(vector: &Value, id_field: &str) {
+    let expected = store(vector);
+    let version = expected.version;
+    let data = hex::decode(text(&vector["data"])).expect("is hexadecimal");
+    assert_eq!(KvStore::from_msgpack(version, &data).as_ref(), Ok(&expected));
+    assert_eq!(hex::encode(expected.to_msgpack()), hex::encode(&data));
+    assert_eq!(expected.id(), id(&vector[id_field]));
+    let rlp = expected.to_rlp();
+    let mut decoder = Decoder::new(&rlp);
+    assert_eq!(KvStore::decode(&mut decoder).as_ref(), Ok(&expected));
+    assert_eq!(decoder.finish(), Ok(()));
+    let other = if version == 3 { 2 } else { 3 };
+    assert!(KvStore::from_msgpack(other, &data).is_err());
+    for at in 0..data.len() {
+        assert!(KvStore::from_msgpack(version, &data[..at]).is_err());
+        let mut altered = data.clone();
+        altered[at] ^= 1;
+        if let Ok(store) = KvStore::from_msgpack(version, &altered) {
+            assert_eq!(store.to_msgpack(), altered);
+            assert_ne!(store, expected);
+        }
+    }
+}
+
+#[test]
+fn rejects_unknown_versions_and_trailing_bytes() {
+    let vector = &common::lines("primitives/kv_store.jsonl.gz")[0];
+    let store = store(vector);
+    let mut data = store.to_msgpack();
+    assert_eq!(
+        KvStore::from_msgpack(4, &data),
+        Err(MsgpackError::Version { max: 3, found: 4 })
+    );
+    data.push(0);
+    assert_eq!(
+        KvStore::from_msgpack(store.version, &data),
+        Err(MsgpackError::TrailingBytes { found: 1 })
+    );
+}
+
+#[test]
+fn reads_weights_in_any_order_and_writes_them_ascending() {
+    let weights: BTreeMap<u32, u64> = (0..40).map(|kind| (kind, u64::from(kind) * 3)).collect();
+    let store = with_weights(weights);
+    let data = store.to_msgpack();
+    assert_eq!(KvStore::from_msgpack(3, &data).as_ref(), Ok(&store));
+    let first = find(&data, &[0xce, 0, 0, 0, 0, 0xcf]);
+    let mut swapped = data.clone();
+    swapped[first..first + 28].rotate_left(14);
+    assert_ne!(swapped, data);
+    assert_eq!(KvStore::from_msgpack(3, &swapped).as_ref(), Ok(&store));
+    let mut repeated = data.clone();
+    repeated.copy_within(first..first + 5, first + 14);
+    assert_eq!(
+        KvStore::from_msgpack(3, &repeated),
+        Err(MsgpackError::RepeatedWeight { kind: 0 })
+    );
+}
+
+#[test]
+fn reads_absent_weights_as_none() {
+    let store = with_weights(BTreeMap::new());
+    let mut data = store.to_msgpack();
+    let name = b"ExecutionEffortWeights";
+    let at = find(&data, name) + name.len();
+    assert_eq!(data[at], 0x80);
+    data[at] = 0xc0;
+    assert_eq!(KvStore::from_msgpack(3, &data), Ok(store));
+}
+
+fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
+    let version = UpdatableField { current_value: MagnitudeVersion::default(), update: None };
+    KvStore {
+        version: 3,
+        version_upgrade: None,
+        epoch_state_id: Identifier([3; 32]),
+        epoch_extension_view_count: 100,
+        finalization_safety_threshold: 10,
+        execution: Some(ExecutionParameters {
+            metering: UpdatableField {
+                current_value: ExecutionMeteringParameters {
+                    execution_effort_weights: weights,
+                    ..ExecutionMeteringParameters::default()
+                },
+                update: None,
+            },
+            execution_component_version: version.clone(),
+            cadence_component_version: version,
+        }),
+    }
+}
+
+fn find(data: &[u8], pattern: &[u8]) -> usize {
+    data.windows(pattern.len()).position(|window| window == pattern).expect("is there")
+}
+
+fn store(vector: &Value) -> KvStore {
+    let fields = &vector["fields"];
+    let version = number(&vector["version"]);
+    KvStore {
+        version,
+        version_upgrade: activator(&fields["VersionUpgrade"], number),
+        epoch_state_id: id(&fields["EpochStateID"]),
+        epoch_extension_view_count: number(&fields["EpochExtensionViewCount"]),
+        finalization_safety_threshold: number(&fields["FinalizationSafetyThreshold"]),
+        execution: (version == 3).then(|| ExecutionParameters {
+            metering: updatable(&fields["ExecutionMeteringParameters"], metering),
+            execution_component_version: updatable(&fields["ExecutionComponentVersion"], magnitude),
+            cadence_component_version: updatable(&fields["CadenceComponentVersion"], magnitude),
+        }),
+    }
+}
+
+fn activator<T>(value: &Value, data: impl Fn(&Value) -> T) -> Option<ViewBasedActivator<T>> {
+    (!value.is_null()).then(|| ViewBasedActivator {
+        data: data(&value["Data"]),
+        activation_view: number(&value["ActivationView"]),
+    })
+}
+
+fn updatable<T>(value: &Value, data: impl Fn(&Value) -> T) -> UpdatableField<T> {
+    UpdatableField {
+        current_value: data(&value["CurrentValue"]),
+        update: activator(&value["Update"], data),
+    }
+}
+
+fn magnitude(value: &Value) -> MagnitudeVersion {
+    MagnitudeVersion { major: number(&value["Major"]), minor: number(&value["Minor"]) }
+}
+
+fn metering(value: &Value) -> ExecutionMeteringParameters {
+    let weights = |value: &Value| {
+        let pairs = value.as_object().expect("is an object").iter();
+        pairs.map(|(kind, weight)| (kind.parse().expect("is a kind"), number(weight))).collect()
+    };
+    ExecutionMeteringParameters {
+        execution_effort_weights: weights(&value["ExecutionEffortWeights"]),
+        execution_memory_weights: weights(&value["ExecutionMemoryWeights"]),
+        execution_memory_limit: number(&value["ExecutionMemoryLimit"]),
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().expect("is an unsigned integer")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("is text")
+}
+
+fn id(value: &Value) -> Identifier {
+    text(value).parse().expect("is an identifier")
+}
