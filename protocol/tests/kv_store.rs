@@ -35,7 +35,10 @@ fn check(vector: &Value, id_field: &str) {
     let expected = store(vector);
     let version = expected.version;
     let data = hex::decode(text(&vector["data"])).expect("is hexadecimal");
-    assert_eq!(KvStore::from_msgpack(version, &data).as_ref(), Ok(&expected));
+    assert_eq!(
+        KvStore::from_msgpack(version, &data).as_ref(),
+        Ok(&expected)
+    );
     assert_eq!(hex::encode(expected.to_msgpack()), hex::encode(&data));
     assert_eq!(expected.id(), id(&vector[id_field]));
     let rlp = expected.to_rlp();
@@ -102,7 +105,10 @@ fn reads_absent_weights_as_none() {
 }
 
 fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
-    let version = UpdatableField { current_value: MagnitudeVersion::default(), update: None };
+    let version = UpdatableField {
+        current_value: MagnitudeVersion::default(),
+        update: None,
+    };
     KvStore {
         version: 3,
         version_upgrade: None,
@@ -124,7 +130,9 @@ fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
 }
 
 fn find(data: &[u8], pattern: &[u8]) -> usize {
-    data.windows(pattern.len()).position(|window| window == pattern).expect("is there")
+    data.windows(pattern.len())
+        .position(|window| window == pattern)
+        .expect("is there")
 }
 
 fn store(vector: &Value) -> KvStore {
@@ -159,13 +167,18 @@ fn updatable<T>(value: &Value, data: impl Fn(&Value) -> T) -> UpdatableField<T> 
 }
 
 fn magnitude(value: &Value) -> MagnitudeVersion {
-    MagnitudeVersion { major: number(&value["Major"]), minor: number(&value["Minor"]) }
+    MagnitudeVersion {
+        major: number(&value["Major"]),
+        minor: number(&value["Minor"]),
+    }
 }
 
 fn metering(value: &Value) -> ExecutionMeteringParameters {
     let weights = |value: &Value| {
         let pairs = value.as_object().expect("is an object").iter();
-        pairs.map(|(kind, weight)| (kind.parse().expect("is a kind"), number(weight))).collect()
+        pairs
+            .map(|(kind, weight)| (kind.parse().expect("is a kind"), number(weight)))
+            .collect()
     };
     ExecutionMeteringParameters {
         execution_effort_weights: weights(&value["ExecutionEffortWeights"]),

@@ -4,6 +4,7 @@
 //! believed before the bytes for it are there.
 
 mod entities;
+mod json;
 pub mod msgpack;
 pub mod rlp;
 pub mod service_event;

@@ -1,1 +1,202 @@
-//! Placeholder.
+//! JSON of service events, as blocks carry it and as it comes from execution nodes.
+//!
+//! A block response names an event's type and gives its payload as JSON. Node keys, random source
+//! and signatures are base64; identifiers and random beacon keys are hexadecimal (flow-go
+//! `model/flow/service_event.go`, `model/encodable`).
+
+use super::json::epoch::{EjectNodeJson, ExtensionViewCountJson, VersionUpgradeJson};
+use super::json::{ReadJson, Write};
+use crate::model::{EpochCommit, EpochRecover, EpochSetup, ServiceEvent, VersionBeacon};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+
+/// Most bytes of a service event's JSON.
+///
+/// An epoch recovery takes some 0.6 KiB a node.
+pub const SERVICE_EVENT_LEN_MAX: usize = 8 * 1024 * 1024;
+
+impl ServiceEvent {
+    /// Reads the JSON payload of an event of the named type.
+    ///
+    /// # Errors
+    /// When the type is unknown, the payload is longer than [`SERVICE_EVENT_LEN_MAX`], or it is
+    /// not the JSON of such an event, with its fields and no others.
+    pub fn from_json(type_name: &str, payload: &[u8]) -> Result<Self, ServiceEventError> {
+        if payload.len() > SERVICE_EVENT_LEN_MAX {
+            return Err(ServiceEventError::TooLong {
+                max: SERVICE_EVENT_LEN_MAX,
+                found: payload.len(),
+            });
+        }
+        let kind = Kind::named(type_name).ok_or_else(|| ServiceEventError::UnknownType {
+            found: type_name.to_string(),
+        })?;
+        let mut deserializer = serde_json::Deserializer::from_slice(payload);
+        let event = kind.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(event)
+    }
+
+    /// The event's JSON payload, byte for byte as flow-go writes it.
+    ///
+    /// Empty lists are written as `[]`, as flow-go does for events read from the chain.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let text = match self {
+            Self::EpochSetup(setup) => serde_json::to_string(&Write(&**setup)),
+            Self::EpochCommit(commit) => serde_json::to_string(&Write(&**commit)),
+            Self::EpochRecover(recover) => serde_json::to_string(&Write(&**recover)),
+            Self::EjectNode { node_id } => {
+                serde_json::to_string(&EjectNodeJson { node_id: *node_id })
+            }
+            Self::ProtocolStateVersionUpgrade {
+                new_protocol_state_version,
+                active_view,
+            } => serde_json::to_string(&VersionUpgradeJson {
+                new_protocol_state_version: *new_protocol_state_version,
+                active_view: *active_view,
+            }),
+            Self::SetEpochExtensionViewCount { value } => {
+                serde_json::to_string(&ExtensionViewCountJson { value: *value })
+            }
+            Self::VersionBeacon(beacon) => serde_json::to_string(&Write(beacon)),
+        };
+        escape_as_go(&text.expect("these shapes have text keys and no failing part")).into_bytes()
+    }
+}
+
+/// Why bytes are not the JSON of a service event.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceEventError {
+    /// A type this crate does not know.
+    #[error("unknown service event type {found:?}")]
+    UnknownType {
+        /// The type.
+        found: String,
+    },
+    /// More bytes than any event has.
+    #[error("a service event has at most {max} bytes, found {found}")]
+    TooLong {
+        /// Bytes allowed.
+        max: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// Not the JSON of such an event.
+    #[error("malformed service event")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The types of service events.
+#[derive(Clone, Copy)]
+enum Kind {
+    EpochSetup,
+    EpochCommit,
+    EpochRecover,
+    EjectNode,
+    ProtocolStateVersionUpgrade,
+    SetEpochExtensionViewCount,
+    VersionBeacon,
+}
+
+impl Kind {
+    fn named(type_name: &str) -> Option<Self> {
+        Some(match type_name {
+            "setup" => Self::EpochSetup,
+            "commit" => Self::EpochCommit,
+            "recover" => Self::EpochRecover,
+            "eject-node" => Self::EjectNode,
+            "protocol-state-version-upgrade" => Self::ProtocolStateVersionUpgrade,
+            "set-epoch-extension-view-count" => Self::SetEpochExtensionViewCount,
+            "version-beacon" => Self::VersionBeacon,
+            _ => return None,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Kind {
+    type Value = ServiceEvent;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<ServiceEvent, D::Error> {
+        Ok(match self {
+            Self::EpochSetup => ServiceEvent::EpochSetup(Box::new(EpochSetup::read(d)?)),
+            Self::EpochCommit => ServiceEvent::EpochCommit(Box::new(EpochCommit::read(d)?)),
+            Self::EpochRecover => ServiceEvent::EpochRecover(Box::new(EpochRecover::read(d)?)),
+            Self::EjectNode => ServiceEvent::EjectNode {
+                node_id: EjectNodeJson::deserialize(d)?.node_id,
+            },
+            Self::ProtocolStateVersionUpgrade => {
+                let upgrade = VersionUpgradeJson::deserialize(d)?;
+                ServiceEvent::ProtocolStateVersionUpgrade {
+                    new_protocol_state_version: upgrade.new_protocol_state_version,
+                    active_view: upgrade.active_view,
+                }
+            }
+            Self::SetEpochExtensionViewCount => ServiceEvent::SetEpochExtensionViewCount {
+                value: ExtensionViewCountJson::deserialize(d)?.value,
+            },
+            Self::VersionBeacon => ServiceEvent::VersionBeacon(VersionBeacon::read(d)?),
+        })
+    }
+}
+
+/// An event inside a result: `{"Type": …, "Event": …}`, in this order.
+impl ReadJson for ServiceEvent {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TypedEvent)
+    }
+}
+
+struct TypedEvent;
+
+impl<'de> Visitor<'de> for TypedEvent {
+    type Value = ServiceEvent;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a service event's Type, then its Event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ServiceEvent, A::Error> {
+        let unordered = || A::Error::custom("expected a service event's Type, then its Event");
+        let Some((key, type_name)) = map.next_entry::<String, String>()? else {
+            return Err(unordered());
+        };
+        let kind = Kind::named(&type_name)
+            .ok_or_else(|| A::Error::custom(format_args!("unknown event type {type_name:?}")))?;
+        let event_key = map.next_key::<String>()?;
+        if key != "Type" || event_key.as_deref() != Some("Event") {
+            return Err(unordered());
+        }
+        let event = map.next_value_seed(kind)?;
+        if map.next_key::<String>()?.is_some() {
+            return Err(unordered());
+        }
+        Ok(event)
+    }
+}
+
+/// Escapes what Go's encoder does and serde's does not.
+///
+/// Outside strings, JSON has none of these characters.
+fn escape_as_go(json: &str) -> String {
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return json.to_string();
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
