@@ -354,13 +354,20 @@ fn fixture_result(result: &Value) -> ExecutionResult {
 }
 
 fn fixture_seal(seal: &Value) -> Seal {
-    let signatures = seal["AggregatedApprovalSigs"].as_array();
-    assert!(signatures.is_none_or(Vec::is_empty));
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let signatures = list(&seal["AggregatedApprovalSigs"]);
+    let signatures = signatures.iter().map(|chunk| AggregatedSignature {
+        verifier_signatures: list(&chunk["VerifierSignatures"])
+            .iter()
+            .map(base64)
+            .collect(),
+        signer_ids: list(&chunk["SignerIDs"]).iter().map(id).collect(),
+    });
     Seal {
         block_id: id(&seal["BlockID"]),
         result_id: id(&seal["ResultID"]),
         final_state: id(&seal["FinalState"]),
-        aggregated_approval_sigs: Vec::new(),
+        aggregated_approval_sigs: signatures.collect(),
     }
 }
 

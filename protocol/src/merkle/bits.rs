@@ -21,7 +21,7 @@ impl Path {
             let low = key.get(skip + at + 1).copied().unwrap_or(0);
             *out = (u16::from_be_bytes([high, low]) << shift).to_be_bytes()[0];
         }
-        if len % 8 != 0 {
+        if !len.is_multiple_of(8) {
             bytes[byte_count(len) - 1] &= 0xff << (8 - len % 8);
         }
         Self { bytes, len }
