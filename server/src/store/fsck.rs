@@ -1,0 +1,257 @@
+//! Walks the whole store and checks every commitment in it against the stored bytes.
+
+use super::keys::Key;
+use super::pages::{BLOCKS_PER_PAGE, NUMBERS_PER_PAGE, PAYLOADS_PER_PAGE};
+use super::records::{BlockRecord, BlockRef, Head, StoredBlock};
+use super::report::FsckReport;
+use super::{Reader, Store, value};
+use std::sync::Arc;
+use weir_migrations::{META_PREFIX, guarded};
+use weir_protocol::codec::{entity_id, payload_hash};
+
+/// Checks the whole store: identifiers, payload hashes, links, indexes, preimages, checksums.
+///
+/// The store does not know what payloads are; `payload_check` compares one with its block's
+/// roots. `progress` gets the blocks done and their total after every page.
+pub fn fsck(
+    store: &Store,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<(), String>,
+    mut progress: impl FnMut(u64, u64),
+) -> FsckReport {
+    let reader = store.reader();
+    let head = Arc::clone(reader.head());
+    let mut report = FsckReport::default();
+    let first_payload = scan(&reader, &mut report).unwrap_or(0);
+    for ordinal in 0..head.blocks {
+        check_block(&reader, ordinal, &mut report);
+        if ordinal >= first_payload {
+            check_payload(&reader, ordinal, &payload_check, &mut report);
+        }
+        if (ordinal + 1) % BLOCKS_PER_PAGE == 0 || ordinal + 1 == head.blocks {
+            progress(ordinal + 1, head.blocks);
+        }
+    }
+    check_heights(&reader, &mut report);
+    check_head(&reader, &head, &mut report);
+    check_epochs(&reader, &head, &mut report);
+    report
+}
+
+/// Visits every entry once, and says which block is the first to have a payload.
+fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
+    let blocks = reader.head().blocks;
+    let mut ids = 0;
+    let mut first_payload = blocks - blocks % PAYLOADS_PER_PAGE;
+    let mut start: Vec<u8> = Vec::new();
+    loop {
+        let tree = reader.shared().database.tree();
+        let next = || tree.range(start.clone()..).next().transpose();
+        let (bytes, value) = match guarded(next) {
+            Ok(Ok(Some(entry))) => entry,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return abandon(report, &error.to_string()),
+            Err(panic) => return abandon(report, &panic),
+        };
+        start = [&bytes[..], &[0]].concat();
+        if bytes.first() == Some(&META_PREFIX) {
+            continue;
+        }
+        let Some(key) = Key::from_bytes(&bytes) else {
+            report.add("key", format!("{bytes:?} is of no known kind"));
+            continue;
+        };
+        match key {
+            Key::BlockId(_) => ids += 1,
+            Key::PayloadPage(page) => first_payload = first_payload.min(page * PAYLOADS_PER_PAGE),
+            _ => {}
+        }
+        check_entry(key, &value, blocks, report);
+    }
+    if ids != blocks {
+        report.add("block ids", format!("there are {ids} for {blocks} blocks"));
+    }
+    Some(first_payload)
+}
+
+fn abandon(report: &mut FsckReport, reason: &str) -> Option<u64> {
+    report.add("database", format!("cannot be walked through: {reason}"));
+    None
+}
+
+/// Checks an entry by itself, and that it is not beyond the head.
+fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
+    let Some(content) = report.take(key, value::decode(key, value)) else {
+        return;
+    };
+    let tail = |per_page: u64| blocks - blocks % per_page..blocks;
+    let expected = match key {
+        Key::BlockPage(page) => page < blocks / BLOCKS_PER_PAGE,
+        Key::PayloadPage(page) => page < blocks / PAYLOADS_PER_PAGE,
+        Key::BlockRow(ordinal) => tail(BLOCKS_PER_PAGE).contains(&ordinal),
+        Key::PayloadRow(ordinal) => tail(PAYLOADS_PER_PAGE).contains(&ordinal),
+        Key::ChildPage(page) => page <= blocks / NUMBERS_PER_PAGE,
+        _ => true,
+    };
+    if !expected {
+        report.add(key, "it is beyond the head");
+    }
+    if let Key::Preimage(id) = key {
+        report.preimages += 1;
+        if entity_id(&content) != id {
+            report.add(key, "its hash differs");
+        }
+    }
+}
+
+fn check_block(reader: &Reader, ordinal: u64, report: &mut FsckReport) {
+    let entry = format!("block {ordinal}");
+    let Some(Some(block)) = report.take(&entry, reader.block(ordinal)) else {
+        return;
+    };
+    report.blocks += 1;
+    if report
+        .take(&entry, reader.ordinal_of(&block.id()))
+        .is_some_and(|o| o != Some(ordinal))
+    {
+        report.add(&entry, "the index of block ids does not lead to it");
+    }
+    if payload_hash(&block.record.roots) != block.record.header.payload_hash {
+        report.add(&entry, "its roots do not make its payload hash");
+    }
+    if ordinal > 0 {
+        check_parent(reader, ordinal, &block, report);
+    }
+    let child = report.take(&entry, reader.first_child(ordinal)).flatten();
+    let child = child.and_then(|child| report.take(&entry, reader.block(child)).flatten());
+    if child.is_some_and(|child| child.record.header.parent_id != block.id()) {
+        report.add(&entry, "its first child has another parent");
+    }
+}
+
+fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut FsckReport) {
+    let entry = format!("block {ordinal}");
+    let header = &block.record.header;
+    let parent = report.take(&entry, reader.ordinal_of(&header.parent_id));
+    let Some(parent) = parent else { return };
+    let Some(parent) = parent.filter(|parent| *parent < ordinal) else {
+        return report.add(&entry, "its parent is not among the blocks before it");
+    };
+    let Some(Some(found)) = report.take(&entry, reader.block(parent)) else {
+        return;
+    };
+    let (height, view) = (found.record.header.height, found.record.header.view);
+    if header.height.checked_sub(1) != Some(height) || header.parent_view != view {
+        report.add(
+            &entry,
+            "its height or parent view does not follow its parent's",
+        );
+    }
+    let first = report.take(&entry, reader.first_child(parent));
+    if first.is_some_and(|first| first.is_none_or(|first| first > ordinal)) {
+        report.add(
+            &entry,
+            "its parent's first child comes after it or is missing",
+        );
+    }
+}
+
+fn check_payload(
+    reader: &Reader,
+    ordinal: u64,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<(), String>,
+    report: &mut FsckReport,
+) {
+    let entry = format!("payload {ordinal}");
+    let Some(payload) = report.take(&entry, reader.payload(ordinal)) else {
+        return;
+    };
+    let Some(payload) = payload else {
+        return report.add(&entry, "it is missing");
+    };
+    report.payloads += 1;
+    // A block that cannot be read was noted already.
+    if let Ok(Some(block)) = reader.block(ordinal)
+        && let Err(reason) = payload_check(&block.record, &payload)
+    {
+        report.add(&entry, reason);
+    }
+}
+
+fn check_heights(reader: &Reader, report: &mut FsckReport) {
+    let head = reader.head();
+    let mut below: Option<Arc<StoredBlock>> = None;
+    for height in head.first_height..=head.finalized.height {
+        let entry = format!("height {height}");
+        let finalized = report.take(&entry, reader.finalized_at(height)).flatten();
+        let block = finalized.and_then(|o| report.take(&entry, reader.block(o)).flatten());
+        let Some(block) = block else {
+            report.add(&entry, "it has no finalized block");
+            return;
+        };
+        report.heights += 1;
+        let header = &block.record.header;
+        let links = below.is_none_or(|below| below.id() == header.parent_id);
+        if header.height != height || !links {
+            report.add(&entry, "its finalized block does not follow the one below");
+        }
+        let sealing = report
+            .take(&entry, reader.sealing_ordinal(height))
+            .flatten();
+        if sealing.is_some_and(|sealing| !seals_above(reader, sealing, height)) {
+            report.add(&entry, "its sealing block is not a finalized one above it");
+        }
+        below = Some(block);
+    }
+}
+
+fn seals_above(reader: &Reader, ordinal: u64, height: u64) -> bool {
+    let Ok(Some(block)) = reader.block(ordinal) else {
+        return false;
+    };
+    let sealing_height = block.record.header.height;
+    sealing_height > height && reader.finalized_at(sealing_height).ok() == Some(Some(ordinal))
+}
+
+fn check_head(reader: &Reader, head: &Head, report: &mut FsckReport) {
+    let mut check = |name: &str, expected: &BlockRef| {
+        let Some(found) = report.take(name, reader.block(expected.ordinal)) else {
+            return;
+        };
+        let fits = found.is_some_and(|found| {
+            let header = &found.record.header;
+            found.id() == expected.id
+                && header.height == expected.height
+                && header.view == expected.view
+        });
+        if !fits {
+            report.add(name, "the block at its ordinal is another");
+        }
+    };
+    check("head's finalized block", &head.finalized);
+    check("head's sealed block", &head.sealed);
+    if head.sealed.height > head.finalized.height || head.resume_ordinal > head.blocks {
+        report.add(
+            "head",
+            "its sealed block or its resume ordinal is ahead of its blocks",
+        );
+    }
+}
+
+fn check_epochs(reader: &Reader, head: &Head, report: &mut FsckReport) {
+    for counter in head.first_epoch_counter..=head.epoch_counter {
+        let entry = format!("epoch {counter}");
+        let Some(epoch) = report.take(&entry, reader.epoch(counter)) else {
+            continue;
+        };
+        let Some(epoch) = epoch else {
+            report.add(&entry, "it is missing");
+            continue;
+        };
+        for ordinal in epoch.hop_ordinal.into_iter().chain([epoch.first_ordinal]) {
+            let block = report.take(&entry, reader.block(ordinal)).flatten();
+            if block.is_none_or(|block| block.record.epoch_counter != counter) {
+                report.add(&entry, format!("block {ordinal} is not of this epoch"));
+            }
+        }
+    }
+}
