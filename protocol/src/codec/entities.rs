@@ -186,7 +186,9 @@ impl Entity for Seal {
             put_id(e, &self.final_state);
             e.list_of(&self.aggregated_approval_sigs, |e, chunk| {
                 e.list(|e| {
-                    e.list_of(&chunk.verifier_signatures, |e, signature| e.bytes(signature));
+                    e.list_of(&chunk.verifier_signatures, |e, signature| {
+                        e.bytes(signature)
+                    });
                     e.list_of(&chunk.signer_ids, put_id);
                 });
             });
@@ -317,7 +319,9 @@ fn decode_service_event_count(decoder: &mut Decoder<'_>) -> Result<Option<u16>, 
         return Ok(None);
     }
     let count = decoder.uint()?;
-    u16::try_from(count).map(Some).map_err(|_| RlpError::Overflow)
+    u16::try_from(count)
+        .map(Some)
+        .map_err(|_| RlpError::Overflow)
 }
 
 impl Entity for ServiceEvent {
@@ -327,7 +331,10 @@ impl Entity for ServiceEvent {
             Self::EpochCommit(commit) => commit.encode(encoder),
             Self::EpochRecover(recover) => recover.encode(encoder),
             Self::EjectNode { node_id } => encoder.list(|e| put_id(e, node_id)),
-            Self::ProtocolStateVersionUpgrade { new_protocol_state_version, active_view } => {
+            Self::ProtocolStateVersionUpgrade {
+                new_protocol_state_version,
+                active_view,
+            } => {
                 encoder.list(|e| {
                     e.uint(*new_protocol_state_version);
                     e.uint(*active_view);
@@ -349,11 +356,17 @@ impl ServiceEvent {
             "setup" => EpochSetup::decode(decoder).map(|setup| Self::EpochSetup(setup.into())),
             "commit" => EpochCommit::decode(decoder).map(|commit| Self::EpochCommit(commit.into())),
             "recover" => decoder.list(|d| {
-                let recover =
-                    EpochRecover { setup: EpochSetup::decode(d)?, commit: EpochCommit::decode(d)? };
+                let recover = EpochRecover {
+                    setup: EpochSetup::decode(d)?,
+                    commit: EpochCommit::decode(d)?,
+                };
                 Ok(Self::EpochRecover(recover.into()))
             }),
-            "eject-node" => decoder.list(|d| Ok(Self::EjectNode { node_id: take_id(d)? })),
+            "eject-node" => decoder.list(|d| {
+                Ok(Self::EjectNode {
+                    node_id: take_id(d)?,
+                })
+            }),
             "protocol-state-version-upgrade" => decoder.list(|d| {
                 Ok(Self::ProtocolStateVersionUpgrade {
                     new_protocol_state_version: d.uint()?,
@@ -364,7 +377,9 @@ impl ServiceEvent {
                 decoder.list(|d| Ok(Self::SetEpochExtensionViewCount { value: d.uint()? }))
             }
             "version-beacon" => VersionBeacon::decode(decoder).map(Self::VersionBeacon),
-            _ => Err(RlpError::Invalid { field: "service event type" }),
+            _ => Err(RlpError::Invalid {
+                field: "service event type",
+            }),
         }
     }
 }

@@ -1,3 +1,9 @@
-//! HotStuff as Flow runs it.
+//! HotStuff: committees, certificates and finality.
 
+mod certificate;
+mod committee;
 pub mod finality;
+pub mod signer_indices;
+
+pub use certificate::{CertificateError, QcFailure, verify_qcs};
+pub use committee::{Committee, CommitteeError, SignersError};

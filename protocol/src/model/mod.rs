@@ -16,9 +16,7 @@ pub use epoch::{
     BLS_PUBLIC_KEY_LEN, BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochRecover, EpochSetup,
     IdentitySkeleton, NETWORK_KEY_LEN, NetworkKey, RANDOM_SOURCE_LEN, Role,
 };
-pub use execution::{
-    AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Seal,
-};
+pub use execution::{AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Seal};
 pub use identifier::{Identifier, IdentifierError};
 pub use service_event::{ServiceEvent, VersionBeacon, VersionBoundary};
 pub use state::{

@@ -10,9 +10,10 @@ use crate::model::{
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
+use core::str::FromStr;
 
 /// How a node takes part in an epoch (flow-go `flow.EpochParticipationStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ParticipationStatus {
     /// Takes part in this epoch.
     Active,
@@ -56,6 +57,22 @@ impl fmt::Display for ParticipationStatus {
         f.write_str(self.name())
     }
 }
+
+impl FromStr for ParticipationStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.name() == text)
+            .ok_or(UnknownStatus)
+    }
+}
+
+/// The text names no participation status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a status is one of active, joining, leaving, ejected")]
+pub struct UnknownStatus;
 
 /// One row of an identity table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,8 +21,8 @@ mod version_upgrade;
 mod working;
 
 pub use identity_table::{
-    EpochIdentities, Identity, IdentityTableError, ParticipationStatus, identity_table,
-    next_identity_table,
+    EpochIdentities, Identity, IdentityTableError, ParticipationStatus, UnknownStatus,
+    identity_table, next_identity_table,
 };
 pub use parts::{ProtocolStateError, UntrustedProtocolState};
 pub use state::{EpochEvents, EpochName, ProtocolState};

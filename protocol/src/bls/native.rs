@@ -1,0 +1,108 @@
+//! The blst backend, through the safe interface of blstrs.
+
+use super::{Backend, expand_message};
+use alloc::vec::Vec;
+use blstrs_plus::elliptic_curve;
+use blstrs_plus::elliptic_curve::hash2curve::{ExpandMsg, Expander};
+use blstrs_plus::group::Group as _;
+use blstrs_plus::group::prime::PrimeCurveAffine as _;
+use blstrs_plus::pairing_lib::{MillerLoopResult as _, MultiMillerLoop as _};
+use blstrs_plus::{Bls12, G1Affine, G1Projective, G2Affine, G2Prepared, G2Projective};
+
+/// Arithmetic by blst.
+#[derive(Clone, Copy, Debug)]
+pub struct Native;
+
+impl Backend for Native {
+    type G1 = G1Affine;
+    type G2 = G2Affine;
+
+    fn g1_from_compressed(bytes: &[u8; 48]) -> Option<G1Affine> {
+        G1Affine::from_compressed(bytes).into()
+    }
+
+    fn g2_from_compressed(bytes: &[u8; 96]) -> Option<G2Affine> {
+        let point: Option<G2Affine> = G2Affine::from_compressed(bytes).into();
+        point.filter(|point| !bool::from(point.is_identity()))
+    }
+
+    fn hash_to_g1(tag: &str, message: &[u8]) -> G1Affine {
+        G1Projective::hash::<KmacExpander>(message, tag.as_bytes()).into()
+    }
+
+    fn g1_sum_of_products(points: &[(G1Affine, u128)]) -> G1Affine {
+        let product = |(point, factor): &(G1Affine, u128)| multiply(point, *factor);
+        points
+            .iter()
+            .map(product)
+            .fold(G1Projective::identity(), |sum, point| sum + point)
+            .into()
+    }
+
+    fn g2_sum(plus: &[&G2Affine], minus: &[&G2Affine]) -> G2Affine {
+        let sum = plus
+            .iter()
+            .fold(G2Projective::identity(), |sum, point| sum + **point);
+        minus.iter().fold(sum, |sum, point| sum - **point).into()
+    }
+
+    fn pairing_holds(signature: &G1Affine, terms: &[(G1Affine, G2Affine)]) -> bool {
+        let negated = (-*signature, G2Prepared::from(G2Affine::generator()));
+        let prepared: Vec<(G1Affine, G2Prepared)> = core::iter::once(negated)
+            .chain(
+                terms
+                    .iter()
+                    .map(|(hash, key)| (*hash, G2Prepared::from(*key))),
+            )
+            .collect();
+        let pairs: Vec<_> = prepared.iter().map(|(g1, g2)| (g1, g2)).collect();
+        Bls12::multi_miller_loop(&pairs)
+            .final_exponentiation()
+            .is_identity()
+            .into()
+    }
+}
+
+/// Double and add over four bits at a time; factors are public.
+fn multiply(point: &G1Affine, factor: u128) -> G1Projective {
+    if factor == 1 {
+        return (*point).into();
+    }
+    let mut multiples = [G1Projective::identity(); 16];
+    for index in 1..multiples.len() {
+        multiples[index] = multiples[index - 1] + *point;
+    }
+    let mut product = G1Projective::identity();
+    for byte in factor.to_be_bytes() {
+        for digit in [byte >> 4, byte & 0x0f] {
+            for _ in 0..4 {
+                product = product.double();
+            }
+            product += multiples[usize::from(digit)];
+        }
+    }
+    product
+}
+
+/// Hands the curve library Flow's expansion; the tag comes as the domain separation tag.
+struct KmacExpander([u8; 128]);
+
+impl<'a> ExpandMsg<'a> for KmacExpander {
+    type Expander = Self;
+
+    fn expand_message(
+        messages: &[&[u8]],
+        tags: &'a [&'a [u8]],
+        _len_in_bytes: usize,
+    ) -> Result<Self, elliptic_curve::Error> {
+        let tag = core::str::from_utf8(tags.first().copied().unwrap_or_default())
+            .map_err(|_| elliptic_curve::Error)?;
+        Ok(Self(expand_message(tag, &messages.concat())))
+    }
+}
+
+impl Expander for KmacExpander {
+    fn fill_bytes(&mut self, output: &mut [u8]) {
+        output.copy_from_slice(&self.0[..output.len()]);
+    }
+}

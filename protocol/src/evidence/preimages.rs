@@ -1,0 +1,83 @@
+//! Preimages, addressed by their hash.
+
+use super::PREIMAGES_MAX;
+use crate::codec::entity_id;
+use crate::codec::rlp::{Decoder, Encoder, RlpError};
+use crate::model::Identifier;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Byte strings, each under the SHA3-256 of itself.
+///
+/// There is no way to put one under another ID, so a preimage found is a preimage proved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preimages(BTreeMap<Identifier, Vec<u8>>);
+
+impl Preimages {
+    /// Adds a preimage and returns its ID.
+    pub fn insert(&mut self, bytes: Vec<u8>) -> Identifier {
+        let id = entity_id(&bytes);
+        self.0.insert(id, bytes);
+        id
+    }
+
+    /// The preimage of an ID.
+    #[must_use]
+    pub fn get(&self, id: &Identifier) -> Option<&[u8]> {
+        self.0.get(id).map(Vec::as_slice)
+    }
+
+    /// Whether the preimage of an ID is here.
+    #[must_use]
+    pub fn contains(&self, id: &Identifier) -> bool {
+        self.0.contains_key(id)
+    }
+
+    /// All IDs, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = &Identifier> {
+        self.0.keys()
+    }
+
+    /// Adds all preimages of `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Number of preimages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn encode(&self, encoder: &mut Encoder) {
+        encoder.list(|e| self.0.values().for_each(|preimage| e.bytes(preimage)));
+    }
+
+    /// Reads preimages, which must come by ascending ID, each once.
+    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        let items = decoder.list_of(Decoder::bytes)?;
+        if items.len() > PREIMAGES_MAX {
+            return Err(RlpError::Invalid {
+                field: "number of preimages",
+            });
+        }
+        let mut preimages = Self::default();
+        let mut previous = None;
+        for item in items {
+            let id = preimages.insert(item.to_vec());
+            if previous.is_some_and(|previous| previous >= id) {
+                return Err(RlpError::Invalid {
+                    field: "order of preimages",
+                });
+            }
+            previous = Some(id);
+        }
+        Ok(preimages)
+    }
+}

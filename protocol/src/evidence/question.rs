@@ -1,0 +1,212 @@
+//! Questions: which block, and what about it.
+
+use super::{FILTER_IDS_MAX, limited};
+use crate::codec::rlp::{Decoder, Encoder, RlpError};
+use crate::model::{Identifier, Role};
+use crate::protocol_state::{EpochName, ParticipationStatus};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// About which block.
+    pub block: Selector,
+    /// What about it.
+    pub topic: Topic,
+}
+
+/// Which block a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The newest finalized block the server knows.
+    LatestFinalized,
+    /// The newest sealed block the server knows.
+    LatestSealed,
+    /// The block with this ID, also one that was orphaned.
+    Id(Identifier),
+    /// The finalized block at this height.
+    Height(u64),
+}
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Summary of the protocol state.
+    Snapshot,
+    /// One node.
+    Identity(Identifier),
+    /// The identity table, or a part of it.
+    Identities(IdentityFilter),
+    /// Setup and commit of an epoch.
+    Epoch(EpochName),
+    /// The block's seal.
+    Seal,
+    /// The execution result sealed for the block.
+    ExecutionResult,
+}
+
+/// Which nodes of an identity table are asked for; an empty set does not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityFilter {
+    /// Roles wanted.
+    pub roles: BTreeSet<Role>,
+    /// Participation statuses wanted.
+    pub statuses: BTreeSet<ParticipationStatus>,
+    /// Nodes wanted.
+    pub node_ids: BTreeSet<Identifier>,
+}
+
+impl IdentityFilter {
+    /// Whether a node of this ID, role and status passes.
+    #[must_use]
+    pub fn admits(&self, node_id: &Identifier, role: Role, status: ParticipationStatus) -> bool {
+        (self.roles.is_empty() || self.roles.contains(&role))
+            && (self.statuses.is_empty() || self.statuses.contains(&status))
+            && (self.node_ids.is_empty() || self.node_ids.contains(node_id))
+    }
+}
+
+impl Question {
+    pub(super) fn encode(&self, encoder: &mut Encoder) {
+        encoder.list(|e| {
+            self.block.encode(e);
+            self.topic.encode(e);
+        });
+    }
+
+    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| {
+            Ok(Self {
+                block: Selector::decode(d)?,
+                topic: Topic::decode(d)?,
+            })
+        })
+    }
+}
+
+impl Selector {
+    fn encode(self, encoder: &mut Encoder) {
+        encoder.list(|e| match self {
+            Self::LatestFinalized => e.uint(0),
+            Self::LatestSealed => e.uint(1),
+            Self::Id(id) => {
+                e.uint(2);
+                e.bytes(&id.0);
+            }
+            Self::Height(height) => {
+                e.uint(3);
+                e.uint(height);
+            }
+        });
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| match d.uint()? {
+            0 => Ok(Self::LatestFinalized),
+            1 => Ok(Self::LatestSealed),
+            2 => Ok(Self::Id(Identifier(d.array()?))),
+            3 => Ok(Self::Height(d.uint()?)),
+            _ => Err(RlpError::Invalid {
+                field: "block selector",
+            }),
+        })
+    }
+}
+
+impl Topic {
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.list(|e| match self {
+            Self::Snapshot => e.uint(0),
+            Self::Identity(node_id) => {
+                e.uint(1);
+                e.bytes(&node_id.0);
+            }
+            Self::Identities(filter) => {
+                e.uint(2);
+                e.list(|e| {
+                    filter
+                        .roles
+                        .iter()
+                        .for_each(|role| e.uint(role.number().into()))
+                });
+                e.list(|e| {
+                    filter
+                        .statuses
+                        .iter()
+                        .for_each(|status| e.uint(status_number(*status)))
+                });
+                e.list(|e| filter.node_ids.iter().for_each(|id| e.bytes(&id.0)));
+            }
+            Self::Epoch(name) => {
+                e.uint(3);
+                e.uint(match name {
+                    EpochName::Previous => 0,
+                    EpochName::Current => 1,
+                    EpochName::Next => 2,
+                });
+            }
+            Self::Seal => e.uint(4),
+            Self::ExecutionResult => e.uint(5),
+        });
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| match d.uint()? {
+            0 => Ok(Self::Snapshot),
+            1 => Ok(Self::Identity(Identifier(d.array()?))),
+            2 => Ok(Self::Identities(IdentityFilter {
+                roles: ascending(d.list_of(role)?)?,
+                statuses: ascending(d.list_of(status)?)?,
+                node_ids: ascending(d.list_of(|d| d.array().map(Identifier))?)?,
+            })),
+            3 => Ok(Self::Epoch(match d.uint()? {
+                0 => EpochName::Previous,
+                1 => EpochName::Current,
+                2 => EpochName::Next,
+                _ => {
+                    return Err(RlpError::Invalid {
+                        field: "epoch position",
+                    });
+                }
+            })),
+            4 => Ok(Self::Seal),
+            5 => Ok(Self::ExecutionResult),
+            _ => Err(RlpError::Invalid { field: "topic" }),
+        })
+    }
+}
+
+fn role(decoder: &mut Decoder<'_>) -> Result<Role, RlpError> {
+    Role::from_number(decoder.uint()?).ok_or(RlpError::Invalid { field: "role" })
+}
+
+fn status(decoder: &mut Decoder<'_>) -> Result<ParticipationStatus, RlpError> {
+    let number = decoder.uint()?;
+    let found = ParticipationStatus::ALL
+        .into_iter()
+        .find(|s| status_number(*s) == number);
+    found.ok_or(RlpError::Invalid {
+        field: "participation status",
+    })
+}
+
+fn status_number(status: ParticipationStatus) -> u64 {
+    match status {
+        ParticipationStatus::Active => 1,
+        ParticipationStatus::Joining => 2,
+        ParticipationStatus::Leaving => 3,
+        ParticipationStatus::Ejected => 4,
+    }
+}
+
+fn ascending<T: Ord>(items: Vec<T>) -> Result<BTreeSet<T>, RlpError> {
+    if !items.is_sorted_by(|a, b| a < b) {
+        return Err(RlpError::Invalid {
+            field: "order of a filter",
+        });
+    }
+    Ok(limited(items, FILTER_IDS_MAX, "length of a filter")?
+        .into_iter()
+        .collect())
+}

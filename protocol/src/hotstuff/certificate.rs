@@ -1,0 +1,237 @@
+//! Quorum and timeout certificates.
+//!
+//! flow-go `consensus/hotstuff/verification/combined_verifier_v3.go`, `validator`.
+
+use super::committee::{Committee, SignersError};
+use crate::bls::{self, BlsError, Claim, DefaultBackend, PublicKey, Signature, tag};
+use crate::codec::rlp::{Decoder, RlpError};
+use crate::codec::sha3_256;
+use crate::model::{QuorumCertificate, TimeoutCertificate};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+impl Committee {
+    /// Checks everything about a QC but its signatures: signers, weight and shape.
+    ///
+    /// # Errors
+    /// When the signers are no quorum of this committee, or the signature data is malformed.
+    pub fn check_qc(&self, qc: &QuorumCertificate) -> Result<(), CertificateError> {
+        let signed = self.signers(&qc.signer_indices)?;
+        SigData::decode(&qc.sig_data, &signed).map(|_| ())
+    }
+
+    /// Checks a QC: a quorum signed the block's view and ID, and so did the random beacon.
+    ///
+    /// # Errors
+    /// As [`Self::check_qc`], or when a signature is invalid.
+    pub fn verify_qc(&self, qc: &QuorumCertificate) -> Result<(), CertificateError> {
+        let claims = self.claims(qc)?;
+        if bls::verify_batch(&claims) {
+            return Ok(());
+        }
+        let [staking, beacon] = &claims;
+        let holds = |claim: &Claim<'_, DefaultBackend>| {
+            bls::verify(&claim.key.1, &claim.signature, claim.tag, &claim.message)
+        };
+        if !holds(staking) {
+            Err(CertificateError::StakingSignature)
+        } else if !holds(beacon) {
+            Err(CertificateError::BeaconSignature)
+        } else {
+            // Both hold singly, so the batch must hold but for a 2^-128 accident.
+            Ok(())
+        }
+    }
+
+    /// Checks a TC: a quorum signed the view, each with the view of its newest QC.
+    ///
+    /// The newest QC inside is checked by the caller, with the committee of its own view.
+    ///
+    /// # Errors
+    /// When the signers are no quorum of this committee, the views do not fit, or the aggregated
+    /// signature is invalid.
+    pub fn verify_tc(&self, tc: &TimeoutCertificate) -> Result<(), CertificateError> {
+        let signed = self.signers(&tc.signer_indices)?;
+        let positions: Vec<usize> = signed
+            .iter()
+            .enumerate()
+            .filter(|(_, signed)| **signed)
+            .map(|(i, _)| i)
+            .collect();
+        check_views(tc, positions.len())?;
+        let signature = Signature::from_bytes(&tc.sig_data)?;
+        let mut keys: BTreeMap<u64, Vec<&PublicKey>> = BTreeMap::new();
+        for (position, view) in positions.iter().zip(&tc.newest_qc_views) {
+            keys.entry(*view).or_default().push(self.key_at(*position));
+        }
+        let messages: Vec<_> = keys
+            .iter()
+            .map(|(newest, keys)| (two_words(tc.view, *newest), PublicKey::sum(keys, &[])))
+            .collect();
+        let messages: Vec<_> = messages.iter().map(|(m, key)| (&m[..], key)).collect();
+        if bls::verify_aggregate(&signature, tag::CONSENSUS_TIMEOUT, &messages) {
+            Ok(())
+        } else {
+            Err(CertificateError::TimeoutSignature)
+        }
+    }
+
+    fn claims(
+        &self,
+        qc: &QuorumCertificate,
+    ) -> Result<[Claim<'static, DefaultBackend>; 2], CertificateError> {
+        let signed = self.signers(&qc.signer_indices)?;
+        let sig_data = SigData::decode(&qc.sig_data, &signed)?;
+        let message: Vec<u8> = [&qc.view.to_be_bytes()[..], &qc.block_id.0].concat();
+        let staking_name = sha3_256(&[b"staking", &self.name.0, &qc.signer_indices]);
+        let beacon_name = sha3_256(&[b"beacon", &self.name.0]);
+        Ok([
+            Claim {
+                key: (staking_name, self.signers_key(&signed)),
+                signature: Signature::from_bytes(sig_data.staking)?,
+                tag: tag::CONSENSUS_VOTE,
+                message: message.clone(),
+            },
+            Claim {
+                key: (beacon_name, self.beacon_key.clone()),
+                signature: Signature::from_bytes(sig_data.beacon)?,
+                tag: tag::RANDOM_BEACON,
+                message,
+            },
+        ])
+    }
+}
+
+/// Checks many QCs in one multi-pairing, each with its committee.
+///
+/// # Errors
+/// Names the first QC that fails.
+pub fn verify_qcs(qcs: &[(&Committee, &QuorumCertificate)]) -> Result<(), QcFailure> {
+    let mut claims = Vec::with_capacity(2 * qcs.len());
+    for (index, (committee, qc)) in qcs.iter().enumerate() {
+        claims.extend(
+            committee
+                .claims(qc)
+                .map_err(|source| QcFailure { index, source })?,
+        );
+    }
+    if claims.is_empty() || bls::verify_batch(&claims) {
+        return Ok(());
+    }
+    qcs.iter()
+        .enumerate()
+        .try_for_each(|(index, (committee, qc))| {
+            committee
+                .verify_qc(qc)
+                .map_err(|source| QcFailure { index, source })
+        })
+}
+
+/// One view a signer, each before the TC's own, the newest being that of the newest QC.
+fn check_views(tc: &TimeoutCertificate, signers: usize) -> Result<(), CertificateError> {
+    let views = &tc.newest_qc_views;
+    if views.len() != signers {
+        return Err(CertificateError::NewestQcViews {
+            expected: signers,
+            found: views.len(),
+        });
+    }
+    let newest = views.iter().copied().max().unwrap_or_default();
+    if newest != tc.newest_qc.view || newest >= tc.view {
+        let (expected, found) = (tc.newest_qc.view, newest);
+        return Err(CertificateError::NewestQcView { expected, found });
+    }
+    Ok(())
+}
+
+fn two_words(first: u64, second: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&first.to_be_bytes());
+    bytes[8..].copy_from_slice(&second.to_be_bytes());
+    bytes
+}
+
+/// The signatures inside a QC.
+struct SigData<'a> {
+    staking: &'a [u8],
+    beacon: &'a [u8],
+}
+
+impl<'a> SigData<'a> {
+    /// RLP of signature types (one bit a signer, today all zero for staking), staking aggregate,
+    /// beacon aggregate (today empty) and reconstructed beacon signature.
+    fn decode(bytes: &'a [u8], signed: &[bool]) -> Result<Self, CertificateError> {
+        let types_len = signed.iter().filter(|signed| **signed).count().div_ceil(8);
+        let mut decoder = Decoder::new(bytes);
+        let sig_data = decoder.list(|d| {
+            let types = d.bytes()?;
+            if types.len() != types_len || types.iter().any(|byte| *byte != 0) {
+                return Err(RlpError::Invalid {
+                    field: "signature types",
+                });
+            }
+            let staking = d.bytes()?;
+            if !d.bytes()?.is_empty() {
+                return Err(RlpError::Invalid {
+                    field: "aggregated beacon signature",
+                });
+            }
+            Ok(Self {
+                staking,
+                beacon: d.bytes()?,
+            })
+        })?;
+        decoder.finish()?;
+        Ok(sig_data)
+    }
+}
+
+/// The QC of a batch that fails.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("qc {index}: {source}")]
+pub struct QcFailure {
+    /// Its position.
+    pub index: usize,
+    /// Why.
+    pub source: CertificateError,
+}
+
+/// Why a certificate fails.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// The signers are no quorum of the committee.
+    #[error(transparent)]
+    Signers(#[from] SignersError),
+    /// The signature data is malformed.
+    #[error("signature data: {0}")]
+    SigData(#[from] RlpError),
+    /// A signature is no point of the curve.
+    #[error(transparent)]
+    Point(#[from] BlsError),
+    /// The aggregated staking signature is wrong.
+    #[error("the signers' staking signature is invalid")]
+    StakingSignature,
+    /// The random beacon signature is wrong.
+    #[error("the random beacon signature is invalid")]
+    BeaconSignature,
+    /// The aggregated timeout signature is wrong.
+    #[error("the signers' timeout signature is invalid")]
+    TimeoutSignature,
+    /// Not one view a signer.
+    #[error("views of newest qcs: expected {expected}, one a signer, found {found}")]
+    NewestQcViews {
+        /// Number of signers.
+        expected: usize,
+        /// Number of views.
+        found: usize,
+    },
+    /// The newest view is not that of the newest QC, or not before the TC's.
+    #[error("newest qc: its view is {expected}, the newest signed is {found}")]
+    NewestQcView {
+        /// View of the newest QC.
+        expected: u64,
+        /// Newest view signed.
+        found: u64,
+    },
+}

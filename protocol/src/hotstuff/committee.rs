@@ -1,0 +1,208 @@
+//! The consensus committee of an epoch.
+//!
+//! flow-go `consensus/hotstuff/committees`: the epoch setup's consensus nodes with weight, in
+//! canonical order, fixed for the epoch, extensions and ejections included.
+
+use super::signer_indices::{self, CHECKSUM_LEN, SignerIndicesError};
+use crate::bls::{BlsError, PublicKey};
+use crate::model::{EpochCommit, EpochSetup, Identifier, Role};
+use alloc::vec::Vec;
+
+/// Members, weights and keys of an epoch's consensus committee.
+#[derive(Clone, Debug)]
+pub struct Committee {
+    counter: u64,
+    members: Vec<Member>,
+    checksum: [u8; CHECKSUM_LEN],
+    total_weight: u64,
+    all_keys: PublicKey,
+    pub(super) beacon_key: PublicKey,
+    /// Names the committee's keys in batches.
+    pub(super) name: Identifier,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    node_id: Identifier,
+    weight: u64,
+    key: PublicKey,
+}
+
+impl Committee {
+    /// The committee of an epoch.
+    ///
+    /// # Errors
+    /// When setup and commit are of different epochs, there is no member, the weights overflow,
+    /// members are not in canonical order, or a key is invalid.
+    pub fn new(setup: &EpochSetup, commit: &EpochCommit) -> Result<Self, CommitteeError> {
+        if setup.counter != commit.counter {
+            let (setup, commit) = (setup.counter, commit.counter);
+            return Err(CommitteeError::Counter { setup, commit });
+        }
+        let participants = setup.participants.iter();
+        let members: Vec<Member> = participants
+            .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
+            .map(|node| {
+                let key = PublicKey::from_bytes(&node.staking_key).map_err(|source| {
+                    CommitteeError::StakingKey {
+                        node_id: node.node_id,
+                        source,
+                    }
+                })?;
+                Ok(Member {
+                    node_id: node.node_id,
+                    weight: node.initial_weight,
+                    key,
+                })
+            })
+            .collect::<Result<_, CommitteeError>>()?;
+        if members.is_empty() {
+            return Err(CommitteeError::Empty);
+        }
+        if !members.is_sorted_by(|a, b| a.node_id < b.node_id) {
+            return Err(CommitteeError::Order);
+        }
+        let total_weight = members
+            .iter()
+            .try_fold(0u64, |sum, member| sum.checked_add(member.weight))
+            .ok_or(CommitteeError::WeightOverflow)?;
+        let beacon_key = PublicKey::from_bytes(&commit.dkg_group_key)
+            .map_err(|source| CommitteeError::BeaconKey { source })?;
+        let ids: Vec<_> = members.iter().map(|member| member.node_id).collect();
+        let keys: Vec<_> = members.iter().map(|member| &member.key).collect();
+        use crate::codec::Entity as _;
+        Ok(Self {
+            counter: setup.counter,
+            checksum: signer_indices::checksum(&ids),
+            total_weight,
+            all_keys: PublicKey::sum(&keys, &[]),
+            beacon_key,
+            name: crate::codec::sha3_256(&[&setup.id().0, &commit.id().0]),
+            members,
+        })
+    }
+
+    /// Number of the epoch.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// Members, in canonical order.
+    pub fn members(&self) -> impl Iterator<Item = Identifier> + '_ {
+        self.members.iter().map(|member| member.node_id)
+    }
+
+    /// Number of members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Never: a committee has members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Sum of the members' weights.
+    #[must_use]
+    pub fn total_weight(&self) -> u64 {
+        self.total_weight
+    }
+
+    /// Weight that a quorum needs at least: more than two thirds of the total
+    /// (flow-go `consensus/hotstuff/committees.WeightThresholdToBuildQC`).
+    #[must_use]
+    pub fn quorum_weight(&self) -> u64 {
+        let two_thirds = u128::from(self.total_weight) * 2 / 3;
+        u64::try_from(two_thirds).map_or(u64::MAX, |weight| weight.saturating_add(1))
+    }
+
+    /// Positions of the members that signed, who together are a quorum.
+    pub(super) fn signers(&self, indices: &[u8]) -> Result<Vec<bool>, SignersError> {
+        let signed = signer_indices::decode(indices, self.checksum, self.members.len())?;
+        let weight = |(member, signed): (&Member, &bool)| if *signed { member.weight } else { 0 };
+        let found: u64 = self.members.iter().zip(&signed).map(weight).sum();
+        let expected = self.quorum_weight();
+        if found < expected {
+            return Err(SignersError::Weight { expected, found });
+        }
+        Ok(signed)
+    }
+
+    /// The sum of the signers' staking keys.
+    pub(super) fn signers_key(&self, signed: &[bool]) -> PublicKey {
+        let pick = |wanted: bool| -> Vec<&PublicKey> {
+            let pairs = self.members.iter().zip(signed);
+            pairs
+                .filter(|(_, signed)| **signed == wanted)
+                .map(|(member, _)| &member.key)
+                .collect()
+        };
+        let absent = pick(false);
+        if absent.len() * 2 < self.members.len() {
+            return PublicKey::sum(&[&self.all_keys], &absent);
+        }
+        PublicKey::sum(&pick(true), &[])
+    }
+
+    /// The staking key of the member at a position.
+    pub(super) fn key_at(&self, position: usize) -> &PublicKey {
+        &self.members[position].key
+    }
+}
+
+/// Why there is no committee.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitteeError {
+    /// Setup and commit of different epochs.
+    #[error("setup of epoch {setup} with commit of epoch {commit}")]
+    Counter {
+        /// Epoch of the setup.
+        setup: u64,
+        /// Epoch of the commit.
+        commit: u64,
+    },
+    /// No consensus node with weight.
+    #[error("no consensus node with weight")]
+    Empty,
+    /// Members out of order.
+    #[error("consensus nodes are not in canonical order, each once")]
+    Order,
+    /// Weights beyond 64 bits.
+    #[error("the consensus nodes' weights overflow")]
+    WeightOverflow,
+    /// An invalid staking key.
+    #[error("staking key of node {node_id}: {source}")]
+    StakingKey {
+        /// The node.
+        node_id: Identifier,
+        /// Why.
+        source: BlsError,
+    },
+    /// An invalid group key.
+    #[error("random beacon group key: {source}")]
+    BeaconKey {
+        /// Why.
+        source: BlsError,
+    },
+}
+
+/// Why signer indices name no quorum.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignersError {
+    /// The indices are malformed or of another committee.
+    #[error(transparent)]
+    Indices(#[from] SignerIndicesError),
+    /// Too little weight signed.
+    #[error("signers' weight: expected at least {expected}, found {found}")]
+    Weight {
+        /// Weight a quorum needs.
+        expected: u64,
+        /// Weight of the signers.
+        found: u64,
+    },
+}
