@@ -1,0 +1,14 @@
+//! Wire messages to the model and back.
+
+mod block;
+mod error;
+mod question;
+mod to_wire;
+
+pub use block::block_from_wire;
+pub use error::ConvertError;
+pub use question::{
+    Request, epoch_from_wire, filter_from_wire, identifier, request_to_wire, role_to_wire,
+    selector_from_wire, status_to_wire,
+};
+pub use to_wire::block_to_wire;

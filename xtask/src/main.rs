@@ -1,0 +1,46 @@
+//! Chores of the project, run as `cargo xtask NAME`.
+#![forbid(unsafe_code)]
+
+mod ci;
+mod codegen;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the project.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Write the code generated from proto/proto
+    Codegen {
+        /// Change nothing; fail when the checked-in code is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the rules of the repository that no compiler checks
+    Tidy,
+    /// Run what CI runs, on this machine as it is
+    Ci,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Codegen { check: true } => codegen::check(&root()),
+        Chore::Codegen { check: false } => codegen::write(&root()),
+        Chore::Tidy => tidy::check(&root()),
+        Chore::Ci => ci::run(&root()),
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}

@@ -1,0 +1,126 @@
+//! Rules of the repository that no compiler checks.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+/// Checks every rule and reports all violations at once.
+pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
+    let mut violations = Vec::new();
+    for file in tracked_files(root)? {
+        if let Ok(text) = fs::read_to_string(root.join(&file)) {
+            check_file(&file, &text, &mut violations);
+        }
+    }
+    check_dependencies(root, &mut violations)?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} violations:\n{}",
+        violations.len(),
+        violations.join("\n")
+    );
+}
+
+fn check_file(file: &str, text: &str, violations: &mut Vec<String>) {
+    if file.ends_with(".rs") && !file.starts_with("proto/src/generated/") {
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            violations.push(format!("{file}: {lines} lines, at most {LINES_MAX}"));
+        }
+        if !text.starts_with("//!") {
+            violations.push(format!("{file}: does not begin with a module doc (//!)"));
+        }
+        if file.ends_with("src/lib.rs") && !text.contains("forbid(unsafe_code)") {
+            violations.push(format!("{file}: lacks #![forbid(unsafe_code)]"));
+        }
+    }
+    let own = file == "xtask/src/tidy.rs";
+    for word in FORBIDDEN.iter().filter(|_| !own) {
+        if text.contains(word) {
+            violations.push(format!("{file}: contains `{word}`"));
+        }
+    }
+    if file.ends_with("Cargo.toml") && file != "Cargo.toml" {
+        for line in text.lines().filter(|line| line.contains("version = \"")) {
+            violations.push(format!(
+                "{file}: `{line}` pins a version outside the workspace"
+            ));
+        }
+    }
+}
+
+/// Rooms that must not depend on others, checked on the real dependency graph.
+fn check_dependencies(root: &Path, violations: &mut Vec<String>) -> anyhow::Result<()> {
+    for (package, features, forbidden) in EDGES {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--no-default-features",
+            ])
+            .args(["--package", package, "--features", features])
+            .current_dir(root)
+            .output()
+            .context("cargo tree")?;
+        if !output.status.success() {
+            bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+        for name in *forbidden {
+            let depends = tree
+                .lines()
+                .skip(1)
+                .any(|line| line.split(' ').next() == Some(*name));
+            if depends {
+                violations.push(format!("{package} must not depend on {name}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tracked_files(root: &Path) -> anyhow::Result<Vec<String>> {
+    let output = Command::new("git")
+        .arg("ls-files")
+        .current_dir(root)
+        .output()
+        .context("git")?;
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect())
+}
+
+const LINES_MAX: usize = 500;
+
+/// Left-overs of drafts, and paths of somebody's machine.
+const FORBIDDEN: &[&str] = &["TODO", "FIXME", "/root/", "/tmp/bash_jobs", "/work/main"];
+
+/// Package, features, and what it must not depend on.
+const EDGES: &[(&str, &str, &[&str])] = &[
+    (
+        "weir-protocol",
+        "native",
+        &["tokio", "prost", "sled", "tonic"],
+    ),
+    (
+        "weir-client",
+        "native",
+        &["weir-server", "weir-proto", "tokio", "sled", "tonic"],
+    ),
+    ("weir-client", "cli", &["weir-server", "sled"]),
+    ("weir-server", "", &["weir-client"]),
+    ("weir-proto", "", &["weir-server", "weir-client", "sled"]),
+    (
+        "weir-migrations",
+        "",
+        &["weir-server", "weir-protocol", "weir-client"],
+    ),
+];
