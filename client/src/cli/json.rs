@@ -1,0 +1,156 @@
+//! Answers as JSON, with the field names of flow-go and of the reference chains.
+
+use serde_json::{Map, Value, json};
+use weir_client::verifier::{
+    Answer, AnswerValue, EpochAnswer, IdentityAnswer, SnapshotAnswer, Trust,
+};
+use weir_protocol::codec::Entity as _;
+use weir_protocol::model::{EpochExtension, ExecutionParameters, MagnitudeVersion, UpdatableField};
+
+use super::args::Shape;
+
+/// One JSON object for an answer.
+pub(crate) fn render(shape: &Shape, answer: &Answer) -> Value {
+    let mut object = Map::new();
+    object.insert("block_id".into(), json!(answer.block_id.to_hex()));
+    object.insert("height".into(), json!(answer.height));
+    object.insert("view".into(), json!(answer.view));
+    object.insert("trust".into(), json!(answer.trust.name()));
+    let fields = match (&answer.value, shape) {
+        (AnswerValue::Snapshot(snapshot), Shape::Epoch) => epoch_fields(answer, snapshot),
+        (AnswerValue::Snapshot(snapshot), Shape::Status) => status_fields(answer, snapshot),
+        (AnswerValue::Snapshot(snapshot), _) => snapshot_fields(answer, snapshot),
+        (AnswerValue::Identity(node), _) => json!({ "identities": identities(node.as_slice()) }),
+        (AnswerValue::Identities(nodes), _) => json!({ "identities": identities(nodes) }),
+        (AnswerValue::Epoch(epoch), _) => epoch_events(epoch),
+        (AnswerValue::Seal(seal), _) => json!({
+            "seal_id": seal.seal_id.to_hex(),
+            "result_id": seal.seal.result_id.to_hex(),
+            "final_state": seal.seal.final_state.to_hex(),
+            "sealed_by_block_id": seal.sealing_block.0.to_hex(),
+            "sealed_by_height": seal.sealing_block.1,
+        }),
+        (AnswerValue::ExecutionResult(result), _) => json!({
+            "result_id": result.result_id.to_hex(),
+            "previous_result_id": result.result.previous_result_id.to_hex(),
+            "chunks": result.result.chunks.len(),
+            "service_events": result.result.service_events.iter()
+                .map(|event| event.type_name()).collect::<Vec<_>>(),
+            "rlp": hex(&result.result.to_rlp()),
+        }),
+        _ => json!({}),
+    };
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    Value::Object(object)
+}
+
+fn epoch_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
+    json!({
+        "epoch_counter": snapshot.epoch_counter,
+        "epoch_phase": snapshot.epoch_phase.name(),
+        "epoch_fallback_triggered": snapshot.epoch_fallback_triggered,
+        "first_view": snapshot.first_view,
+        "final_view": snapshot.final_view,
+        "views_left": snapshot.final_view.saturating_sub(answer.view),
+        "extensions": extensions(&snapshot.extensions),
+    })
+}
+
+fn status_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
+    let sealed_by = snapshot.sealed_by;
+    json!({
+        "certified": answer.trust >= Trust::Certified,
+        "finalized": answer.trust >= Trust::Finalized,
+        "sealed": answer.trust >= Trust::Sealed,
+        "sealed_by_block_id": sealed_by.map(|(block_id, _)| block_id.to_hex()),
+        "sealed_by_height": sealed_by.map(|(_, height)| height),
+        "last_sealed_block_id": snapshot.last_sealed_block_id.map(|id| id.to_hex()),
+    })
+}
+
+fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
+    let kv = &snapshot.kv_store;
+    let mut fields = json!({
+        "chain_id": answer.chain_id,
+        "timestamp_ms": answer.timestamp_ms,
+        "protocol_state_id": snapshot.protocol_state_id.to_hex(),
+        "protocol_state_version": kv.version,
+        "version_upgrade": kv.version_upgrade.map(|upgrade| json!({
+            "version": upgrade.data,
+            "activation_view": upgrade.activation_view,
+        })),
+        "epoch_state_id": kv.epoch_state_id.to_hex(),
+        "epoch_extension_view_count": kv.epoch_extension_view_count,
+        "finalization_safety_threshold": kv.finalization_safety_threshold,
+    });
+    if let (Some(execution), Value::Object(object)) = (&kv.execution, &mut fields) {
+        object.insert("execution".into(), execution_fields(execution));
+    }
+    for more in [
+        epoch_fields(answer, snapshot),
+        status_fields(answer, snapshot),
+    ] {
+        if let (Value::Object(object), Value::Object(more)) = (&mut fields, more) {
+            object.extend(more);
+        }
+    }
+    fields
+}
+
+fn execution_fields(execution: &ExecutionParameters) -> Value {
+    let metering = &execution.metering.current_value;
+    let version = |field: &UpdatableField<MagnitudeVersion>| {
+        let text = |version: &MagnitudeVersion| format!("{}.{}", version.major, version.minor);
+        json!({
+            "current": text(&field.current_value),
+            "update": field.update.as_ref().map(|update| json!({
+                "version": text(&update.data),
+                "activation_view": update.activation_view,
+            })),
+        })
+    };
+    json!({
+        "execution_effort_weights": metering.execution_effort_weights,
+        "execution_memory_weights": metering.execution_memory_weights,
+        "execution_memory_limit": metering.execution_memory_limit,
+        "execution_component_version": version(&execution.execution_component_version),
+        "cadence_component_version": version(&execution.cadence_component_version),
+    })
+}
+
+fn epoch_events(epoch: &EpochAnswer) -> Value {
+    json!({
+        "epoch_counter": epoch.setup.counter,
+        "setup_id": epoch.setup_id.to_hex(),
+        "commit_id": epoch.commit.as_ref().map(|(id, _)| id.to_hex()),
+        "first_view": epoch.setup.first_view,
+        "final_view": epoch.final_view,
+        "participants": epoch.setup.participants.len(),
+    })
+}
+
+fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
+    let node = |node: &IdentityAnswer| {
+        json!({
+            "node_id": node.skeleton.node_id.to_hex(),
+            "address": node.skeleton.address,
+            "role": node.skeleton.role.name(),
+            "initial_weight": node.skeleton.initial_weight,
+            "staking_key": hex(&node.skeleton.staking_key),
+            "network_key": hex(&node.skeleton.network_key),
+            "status": node.status.name(),
+        })
+    };
+    nodes.iter().map(node).collect()
+}
+
+fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
+    let extension = |extension: &EpochExtension| json!({ "first_view": extension.first_view, "final_view": extension.final_view });
+    extensions.iter().map(extension).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,209 @@
+//! The connection to one server. What it returns is untrusted bytes.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use weir_proto::convert;
+use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
+use weir_proto::weir::v1::{GetCheckpointRequest, GetEpochHopRequest, Held, Proof};
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question};
+use weir_protocol::model::Identifier;
+
+/// A connection to a server of `weir.v1.SnapshotAPI`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    url: String,
+    client: SnapshotApiClient<Channel>,
+}
+
+impl Server {
+    /// Connects to `url`, such as `http://127.0.0.1:9400`; without a scheme, `http` is assumed.
+    ///
+    /// # Errors
+    /// When the URL is malformed or nobody answers within [`CONNECT_TIMEOUT`].
+    pub async fn connect(url: &str) -> Result<Self, TransportError> {
+        let full = if url.contains("://") {
+            url.to_owned()
+        } else {
+            format!("http://{url}")
+        };
+        let malformed = |_| TransportError::Url {
+            url: url.to_owned(),
+        };
+        let endpoint = Endpoint::from_shared(full.clone())
+            .map_err(malformed)?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|source| TransportError::Connect {
+                url: full.clone(),
+                source,
+            })?;
+        let client = SnapshotApiClient::new(channel)
+            .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
+        Ok(Self { url: full, client })
+    }
+
+    /// The server's URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Evidence for a checkpoint.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, TransportError> {
+        let request = GetCheckpointRequest {
+            block_id: block_id.0.to_vec().into(),
+        };
+        let answer = self.client.get_checkpoint(request).await;
+        Ok(answer
+            .map_err(|status| self.refused(status))?
+            .into_inner()
+            .evidence
+            .into())
+    }
+
+    /// Evidence for the hop from an epoch to the next.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub async fn epoch_hop(
+        &mut self,
+        epoch_counter: u64,
+        held: Held,
+    ) -> Result<Vec<u8>, TransportError> {
+        let request = GetEpochHopRequest {
+            epoch_counter,
+            held: Some(held),
+        };
+        let answer = self.client.get_epoch_hop(request).await;
+        Ok(answer
+            .map_err(|status| self.refused(status))?
+            .into_inner()
+            .evidence
+            .into())
+    }
+
+    /// Evidence for the answer to a question.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub async fn ask(
+        &mut self,
+        question: &Question,
+        held: Held,
+        proof: Proof,
+    ) -> Result<Vec<u8>, TransportError> {
+        use convert::Request;
+        let client = &mut self.client;
+        let evidence = match convert::request_to_wire(question, held, proof) {
+            Request::Snapshot(request) => client
+                .get_snapshot(request)
+                .await
+                .map(|answer| answer.into_inner().evidence),
+            Request::Identity(request) => client
+                .get_identity(request)
+                .await
+                .map(|answer| answer.into_inner().evidence),
+            Request::Identities(request) => client
+                .list_identities(request)
+                .await
+                .map(|answer| answer.into_inner().evidence),
+            Request::Epoch(request) => client
+                .get_epoch(request)
+                .await
+                .map(|answer| answer.into_inner().evidence),
+            Request::Seal(request) => client
+                .get_seal(request)
+                .await
+                .map(|answer| answer.into_inner().evidence),
+            Request::ExecutionResult(request) => client
+                .get_execution_result(request)
+                .await
+                .map(|a| a.into_inner().evidence),
+        };
+        Ok(evidence.map_err(|status| self.refused(status))?.into())
+    }
+
+    fn refused(&self, status: Status) -> TransportError {
+        let url = self.url.clone();
+        match status.code() {
+            Code::Unimplemented => TransportError::NotWeir { url },
+            // A peer that speaks HTTP, but no gRPC, shows up as an unknown or internal error.
+            Code::Unknown | Code::Internal if std::error::Error::source(&status).is_some() => {
+                TransportError::NotWeir { url }
+            }
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+                TransportError::Unavailable {
+                    url,
+                    message: status.message().to_owned(),
+                }
+            }
+            code => TransportError::Refused {
+                url,
+                code,
+                message: status.message().to_owned(),
+            },
+        }
+    }
+}
+
+/// Why a server gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The URL is malformed.
+    #[error("`{url}` is not a server url; use for example http://127.0.0.1:9400")]
+    Url {
+        /// The text given.
+        url: String,
+    },
+    /// Nobody accepts connections there, or not as HTTP/2.
+    #[error("cannot connect to {url}: is a weir-server running there?")]
+    Connect {
+        /// The server.
+        url: String,
+        /// Why.
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// Something answers, but not weir.
+    #[error("{url} is not a weir server: it does not offer weir.v1.SnapshotAPI")]
+    NotWeir {
+        /// The server.
+        url: String,
+    },
+    /// The connection broke or took too long.
+    #[error("{url} gave no answer: {message}")]
+    Unavailable {
+        /// The server.
+        url: String,
+        /// What happened.
+        message: String,
+    },
+    /// The server refused.
+    #[error("{url} refused ({code:?}): {message}")]
+    Refused {
+        /// The server.
+        url: String,
+        /// gRPC status code.
+        code: Code,
+        /// The server's reason.
+        message: String,
+    },
+}
+
+/// Longest wait for a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for one answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Room for the protobuf framing around evidence.
+const MESSAGE_OVERHEAD_BYTES: usize = 1024;

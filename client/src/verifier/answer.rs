@@ -1,0 +1,311 @@
+//! Answers, derived from verified preimages alone.
+
+use super::state::{self, StateView};
+use super::{Missing, Rejection, Trust, Violation, rules};
+use alloc::string::String;
+use alloc::vec::Vec;
+use weir_protocol::codec::Entity;
+use weir_protocol::evidence::{
+    AnswerProof, LastSealedProof, Preimages, Question, SealProof, Topic,
+};
+use weir_protocol::merkle;
+use weir_protocol::model::{
+    EpochCommit, EpochExtension, EpochPhase, EpochSetup, EpochStateContainer, ExecutionResult,
+    Identifier, IdentitySkeleton, KvStore, PayloadRoots, Seal,
+};
+use weir_protocol::protocol_state::{EpochIdentities, EpochName, ParticipationStatus};
+
+/// The answer to a question about a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The block.
+    pub block_id: Identifier,
+    /// Its height.
+    pub height: u64,
+    /// Its view.
+    pub view: u64,
+    /// Its proposal time, Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// Network it belongs to.
+    pub chain_id: String,
+    /// How far it is proved.
+    pub trust: Trust,
+    /// What was asked about it.
+    pub value: AnswerValue,
+}
+
+/// What was asked about a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerValue {
+    /// Summary of the protocol state.
+    Snapshot(SnapshotAnswer),
+    /// One node; `None` when the identity table has no such node.
+    Identity(Option<IdentityAnswer>),
+    /// The nodes that pass the filter, in canonical order; none is left out.
+    Identities(Vec<IdentityAnswer>),
+    /// An epoch.
+    Epoch(EpochAnswer),
+    /// The block's seal.
+    Seal(SealAnswer),
+    /// The block's execution result.
+    ExecutionResult(ExecutionResultAnswer),
+}
+
+/// Summary of the protocol state at a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotAnswer {
+    /// ID of the protocol state.
+    pub protocol_state_id: Identifier,
+    /// The whole key-value store.
+    pub kv_store: KvStore,
+    /// Number of the current epoch.
+    pub epoch_counter: u64,
+    /// Its phase.
+    pub epoch_phase: EpochPhase,
+    /// Whether the network is in epoch fallback mode.
+    pub epoch_fallback_triggered: bool,
+    /// First view of the current epoch.
+    pub first_view: u64,
+    /// Its last view, extensions counted.
+    pub final_view: u64,
+    /// Its extensions.
+    pub extensions: Vec<EpochExtension>,
+    /// Newest block sealed as of this block, where the evidence proves it.
+    pub last_sealed_block_id: Option<Identifier>,
+    /// Where the block's own seal is, where the evidence proves it.
+    pub sealed_by: Option<(Identifier, u64)>,
+}
+
+/// A node of an identity table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityAnswer {
+    /// The node as its epoch's setup has it.
+    pub skeleton: IdentitySkeleton,
+    /// Its participation in the current epoch.
+    pub status: ParticipationStatus,
+}
+
+/// Setup and commit of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochAnswer {
+    /// ID of the setup.
+    pub setup_id: Identifier,
+    /// The setup.
+    pub setup: EpochSetup,
+    /// ID and content of the commit, unless the epoch is only set up.
+    pub commit: Option<(Identifier, EpochCommit)>,
+    /// Last view, extensions counted.
+    pub final_view: u64,
+}
+
+/// The seal of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealAnswer {
+    /// ID of the seal.
+    pub seal_id: Identifier,
+    /// The seal.
+    pub seal: Seal,
+    /// ID and height of the block whose payload holds it.
+    pub sealing_block: (Identifier, u64),
+}
+
+/// The execution result sealed for a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionResultAnswer {
+    /// ID of the result.
+    pub result_id: Identifier,
+    /// The result.
+    pub result: ExecutionResult,
+}
+
+/// Derives the answer; the caller has proved the block and opened its state.
+pub(super) fn derive(
+    question: &Question,
+    proof: &AnswerProof,
+    state: Option<&StateView>,
+    sources: &[&Preimages],
+    trust: Trust,
+) -> Result<Answer, Rejection> {
+    let header = &proof.block.header;
+    let block_id = header.id();
+    let opened = || state.ok_or(Missing::PayloadRoots { block_id });
+    let sealed = || sealed(proof, trust);
+    let value = match &question.topic {
+        Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, opened()?, trust)?),
+        Topic::Identity(node_id) => {
+            let mut table = identity_table(opened()?, sources)?;
+            table.retain(|identity| identity.skeleton.node_id == *node_id);
+            AnswerValue::Identity(table.pop())
+        }
+        Topic::Identities(filter) => {
+            let mut table = identity_table(opened()?, sources)?;
+            table.retain(|identity| {
+                let skeleton = &identity.skeleton;
+                filter.admits(&skeleton.node_id, skeleton.role, identity.status)
+            });
+            AnswerValue::Identities(table)
+        }
+        Topic::Epoch(name) => AnswerValue::Epoch(epoch(opened()?, *name, sources)?),
+        Topic::Seal => AnswerValue::Seal(seal(sealed()?)),
+        Topic::ExecutionResult => AnswerValue::ExecutionResult(result(sealed()?, sources)?),
+    };
+    Ok(Answer {
+        block_id,
+        height: header.height,
+        view: header.view,
+        timestamp_ms: header.timestamp_ms,
+        chain_id: header.chain_id.clone(),
+        trust,
+        value,
+    })
+}
+
+fn snapshot(
+    proof: &AnswerProof,
+    state: &StateView,
+    trust: Trust,
+) -> Result<SnapshotAnswer, Rejection> {
+    let last_sealed_block_id = proof
+        .last_sealed
+        .as_ref()
+        .map(|last| last_sealed(proof, last))
+        .transpose()?;
+    let sealed_by = match (&proof.seal, trust) {
+        (Some(seal), Trust::Sealed) => Some((seal.block.header.id(), seal.block.header.height)),
+        _ => None,
+    };
+    Ok(SnapshotAnswer {
+        protocol_state_id: state.protocol_state_id,
+        kv_store: state.kv.clone(),
+        epoch_counter: state.current_setup.counter,
+        epoch_phase: state.entry.phase(),
+        epoch_fallback_triggered: state.entry.epoch_fallback_triggered,
+        first_view: state.current_setup.first_view,
+        final_view: state.final_view(),
+        extensions: state.entry.current_epoch.epoch_extensions.clone(),
+        last_sealed_block_id,
+        sealed_by,
+    })
+}
+
+/// The whole identity table, so that nothing can be left out of it.
+fn identity_table(
+    state: &StateView,
+    sources: &[&Preimages],
+) -> Result<Vec<IdentityAnswer>, Rejection> {
+    let entry = &state.entry;
+    let open = |container: &EpochStateContainer| state::setup(sources, container);
+    let next = entry.next_epoch.as_ref().map(open).transpose()?;
+    let previous = match next {
+        Some(_) => None,
+        None => entry.previous_epoch.as_ref().map(open).transpose()?,
+    };
+    let identities = EpochIdentities {
+        entry,
+        previous: previous.as_ref(),
+        current: &state.current_setup,
+        next: next.as_ref(),
+    };
+    let table = identities.table().map_err(|_| Violation::State {
+        reason: "epoch state and setup name different nodes",
+    })?;
+    let owned = table.iter().map(|identity| IdentityAnswer {
+        skeleton: identity.skeleton.clone(),
+        status: identity.status,
+    });
+    Ok(owned.collect())
+}
+
+fn epoch(
+    state: &StateView,
+    name: EpochName,
+    sources: &[&Preimages],
+) -> Result<EpochAnswer, Rejection> {
+    let container = state.epoch(name).ok_or(Missing::Epoch { name })?;
+    let setup = state::setup(sources, container)?;
+    let commit = if container.commit_id.is_zero() {
+        None
+    } else {
+        Some((container.commit_id, state::commit(sources, container)?))
+    };
+    let final_view = state::final_view(&setup, container);
+    Ok(EpochAnswer {
+        setup_id: container.setup_id,
+        setup,
+        commit,
+        final_view,
+    })
+}
+
+/// The seal, if it was verified.
+fn sealed(proof: &AnswerProof, trust: Trust) -> Result<&SealProof, Missing> {
+    let (block_id, height) = (proof.block.header.id(), proof.block.header.height);
+    let verified = proof.seal.as_ref().filter(|_| trust == Trust::Sealed);
+    verified.ok_or(Missing::Seal { block_id, height })
+}
+
+fn seal(proof: &SealProof) -> SealAnswer {
+    let sealing = &proof.block.header;
+    SealAnswer {
+        seal_id: proof.seal.id(),
+        seal: proof.seal.clone(),
+        sealing_block: (sealing.id(), sealing.height),
+    }
+}
+
+fn result(proof: &SealProof, sources: &[&Preimages]) -> Result<ExecutionResultAnswer, Rejection> {
+    let result_id = proof.seal.result_id;
+    let result = state::open(
+        sources,
+        "execution result",
+        result_id,
+        ExecutionResult::decode,
+    )?;
+    if result.block_id != proof.seal.block_id {
+        let (expected, found) = (proof.seal.block_id, result.block_id);
+        return Err(Violation::SealedBlock { expected, found }.into());
+    }
+    Ok(ExecutionResultAnswer { result_id, result })
+}
+
+/// The highest block sealed in the newest payload with seals, back from the block.
+fn last_sealed(proof: &AnswerProof, last: &LastSealedProof) -> Result<Identifier, Rejection> {
+    let broken = |reason| Violation::LastSealed { reason };
+    let missing = || Missing::PayloadRoots {
+        block_id: proof.block.header.id(),
+    };
+    let mut newest = (
+        &proof.block.header,
+        proof.block.roots.as_ref().ok_or_else(missing)?,
+    );
+    for (header, roots) in &last.ancestors {
+        if !has_no_seals(newest.1) {
+            return Err(broken("a newer payload has seals").into());
+        }
+        rules::continues(header, newest.0)?;
+        rules::payload_hash(header, roots)?;
+        newest = (header, roots);
+    }
+    let ids: Vec<_> = last.seals.iter().map(Entity::id).collect();
+    if ids.is_empty() || merkle::root(&ids) != newest.1.seals_root {
+        return Err(broken("the seals are not those of the payload").into());
+    }
+    if last.sealed_headers.len() != last.seals.len() {
+        return Err(broken("one header is needed for every seal").into());
+    }
+    for (seal, header) in last.seals.iter().zip(&last.sealed_headers) {
+        if seal.block_id != header.id() {
+            return Err(broken("a header is not that of the sealed block").into());
+        }
+    }
+    let highest = last
+        .sealed_headers
+        .iter()
+        .max_by_key(|header| header.height);
+    Ok(highest.map(Entity::id).ok_or(broken("no seals"))?)
+}
+
+fn has_no_seals(roots: &PayloadRoots) -> bool {
+    roots.seals_root == merkle::root(&[])
+}

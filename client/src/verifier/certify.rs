@@ -1,0 +1,302 @@
+//! Certificates: how far a block is proved, given what the caller trusts.
+
+use super::state::StateView;
+use super::{Anchor, Missing, Rejection, TrustedEpoch, TrustedState, Violation, rules};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
+use weir_protocol::codec::Entity;
+use weir_protocol::evidence::{BlockProof, SealProof};
+use weir_protocol::hotstuff::{self, Committee};
+use weir_protocol::merkle;
+use weir_protocol::model::{Header, QuorumCertificate};
+
+/// How far a block is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// The caller named the block ID; what it commits to is proved, nothing about consensus.
+    Known,
+    /// A quorum of the epoch's committee voted for the block.
+    Certified,
+    /// The block is final: it, or a descendant, heads a 2-chain, or the checkpoint descends from
+    /// it.
+    Finalized,
+    /// The block is final and its execution result is sealed.
+    Sealed,
+}
+
+impl Trust {
+    /// The level's name in answers, such as `finalized`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Certified => "certified",
+            Self::Finalized => "finalized",
+            Self::Sealed => "sealed",
+        }
+    }
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Decides how far blocks are proved.
+#[derive(Debug)]
+pub(super) struct Certifier<'a> {
+    anchor: Anchor<'a>,
+    next: Option<&'a TrustedEpoch>,
+}
+
+/// A committee for a view, and whether the view is known to lie in its epoch.
+struct Electorate<'a> {
+    committee: &'a Committee,
+    /// Newest known epoch, when the view may lie beyond it.
+    beyond: Option<u64>,
+}
+
+impl<'a> Certifier<'a> {
+    pub(super) fn new(anchor: Anchor<'a>) -> Self {
+        Self { anchor, next: None }
+    }
+
+    /// Also knows the next epoch that the block under proof commits; its committee may certify
+    /// descendants once the block itself is certified.
+    pub(super) fn with_next(self, next: &'a TrustedEpoch) -> Self {
+        Self {
+            next: Some(next),
+            ..self
+        }
+    }
+
+    /// How far the block is proved; its state, if opened, must be of the epoch trusted.
+    pub(super) fn block(
+        &self,
+        proof: &BlockProof,
+        state: Option<&StateView>,
+    ) -> Result<Trust, Rejection> {
+        let chain = linked(proof)?;
+        match self.anchor {
+            Anchor::KnownBlock(expected) => {
+                let found = proof.header.id();
+                if found == expected {
+                    return Ok(Trust::Known);
+                }
+                Err(Violation::AnotherBlock { expected, found }.into())
+            }
+            Anchor::Committee(_) => {
+                if let Some(state) = state {
+                    state.contains_view(proof.header.view)?;
+                }
+                self.certificates(&chain, proof.qc.as_ref(), state)
+            }
+            Anchor::Trusted(trusted) => {
+                same_chain(trusted, &proof.header)?;
+                if let Some(state) = state {
+                    state.contains_view(proof.header.view)?;
+                }
+                if chain
+                    .iter()
+                    .any(|header| header.id() == trusted.checkpoint_id())
+                {
+                    return Ok(Trust::Finalized);
+                }
+                if let Some(state) = state {
+                    epoch_of_state(trusted, state)?;
+                }
+                self.certificates(&chain, proof.qc.as_ref(), state)
+            }
+        }
+    }
+
+    /// The seal proves the block sealed in a final payload.
+    pub(super) fn seal(&self, sealed: &Header, proof: &SealProof) -> Result<(), Rejection> {
+        let expected = sealed.id();
+        let sealing = &proof.block.header;
+        if proof.seal.block_id != expected {
+            return Err(Violation::SealedBlock {
+                expected,
+                found: proof.seal.block_id,
+            }
+            .into());
+        }
+        if sealing.height <= sealed.height || sealing.view <= sealed.view {
+            let order = Violation::SealOrder {
+                sealing: sealing.height,
+                sealed: sealed.height,
+            };
+            return Err(order.into());
+        }
+        let block_id = sealing.id();
+        let roots = proof
+            .block
+            .roots
+            .as_ref()
+            .ok_or(Missing::PayloadRoots { block_id })?;
+        rules::payload_hash(sealing, roots)?;
+        let seal_id = proof.seal.id();
+        merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof).map_err(|_| {
+            Violation::SealInclusion {
+                seal_id,
+                block_id,
+                index: proof.index,
+            }
+        })?;
+        if self.block(&proof.block, None)? < Trust::Finalized {
+            return Err(Missing::Finality {
+                block_id,
+                height: sealing.height,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Verifies the block's own certificate, and the two that make a 2-chain.
+    ///
+    /// Certificates between them need no pairing: a certified descendant vouches for the headers
+    /// it is hash-linked to, for its signers checked them.
+    fn certificates(
+        &self,
+        chain: &[&Header],
+        last_qc: Option<&QuorumCertificate>,
+        state: Option<&StateView>,
+    ) -> Result<Trust, Rejection> {
+        let block = chain[0];
+        let missing = || Missing::Certificate {
+            block_id: block.id(),
+            height: block.height,
+        };
+        let last_qc = last_qc.ok_or_else(missing)?;
+        let last = chain.len() - 1;
+        rules::certifies(last_qc, chain[last])?;
+        let qc_of = |index: usize| match chain.get(index + 1) {
+            Some(child) => child.parent_qc(),
+            None => last_qc.clone(),
+        };
+        let mut indices = [0, last.saturating_sub(1), last].to_vec();
+        indices.dedup();
+        let mut claims = Vec::with_capacity(indices.len());
+        for index in indices {
+            let electorate = self.electorate(chain[index].view, state)?;
+            claims.push((electorate, qc_of(index)));
+        }
+        verify_certificates(&claims)?;
+        match chain {
+            [.., parent, child] if parent.view.checked_add(1) == Some(child.view) => {
+                Ok(Trust::Finalized)
+            }
+            _ => Ok(Trust::Certified),
+        }
+    }
+
+    fn electorate(&self, view: u64, state: Option<&StateView>) -> Result<Electorate<'a>, Missing> {
+        let trusted = match self.anchor {
+            Anchor::Committee(committee) => {
+                return Ok(Electorate {
+                    committee,
+                    beyond: None,
+                });
+            }
+            Anchor::KnownBlock(_) => return Err(Missing::Answer),
+            Anchor::Trusted(trusted) => trusted,
+        };
+        if let Some(next) = self.next.filter(|next| next.first_view <= view) {
+            return Ok(Electorate {
+                committee: next.committee(),
+                beyond: None,
+            });
+        }
+        let oldest_known = trusted.oldest_epoch().counter;
+        let epoch = trusted
+            .epoch_of_view(view)
+            .ok_or(Missing::EarlierEpoch { view, oldest_known })?;
+        let newest = trusted.newest_epoch();
+        let horizon = state
+            .map_or(0, StateView::final_view)
+            .max(newest.final_view);
+        let beyond = epoch.counter == newest.counter && self.next.is_none() && view > horizon;
+        Ok(Electorate {
+            committee: epoch.committee(),
+            beyond: beyond.then_some(newest.counter),
+        })
+    }
+}
+
+/// The block and its descendants, each continuing the one before.
+fn linked(proof: &BlockProof) -> Result<Vec<&Header>, Violation> {
+    let mut chain = Vec::with_capacity(proof.descendants.len() + 1);
+    chain.push(&proof.header);
+    chain.extend(&proof.descendants);
+    for pair in chain.windows(2) {
+        rules::continues(pair[0], pair[1])?;
+    }
+    Ok(chain)
+}
+
+fn same_chain(trusted: &TrustedState, header: &Header) -> Result<(), Violation> {
+    if header.chain_id == trusted.chain_id() {
+        return Ok(());
+    }
+    let (expected, found) = (trusted.chain_id().to_string(), header.chain_id.clone());
+    Err(Violation::AnotherChain { expected, found })
+}
+
+/// The state's current epoch is one whose committee is known, and the same one.
+fn epoch_of_state(trusted: &TrustedState, state: &StateView) -> Result<(), Rejection> {
+    let counter = state.current_setup.counter;
+    let Some(epoch) = trusted.epoch(counter) else {
+        let (oldest, newest) = (trusted.oldest_epoch(), trusted.newest_epoch());
+        return Err(if counter > newest.counter {
+            Missing::LaterEpoch {
+                newest_known: newest.counter,
+            }
+            .into()
+        } else {
+            let view = state.current_setup.first_view;
+            Missing::EarlierEpoch {
+                view,
+                oldest_known: oldest.counter,
+            }
+            .into()
+        });
+    };
+    let current = &state.entry.current_epoch;
+    for (expected, found) in [
+        (epoch.setup_id, current.setup_id),
+        (epoch.commit_id, current.commit_id),
+    ] {
+        if expected != found {
+            return Err(Violation::EpochSetup {
+                counter,
+                expected,
+                found,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Verifies all certificates in one multi-pairing.
+fn verify_certificates(claims: &[(Electorate<'_>, QuorumCertificate)]) -> Result<(), Rejection> {
+    let pairs: Vec<_> = claims
+        .iter()
+        .map(|(electorate, qc)| (electorate.committee, qc))
+        .collect();
+    hotstuff::verify_qcs(&pairs).map_err(|failure| {
+        let (electorate, qc) = &claims[failure.index];
+        match electorate.beyond {
+            Some(newest_known) => Missing::LaterEpoch { newest_known }.into(),
+            None => Violation::Certificate {
+                block_id: qc.block_id,
+                view: qc.view,
+                source: failure.source,
+            }
+            .into(),
+        }
+    })
+}

@@ -1,0 +1,273 @@
+//! The two ways evidence fails: not enough of it, or wrong.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use weir_protocol::codec::rlp::RlpError;
+use weir_protocol::evidence::EvidenceError;
+use weir_protocol::hotstuff::{CertificateError, CommitteeError};
+use weir_protocol::model::Identifier;
+use weir_protocol::protocol_state::EpochName;
+
+/// Why evidence did not verify.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Rejection {
+    /// Nothing is wrong, but something is missing.
+    #[error("not enough evidence: {0}")]
+    NotEnough(#[from] Missing),
+    /// A rule is broken: whoever made the evidence is at fault.
+    #[error("invalid evidence: {0}")]
+    Invalid(Box<Violation>),
+}
+
+impl From<Violation> for Rejection {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(Box::new(violation))
+    }
+}
+
+/// What is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The evidence holds no checkpoint.
+    #[error("the checkpoint block is missing")]
+    Checkpoint,
+    /// The evidence holds no answer.
+    #[error("the answer is missing")]
+    Answer,
+    /// The state of a block is not opened.
+    #[error("the payload roots of block {block_id} are missing")]
+    PayloadRoots {
+        /// The block.
+        block_id: Identifier,
+    },
+    /// A preimage is neither in the evidence nor held.
+    #[error("the {what} with id {id} is missing")]
+    Preimage {
+        /// What it would be.
+        what: &'static str,
+        /// Its ID.
+        id: Identifier,
+    },
+    /// Nothing certifies a block.
+    #[error("block {block_id} at height {height} is not certified: no quorum certificate")]
+    Certificate {
+        /// The block.
+        block_id: Identifier,
+        /// Its height.
+        height: u64,
+    },
+    /// A block is certified, but not proved final.
+    #[error("block {block_id} at height {height} is certified but not proved final")]
+    Finality {
+        /// The block.
+        block_id: Identifier,
+        /// Its height.
+        height: u64,
+    },
+    /// A block is not proved sealed.
+    #[error("block {block_id} at height {height} is not proved sealed")]
+    Seal {
+        /// The block.
+        block_id: Identifier,
+        /// Its height.
+        height: u64,
+    },
+    /// Committees of later epochs are needed first.
+    #[error("the committee of a later epoch is needed; newest known epoch is {newest_known}")]
+    LaterEpoch {
+        /// Newest epoch whose committee is known.
+        newest_known: u64,
+    },
+    /// The block lies before the checkpoint's epoch and is not linked to the checkpoint.
+    #[error(
+        "view {view} lies before epoch {oldest_known}, the oldest known, and no hash links lead \
+         to it; use an older checkpoint"
+    )]
+    EarlierEpoch {
+        /// View of the block.
+        view: u64,
+        /// Oldest epoch whose committee is known.
+        oldest_known: u64,
+    },
+    /// The state has no such epoch.
+    #[error("there is no {name} at this block")]
+    Epoch {
+        /// Which epoch.
+        name: EpochName,
+    },
+}
+
+/// The rule that is broken, with what it expected and what it found.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The bytes are not evidence.
+    #[error(transparent)]
+    Evidence(EvidenceError),
+    /// The checkpoint's header does not hash to its ID.
+    #[error("checkpoint: expected block {expected}, found {found}")]
+    CheckpointId {
+        /// ID the caller trusts.
+        expected: Identifier,
+        /// ID of the header found.
+        found: Identifier,
+    },
+    /// The answer is for another question.
+    #[error("the answer is for another question than the one asked")]
+    AnotherQuestion,
+    /// The answer is about another block.
+    #[error("asked for block {expected}, answered for block {found}")]
+    AnotherBlock {
+        /// Block asked for.
+        expected: Identifier,
+        /// Block found.
+        found: Identifier,
+    },
+    /// The answer is about another height.
+    #[error("asked for height {expected}, answered for height {found}")]
+    AnotherHeight {
+        /// Height asked for.
+        expected: u64,
+        /// Height found.
+        found: u64,
+    },
+    /// A block is of another network.
+    #[error("expected a block of chain {expected}, found one of chain {found}")]
+    AnotherChain {
+        /// Chain of the checkpoint.
+        expected: String,
+        /// Chain of the block.
+        found: String,
+    },
+    /// The payload roots do not hash to the header's payload hash.
+    #[error("payload hash of block {block_id}: expected {expected}, found {found}")]
+    PayloadHash {
+        /// The block.
+        block_id: Identifier,
+        /// Hash in the header.
+        expected: Identifier,
+        /// Hash of the roots.
+        found: Identifier,
+    },
+    /// A header does not continue the one before it.
+    #[error("header at height {height} does not continue its parent: {field} differs")]
+    HeaderLink {
+        /// Height of the child.
+        height: u64,
+        /// Field that differs.
+        field: &'static str,
+    },
+    /// A certificate is for another block.
+    #[error("certificate for block {found}, expected one for block {expected}")]
+    CertificateBlock {
+        /// Block to certify.
+        expected: Identifier,
+        /// Block the certificate is for.
+        found: Identifier,
+    },
+    /// A certificate does not verify.
+    #[error("certificate of block {block_id}, view {view}: {source}")]
+    Certificate {
+        /// The block.
+        block_id: Identifier,
+        /// Its view.
+        view: u64,
+        /// Why.
+        source: CertificateError,
+    },
+    /// The block's state names another committee than the one trusted for its epoch.
+    #[error("epoch {counter}: block's state names setup {found}, trusted is {expected}")]
+    EpochSetup {
+        /// The epoch.
+        counter: u64,
+        /// Setup that is trusted.
+        expected: Identifier,
+        /// Setup the state names.
+        found: Identifier,
+    },
+    /// The block's view lies outside the epoch its state is in.
+    #[error("view {view} lies outside epoch {counter}, views {first_view} to {final_view}")]
+    ViewOutsideEpoch {
+        /// View of the block.
+        view: u64,
+        /// Epoch of its state.
+        counter: u64,
+        /// First view of that epoch.
+        first_view: u64,
+        /// Last view, extensions counted.
+        final_view: u64,
+    },
+    /// A hop does not commit the next epoch.
+    #[error("epoch hop from epoch {counter}: the block's state commits no next epoch")]
+    HopNotCommitted {
+        /// The epoch hopped from.
+        counter: u64,
+    },
+    /// A next epoch does not follow the one before it.
+    #[error("epoch {found} does not follow epoch {counter}: {field}")]
+    EpochOrder {
+        /// The earlier epoch.
+        counter: u64,
+        /// Counter found after it.
+        found: u64,
+        /// What does not follow.
+        field: &'static str,
+    },
+    /// A committee cannot be built from setup and commit.
+    #[error("committee of epoch {counter}: {source}")]
+    Committee {
+        /// The epoch.
+        counter: u64,
+        /// Why.
+        source: CommitteeError,
+    },
+    /// A preimage is not what it should be.
+    #[error("{what} with id {id}: {source}")]
+    Preimage {
+        /// What it should be.
+        what: &'static str,
+        /// Its ID.
+        id: Identifier,
+        /// Why.
+        source: RlpError,
+    },
+    /// A seal is for another block.
+    #[error("seal for block {found}, expected one for block {expected}")]
+    SealedBlock {
+        /// Block to be sealed.
+        expected: Identifier,
+        /// Block the seal is for.
+        found: Identifier,
+    },
+    /// A seal's Merkle proof fails.
+    #[error("seal {seal_id} is not in the payload of block {block_id} at position {index}")]
+    SealInclusion {
+        /// The seal.
+        seal_id: Identifier,
+        /// Block said to hold it.
+        block_id: Identifier,
+        /// Position.
+        index: u64,
+    },
+    /// A sealing block does not come after the block it seals.
+    #[error("sealing block at height {sealing}, sealed block at height {sealed}")]
+    SealOrder {
+        /// Height of the sealing block.
+        sealing: u64,
+        /// Height of the sealed block.
+        sealed: u64,
+    },
+    /// The proof of the last sealed block fails.
+    #[error("last sealed block: {reason}")]
+    LastSealed {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The protocol state contradicts itself.
+    #[error("protocol state: {reason}")]
+    State {
+        /// Why.
+        reason: &'static str,
+    },
+}

@@ -1,0 +1,141 @@
+//! The verifier: what evidence proves, and to whom.
+//!
+//! There are three ways in, from the simplest to the one a wallet uses:
+//!
+//! 1. [`Anchor::KnownBlock`]: the caller knows the block ID; hashing and Merkle proofs decide.
+//! 2. [`Anchor::Committee`]: the caller trusts one epoch's committee; certificates decide.
+//! 3. [`Anchor::Trusted`]: the caller has a [`TrustedState`], made from a checkpoint and moved
+//!    forward one epoch at a time.
+//!
+//! Every outcome is one of three: a [`Verified`] value, [`Rejection::NotEnough`] with what is
+//! missing, or [`Rejection::Invalid`] with the rule that was broken.
+
+mod answer;
+mod certify;
+mod error;
+mod rules;
+mod state;
+mod trusted;
+
+pub use answer::{
+    Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer, SealAnswer,
+    SnapshotAnswer,
+};
+pub use certify::Trust;
+pub use error::{Missing, Rejection, Violation};
+pub use trusted::{TrustedEpoch, TrustedState};
+
+use certify::Certifier;
+use state::StateView;
+use weir_protocol::evidence::{AnswerProof, Evidence, Preimages, Question, Selector};
+use weir_protocol::hotstuff::Committee;
+use weir_protocol::model::Identifier;
+
+/// A value that the verifier derived from verified bytes and bound to the question.
+///
+/// Only this module can make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        &self.0
+    }
+
+    /// The value, without the mark.
+    pub fn into_value(self) -> T {
+        self.0
+    }
+}
+
+impl<T> core::ops::Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// What the caller trusts before any evidence arrives.
+#[derive(Clone, Copy, Debug)]
+pub enum Anchor<'a> {
+    /// The ID of the block asked about.
+    KnownBlock(Identifier),
+    /// The committee of the epoch the block is in.
+    Committee(&'a Committee),
+    /// A checkpoint and the epochs proved from it.
+    Trusted(&'a TrustedState),
+}
+
+/// Verifies the answer to `question` in `evidence`.
+///
+/// `held` are preimages the caller got from earlier evidence; evidence may leave them out.
+///
+/// # Errors
+/// [`Rejection::NotEnough`] when something is missing, such as the epochs between the caller's
+/// trust and the block; [`Rejection::Invalid`] when a rule is broken.
+pub fn verify(
+    anchor: Anchor<'_>,
+    question: &Question,
+    evidence: &Evidence,
+    held: &Preimages,
+) -> Result<Verified<Answer>, Rejection> {
+    let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
+    rules::answers_the_question(question, &proof.question)?;
+    let preimages = [&evidence.preimages, held];
+    let state = match &proof.block.roots {
+        Some(roots) => {
+            rules::payload_hash(&proof.block.header, roots)?;
+            Some(StateView::derive(roots, &preimages)?)
+        }
+        None => None,
+    };
+    let trust = level_of_trust(anchor, proof, state.as_ref())?;
+    rules::selected_block(question.block, &proof.block.header, trust)?;
+    answer::derive(question, proof, state.as_ref(), &preimages, trust).map(Verified)
+}
+
+/// Verifies saved evidence that stands alone: checkpoint, hops and answer.
+///
+/// The question is the one saved with the evidence.
+///
+/// # Errors
+/// As [`verify`], and when the bytes are not evidence.
+pub fn verify_file(
+    checkpoint_id: Identifier,
+    bytes: &[u8],
+) -> Result<(Question, Verified<Answer>), Rejection> {
+    let evidence = Evidence::from_bytes(bytes).map_err(Violation::Evidence)?;
+    let mut trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?.into_value();
+    trusted.apply_hops(&evidence)?;
+    let question = evidence
+        .answer
+        .as_ref()
+        .ok_or(Missing::Answer)?
+        .question
+        .clone();
+    let anchor = Anchor::Trusted(&trusted);
+    let answer = verify(anchor, &question, &evidence, trusted.preimages())?;
+    Ok((question, answer))
+}
+
+/// How far the block is proved: by its own certificates, and further by its seal.
+fn level_of_trust(
+    anchor: Anchor<'_>,
+    proof: &AnswerProof,
+    state: Option<&StateView>,
+) -> Result<Trust, Rejection> {
+    let certifier = Certifier::new(anchor);
+    let trust = certifier.block(&proof.block, state)?;
+    let Some(seal) = &proof.seal else {
+        return Ok(trust);
+    };
+    match certifier.seal(&proof.block.header, seal) {
+        Ok(()) => Ok(Trust::Sealed),
+        // The seal may lie in an epoch the caller does not know yet; the rest stands without it,
+        // unless the seal is what was asked for.
+        Err(Rejection::NotEnough(_)) if proof.question.block != Selector::LatestSealed => Ok(trust),
+        Err(rejection) => Err(rejection),
+    }
+}

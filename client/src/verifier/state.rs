@@ -1,0 +1,135 @@
+//! The protocol state behind a block's payload roots, from content-addressed preimages.
+
+use super::{Missing, Rejection, Violation};
+use weir_protocol::codec::rlp::{Decoder, RlpError};
+use weir_protocol::evidence::Preimages;
+use weir_protocol::model::{
+    EpochCommit, EpochSetup, EpochStateContainer, EpochStateEntry, Identifier, KvStore,
+    PayloadRoots,
+};
+use weir_protocol::protocol_state::EpochName;
+
+/// A block's key-value store, epoch state and current setup.
+///
+/// Every part hashes to an ID that the part before it names, up to the payload roots.
+#[derive(Debug)]
+pub(super) struct StateView {
+    pub(super) protocol_state_id: Identifier,
+    pub(super) kv: KvStore,
+    pub(super) entry: EpochStateEntry,
+    pub(super) current_setup: EpochSetup,
+}
+
+impl StateView {
+    /// Opens the state that `roots` commit to.
+    pub(super) fn derive(roots: &PayloadRoots, sources: &[&Preimages]) -> Result<Self, Rejection> {
+        let protocol_state_id = roots.protocol_state_id;
+        let kv = open(
+            sources,
+            "key-value store",
+            protocol_state_id,
+            KvStore::decode,
+        )?;
+        let entry = open(
+            sources,
+            "epoch state",
+            kv.epoch_state_id,
+            EpochStateEntry::decode,
+        )?;
+        let current_setup = setup(sources, &entry.current_epoch)?;
+        Ok(Self {
+            protocol_state_id,
+            kv,
+            entry,
+            current_setup,
+        })
+    }
+
+    /// Last view of the current epoch, extensions counted.
+    pub(super) fn final_view(&self) -> u64 {
+        final_view(&self.current_setup, &self.entry.current_epoch)
+    }
+
+    /// The epoch of this name, if the state has it.
+    pub(super) fn epoch(&self, name: EpochName) -> Option<&EpochStateContainer> {
+        match name {
+            EpochName::Previous => self.entry.previous_epoch.as_ref(),
+            EpochName::Current => Some(&self.entry.current_epoch),
+            EpochName::Next => self.entry.next_epoch.as_ref(),
+        }
+    }
+
+    /// The view lies in the current epoch.
+    pub(super) fn contains_view(&self, view: u64) -> Result<(), Violation> {
+        let (first_view, final_view) = (self.current_setup.first_view, self.final_view());
+        if (first_view..=final_view).contains(&view) {
+            return Ok(());
+        }
+        let counter = self.current_setup.counter;
+        Err(Violation::ViewOutsideEpoch {
+            view,
+            counter,
+            first_view,
+            final_view,
+        })
+    }
+}
+
+/// Last view of an epoch, extensions counted.
+pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) -> u64 {
+    container
+        .epoch_extensions
+        .last()
+        .map_or(setup.final_view, |extension| extension.final_view)
+}
+
+/// The setup event of an epoch.
+pub(super) fn setup(
+    sources: &[&Preimages],
+    container: &EpochStateContainer,
+) -> Result<EpochSetup, Rejection> {
+    open(
+        sources,
+        "epoch setup",
+        container.setup_id,
+        EpochSetup::decode,
+    )
+}
+
+/// The commit event of an epoch.
+pub(super) fn commit(
+    sources: &[&Preimages],
+    container: &EpochStateContainer,
+) -> Result<EpochCommit, Rejection> {
+    open(
+        sources,
+        "epoch commit",
+        container.commit_id,
+        EpochCommit::decode,
+    )
+}
+
+/// Finds the preimage of `id` and decodes it to its end.
+pub(super) fn open<'a, T>(
+    sources: &[&'a Preimages],
+    what: &'static str,
+    id: Identifier,
+    decode: impl FnOnce(&mut Decoder<'a>) -> Result<T, RlpError>,
+) -> Result<T, Rejection> {
+    let bytes = raw(sources, what, id)?;
+    let mut decoder = Decoder::new(bytes);
+    let value = decode(&mut decoder).and_then(|value| decoder.finish().map(|()| value));
+    value.map_err(|source| Violation::Preimage { what, id, source }.into())
+}
+
+/// Finds the preimage of `id`.
+pub(super) fn raw<'a>(
+    sources: &[&'a Preimages],
+    what: &'static str,
+    id: Identifier,
+) -> Result<&'a [u8], Missing> {
+    sources
+        .iter()
+        .find_map(|preimages| preimages.get(&id))
+        .ok_or(Missing::Preimage { what, id })
+}
