@@ -1,7 +1,14 @@
-//! Indexes Flow blocks into per-block snapshots and serves them with evidence.
+//! Weir's server: indexes Flow blocks into per-block snapshots and serves them with evidence.
 //!
-//! One way through: source, ingest, step, one atomic write a batch, reader, prover, API. Nothing
-//! flows back but backpressure and a watch of the head. No database type leaves [`store`].
+//! One way through: `source → ingest → protocol_state step → store → reader → prover → api`.
+//! Nothing flows back but a watch of the head. The server never asks to be trusted, and never
+//! depends on the client.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod indexer;
+pub mod ingest;
+pub mod prover;
+pub mod replay;
+pub mod source;
 pub mod store;

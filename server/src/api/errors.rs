@@ -1,0 +1,53 @@
+//! Errors as gRPC statuses: what is wrong, and what exists instead.
+
+use tonic::{Code, Status};
+use weir_proto::convert::ConvertError;
+use weir_proto::status::with_available;
+use weir_proto::weir::v1::{Available, BlockReference};
+
+use crate::prover::ProverError;
+use crate::store::{BlockRef, Head};
+
+/// A malformed request.
+pub(super) fn invalid(error: &ConvertError) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// Something that cannot be proved.
+pub(super) fn unproved(error: &ProverError) -> Status {
+    let message = error.to_string();
+    let code = match error {
+        ProverError::UnknownBlock { .. } | ProverError::NoEpoch { .. } => Code::NotFound,
+        ProverError::Height { .. } | ProverError::UnknownEpoch { .. } => Code::OutOfRange,
+        ProverError::NotCommitted { .. }
+        | ProverError::NotSealed { .. }
+        | ProverError::PrunedPayload { .. }
+        | ProverError::TooFar { .. } => Code::FailedPrecondition,
+        _ => {
+            tracing::error!(%error, "the store is damaged");
+            Code::Internal
+        }
+    };
+    match error.available() {
+        Some(head) => with_available(code, &message, &available(head)),
+        None => Status::new(code, message),
+    }
+}
+
+fn available(head: &Head) -> Available {
+    Available {
+        first_height: head.first_height,
+        latest_finalized: Some(reference(&head.finalized)),
+        latest_sealed: Some(reference(&head.sealed)),
+        first_epoch_counter: head.first_epoch_counter,
+        latest_epoch_counter: head.epoch_counter,
+    }
+}
+
+pub(super) fn reference(block: &BlockRef) -> BlockReference {
+    BlockReference {
+        block_id: block.id.0.to_vec().into(),
+        height: block.height,
+        view: block.view,
+    }
+}

@@ -1,0 +1,337 @@
+//! The methods of `weir.v1.SnapshotAPI`: parse, prove off the async threads, answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tonic::{Request, Response, Status};
+use weir_proto::convert::{
+    ConvertError, epoch_from_wire, filter_from_wire, identifier, selector_from_wire,
+};
+use weir_proto::weir::v1;
+use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
+use weir_protocol::codec::Entity as _;
+use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Topic};
+
+use super::errors::{invalid, reference, unproved};
+use super::values::{self, Progress};
+use crate::prover::{Depth, Held, Proved, Prover, ProverError};
+
+/// Answers from what has been announced when a request arrives.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotService {
+    prover: Prover,
+    indexing: Arc<AtomicBool>,
+}
+
+/// A request's question, parsed.
+struct Asked {
+    question: Question,
+    held: Held,
+    depth: Depth,
+    with_value: bool,
+}
+
+impl SnapshotService {
+    pub(super) fn new(prover: Prover, indexing: Arc<AtomicBool>) -> Self {
+        Self { prover, indexing }
+    }
+
+    /// Runs `prove` on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        prove: impl FnOnce(Prover) -> Result<T, ProverError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let prover = self.prover.latest();
+        let proved = tokio::task::spawn_blocking(move || prove(prover)).await;
+        let proved = proved.map_err(|_| Status::internal("the prover stopped unexpectedly"))?;
+        proved.map_err(|error| unproved(&error))
+    }
+
+    async fn answer(&self, asked: Asked) -> Result<(Proved, bool), Status> {
+        let Asked {
+            question,
+            held,
+            depth,
+            with_value,
+        } = asked;
+        let proved = self
+            .blocking(move |prover| prover.answer(&question, &held, depth))
+            .await?;
+        Ok((proved, with_value))
+    }
+}
+
+#[tonic::async_trait]
+impl SnapshotApi for SnapshotService {
+    async fn get_server_info(
+        &self,
+        _request: Request<v1::GetServerInfoRequest>,
+    ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
+        let head = self.prover.latest().head();
+        Ok(Response::new(v1::GetServerInfoResponse {
+            chain_id: head.chain.chain_id.clone(),
+            spork_id: values::bytes(&head.chain.spork_id),
+            spork_root_block_height: head.chain.spork_root_block_height,
+            spork_root_block_view: head.chain.spork_root_block_view,
+            first_height: head.first_height,
+            latest_finalized: Some(reference(&head.finalized)),
+            latest_sealed: Some(reference(&head.sealed)),
+            highest_view: head.highest_view,
+            blocks_indexed: head.blocks,
+            finalization_lag_views: head.highest_view.saturating_sub(head.finalized.view),
+            sealing_lag: head.finalized.height.saturating_sub(head.sealed.height),
+            indexing: self.indexing.load(Ordering::Relaxed),
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            evidence_versions: vec![u32::try_from(EVIDENCE_VERSION).unwrap_or(u32::MAX)],
+            epoch_counter: head.epoch_counter,
+            conflicting_certificates: head
+                .conflicting
+                .as_deref()
+                .map(|json| String::from_utf8_lossy(json).into_owned())
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        let block_id =
+            identifier("block_id", &request.into_inner().block_id).map_err(|e| invalid(&e))?;
+        let evidence = self
+            .blocking(move |prover| prover.checkpoint(block_id))
+            .await?;
+        Ok(Response::new(v1::GetCheckpointResponse {
+            evidence: encoded(&evidence),
+        }))
+    }
+
+    async fn get_epoch_hop(
+        &self,
+        request: Request<v1::GetEpochHopRequest>,
+    ) -> Result<Response<v1::GetEpochHopResponse>, Status> {
+        let v1::GetEpochHopRequest {
+            epoch_counter,
+            held,
+        } = request.into_inner();
+        let held = held_from_wire(held).map_err(|error| invalid(&error))?;
+        let evidence = self
+            .blocking(move |prover| prover.hop(epoch_counter, &held))
+            .await?;
+        Ok(Response::new(v1::GetEpochHopResponse {
+            evidence: encoded(&evidence),
+        }))
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<v1::GetSnapshotRequest>,
+    ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
+        let asked = asked(request.into_inner().question, Topic::Snapshot)?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let evidence = encoded(&proved.evidence);
+        let snapshot = if with_value {
+            let (progress, proved) = self
+                .blocking(move |prover| Ok((progress(&prover, &proved)?, proved)))
+                .await?;
+            Some(values::snapshot(&proved, &progress))
+        } else {
+            None
+        };
+        Ok(Response::new(v1::GetSnapshotResponse {
+            snapshot,
+            evidence,
+        }))
+    }
+
+    async fn get_identity(
+        &self,
+        request: Request<v1::GetIdentityRequest>,
+    ) -> Result<Response<v1::GetIdentityResponse>, Status> {
+        let v1::GetIdentityRequest { question, node_id } = request.into_inner();
+        let node_id = identifier("node_id", &node_id).map_err(|error| invalid(&error))?;
+        let asked = asked(question, Topic::Identity(node_id))?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let evidence = encoded(&proved.evidence);
+        let block = Some(values::block(&proved.block));
+        let identity = if with_value {
+            let filter = IdentityFilter {
+                node_ids: BTreeSet::from([node_id]),
+                ..Default::default()
+            };
+            let node = values::identities(&proved.state, &filter).pop();
+            let block_id = proved.block.block_id;
+            let absent = || {
+                let message = format!("node {node_id} is not in the identity table at {block_id}");
+                Status::not_found(message)
+            };
+            Some(node.ok_or_else(absent)?)
+        } else {
+            None
+        };
+        Ok(Response::new(v1::GetIdentityResponse {
+            block,
+            identity,
+            evidence,
+        }))
+    }
+
+    async fn list_identities(
+        &self,
+        request: Request<v1::ListIdentitiesRequest>,
+    ) -> Result<Response<v1::ListIdentitiesResponse>, Status> {
+        let v1::ListIdentitiesRequest {
+            question,
+            roles,
+            statuses,
+            node_ids,
+        } = request.into_inner();
+        let filter =
+            filter_from_wire(&roles, &statuses, &node_ids).map_err(|error| invalid(&error))?;
+        let asked = asked(question, Topic::Identities(filter.clone()))?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let identities = if with_value {
+            values::identities(&proved.state, &filter)
+        } else {
+            Vec::new()
+        };
+        Ok(Response::new(v1::ListIdentitiesResponse {
+            block: Some(values::block(&proved.block)),
+            identities,
+            evidence: encoded(&proved.evidence),
+        }))
+    }
+
+    async fn get_epoch(
+        &self,
+        request: Request<v1::GetEpochRequest>,
+    ) -> Result<Response<v1::GetEpochResponse>, Status> {
+        let v1::GetEpochRequest { question, epoch } = request.into_inner();
+        let name = epoch_from_wire(epoch).map_err(|error| invalid(&error))?;
+        let asked = asked(question, Topic::Epoch(name))?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let mut response = if with_value {
+            values::epoch(&proved, name)
+        } else {
+            Default::default()
+        };
+        response.evidence = encoded(&proved.evidence);
+        Ok(Response::new(response))
+    }
+
+    async fn get_seal(
+        &self,
+        request: Request<v1::GetSealRequest>,
+    ) -> Result<Response<v1::GetSealResponse>, Status> {
+        let asked = asked(request.into_inner().question, Topic::Seal)?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let mut response = v1::GetSealResponse::default();
+        if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
+            let header = &seal.block.header;
+            response.block = Some(values::block(&proved.block));
+            response.seal_id = values::bytes(&seal.seal.id());
+            response.seal = seal.seal.to_rlp().into();
+            response.sealing_block = Some(v1::BlockReference {
+                block_id: values::bytes(&header.id()),
+                height: header.height,
+                view: header.view,
+            });
+        }
+        response.evidence = encoded(&proved.evidence);
+        Ok(Response::new(response))
+    }
+
+    async fn get_execution_result(
+        &self,
+        request: Request<v1::GetExecutionResultRequest>,
+    ) -> Result<Response<v1::GetExecutionResultResponse>, Status> {
+        let asked = asked(request.into_inner().question, Topic::ExecutionResult)?;
+        let (proved, with_value) = self.answer(asked).await?;
+        let mut response = v1::GetExecutionResultResponse::default();
+        if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
+            let result_id = seal.seal.result_id;
+            let result = proved
+                .evidence
+                .preimages
+                .get(&result_id)
+                .unwrap_or_default();
+            response.block = Some(values::block(&proved.block));
+            response.result_id = values::bytes(&result_id);
+            response.result = result.to_vec().into();
+        }
+        response.evidence = encoded(&proved.evidence);
+        Ok(Response::new(response))
+    }
+}
+
+fn seal_of(proved: &Proved) -> Option<&weir_protocol::evidence::SealProof> {
+    proved.evidence.answer.as_ref()?.seal.as_ref()
+}
+
+fn progress(prover: &Prover, proved: &Proved) -> Result<Progress, ProverError> {
+    let height = proved.block.record.header.height;
+    let finalized = prover.reader().finalized_at(height)? == Some(proved.block.ordinal);
+    Ok(Progress {
+        finalized,
+        certified: finalized || prover.reader().first_child(proved.block.ordinal)?.is_some(),
+        sealed: prover.sealing_block(&proved.block)?.is_some(),
+    })
+}
+
+fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> {
+    let question = question.unwrap_or_default();
+    let form = v1::Form::try_from(question.form);
+    let proof = v1::Proof::try_from(question.proof);
+    let (Ok(form), Ok(proof)) = (form, proof) else {
+        return Err(Status::invalid_argument(
+            "question.form or question.proof is unknown",
+        ));
+    };
+    let block = selector_from_wire(question.block).map_err(|error| invalid(&error))?;
+    let held = held_from_wire(question.held).map_err(|error| invalid(&error))?;
+    let depth = match proof {
+        v1::Proof::Unspecified => Depth::Finality,
+        v1::Proof::Sealed => Depth::Seal,
+        v1::Proof::KnownBlock => Depth::KnownBlock,
+    };
+    let with_value = form == v1::Form::Unspecified;
+    Ok(Asked {
+        question: Question { block, topic },
+        held,
+        depth,
+        with_value,
+    })
+}
+
+fn held_from_wire(held: Option<v1::Held>) -> Result<Held, ConvertError> {
+    let held = held.unwrap_or_default();
+    if held.preimage_ids.len() > HELD_IDS_MAX {
+        let (max, found) = (HELD_IDS_MAX, held.preimage_ids.len());
+        return Err(ConvertError::TooMany {
+            field: "held.preimage_ids",
+            max,
+            found,
+        });
+    }
+    let checkpoint_id = match &held.checkpoint_id[..] {
+        [] => None,
+        bytes => Some(identifier("held.checkpoint_id", bytes)?),
+    };
+    let ids: Result<_, ConvertError> = held
+        .preimage_ids
+        .iter()
+        .map(|id| identifier("held.preimage_ids", id))
+        .collect();
+    Ok(Held {
+        checkpoint_id,
+        preimage_ids: ids?,
+    })
+}
+
+fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
+    evidence.to_bytes().into()
+}
+
+/// Most IDs of held preimages in a request.
+const HELD_IDS_MAX: usize = 1024;

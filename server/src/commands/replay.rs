@@ -1,0 +1,36 @@
+//! `weir-server replay`.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use weir_server::ingest::certificates::Thoroughness;
+use weir_server::replay::{Replay, evidence_json};
+use weir_server::source::ChainFolder;
+
+/// Replays a folder; 3 when it holds conflicting certificates.
+pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Result<ExitCode> {
+    let thoroughness = if all_signatures {
+        Thoroughness::All
+    } else {
+        Thoroughness::Unvouched
+    };
+    let replay = Replay::run(&ChainFolder::open(dir)?, thoroughness)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if json {
+        replay.write_json(&mut out)?;
+    } else {
+        writeln!(out, "{}", replay.summary())?;
+    }
+    if replay.evidence.is_empty() {
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{}", evidence_json(&replay.evidence))?;
+    out.flush()?;
+    eprintln!("weir-server: conflicting certificates: this chain has two truths");
+    Ok(ExitCode::from(EXIT_CONFLICT))
+}
+
+/// Two certified facts exclude each other.
+const EXIT_CONFLICT: u8 = 3;

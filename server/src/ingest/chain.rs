@@ -1,0 +1,522 @@
+//! The chain as far as it still moves: recent blocks of all forks, with their states.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weir_proto::convert;
+use weir_proto::flow::entities;
+use weir_protocol::codec::snapshot::{ProtocolStateEntry, Snapshot};
+use weir_protocol::codec::{Entity, payload_hash};
+use weir_protocol::hotstuff::Committee;
+use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
+use weir_protocol::merkle;
+use weir_protocol::model::{
+    Block, EpochCommit, EpochSetup, ExecutionResult, Header, Identifier, Payload, PayloadRoots,
+    QuorumCertificate,
+};
+use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
+use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState, evolve};
+
+use super::certificates::{Claim, TimeoutClaim};
+use super::committees::Committees;
+use super::{IngestError, Rule, headers};
+
+/// Recent blocks of all forks.
+#[derive(Debug)]
+pub struct Chain {
+    chain_id: String,
+    nodes: HashMap<Identifier, Node>,
+    forks: Forks,
+    results: HashMap<Identifier, Arc<ExecutionResult>>,
+    committees: Committees,
+}
+
+/// What is kept of a block for its children.
+#[derive(Clone, Debug)]
+struct Node {
+    position: ForkBlock,
+    ordinal: u64,
+    state: Arc<ProtocolState>,
+    last_sealed: LastSealed,
+    committee: Arc<Committee>,
+}
+
+/// A block that satisfies every rule but those on signatures.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its ID.
+    pub block_id: Identifier,
+    /// The block.
+    pub block: Block,
+    /// What its payload hash is made of.
+    pub roots: PayloadRoots,
+    /// Its protocol state.
+    pub state: Arc<ProtocolState>,
+    /// The highest block sealed as of it.
+    pub last_sealed: LastSealed,
+    /// What became final by it, and conflicts that became known.
+    pub progress: Progress,
+    /// The certificates it carries; none for the root.
+    pub claim: Option<Claim>,
+}
+
+/// A block that was accepted before, as the store has it.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Position in the order of ingestion.
+    pub ordinal: u64,
+    /// Its header.
+    pub header: Header,
+    /// Its protocol state.
+    pub state: Arc<ProtocolState>,
+    /// The highest block sealed as of it.
+    pub last_sealed: LastSealed,
+    /// Results in its payload.
+    pub results: Vec<ExecutionResult>,
+}
+
+impl Chain {
+    /// Starts at the head of a root snapshot and returns the root as an accepted block.
+    ///
+    /// At most `blocks_max` blocks are kept; see [`Self::prune`].
+    ///
+    /// # Errors
+    /// When the root's state does not fit together, or its certificate fails.
+    pub fn from_snapshot(
+        snapshot: &Snapshot,
+        blocks_max: usize,
+    ) -> Result<(Self, Accepted), IngestError> {
+        let block = snapshot.head();
+        let position = position_of(&block.header);
+        let fail = |rule| failure(&position, rule);
+        let state = Arc::new(state_of(snapshot.head_state()).map_err(fail)?);
+        let mut committees = Committees::default();
+        let committee = committees.current(&state).map_err(fail)?;
+        verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
+        let last_sealed = last_sealed(snapshot).map_err(fail)?;
+        let segment = snapshot.sealing_segment();
+        let included = segment
+            .blocks
+            .iter()
+            .flat_map(|block| &block.payload.results);
+        let results = segment.execution_results.iter().chain(included);
+        let results = results
+            .map(|result| (result.id(), Arc::new(result.clone())))
+            .collect();
+        let node = Node {
+            position,
+            ordinal: 0,
+            state: state.clone(),
+            last_sealed,
+            committee,
+        };
+        let chain = Self {
+            chain_id: block.header.chain_id.clone(),
+            nodes: HashMap::from([(position.block_id, node)]),
+            forks: Forks::new(position, blocks_max),
+            results,
+            committees,
+        };
+        let root = Accepted {
+            block_id: position.block_id,
+            roots: payload_roots(&block.payload),
+            block: block.clone(),
+            state,
+            last_sealed,
+            progress: Progress {
+                finalized: vec![position],
+                ..Progress::default()
+            },
+            claim: None,
+        };
+        Ok((chain, root))
+    }
+
+    /// Starts again at a final block that was stored.
+    ///
+    /// # Errors
+    /// When its committee cannot be built.
+    pub fn restore(root: Restored) -> Result<Self, IngestError> {
+        let position = position_of(&root.header);
+        let mut chain = Self {
+            chain_id: root.header.chain_id.clone(),
+            nodes: HashMap::new(),
+            forks: Forks::new(position, FORK_BLOCKS_MAX),
+            results: HashMap::new(),
+            committees: Committees::default(),
+        };
+        chain
+            .keep_restored(root)
+            .map_err(|rule| failure(&position, rule))?;
+        Ok(chain)
+    }
+
+    /// Adds a stored block after [`Self::restore`]; what it changed then is not reported again.
+    ///
+    /// # Errors
+    /// When its parent was not restored before it.
+    pub fn restore_block(&mut self, block: Restored) -> Result<(), IngestError> {
+        let position = position_of(&block.header);
+        let fail = |rule| failure(&position, rule);
+        self.forks
+            .add(position)
+            .map_err(|source| fail(Rule::Forks(source)))?;
+        self.keep_restored(block).map_err(fail)
+    }
+
+    fn keep_restored(&mut self, block: Restored) -> Result<(), Rule> {
+        let position = position_of(&block.header);
+        let committee = self.committees.current(&block.state)?;
+        let Restored {
+            ordinal,
+            state,
+            last_sealed,
+            results,
+            ..
+        } = block;
+        self.results.extend(
+            results
+                .into_iter()
+                .map(|result| (result.id(), Arc::new(result))),
+        );
+        let node = Node {
+            position,
+            ordinal,
+            state,
+            last_sealed,
+            committee,
+        };
+        self.nodes.insert(position.block_id, node);
+        Ok(())
+    }
+
+    /// Takes the next block.
+    ///
+    /// # Errors
+    /// When the block breaks a rule; the chain is then as it was before.
+    pub fn extend(&mut self, wire: entities::Block, ordinal: u64) -> Result<Accepted, IngestError> {
+        let (claimed, height, view) = match &wire.block_header {
+            Some(header) => (header.id.clone(), header.height, header.view),
+            None => (wire.id.clone(), wire.height, 0),
+        };
+        let claimed = Identifier::try_from(&claimed[..]).unwrap_or_default();
+        let fail = |rule| IngestError {
+            block_id: claimed,
+            height,
+            view,
+            rule: Box::new(rule),
+        };
+        let block = convert::block_from_wire(wire).map_err(|source| fail(source.into()))?;
+        let block_id = block.header.id();
+        if block_id != claimed {
+            return Err(fail(Rule::BlockId {
+                expected: block_id,
+                found: claimed,
+            }));
+        }
+        self.accept(block_id, block, ordinal).map_err(fail)
+    }
+
+    fn accept(
+        &mut self,
+        block_id: Identifier,
+        block: Block,
+        ordinal: u64,
+    ) -> Result<Accepted, Rule> {
+        if self.nodes.contains_key(&block_id) {
+            return Err(Rule::Duplicate);
+        }
+        let header = &block.header;
+        if header.chain_id != self.chain_id {
+            let (expected, found) = (self.chain_id.clone(), header.chain_id.clone());
+            return Err(Rule::ChainId { expected, found });
+        }
+        let parent = self.nodes.get(&header.parent_id);
+        let parent = parent
+            .ok_or(Rule::UnknownParent {
+                found: header.parent_id,
+            })?
+            .clone();
+        headers::check_link(header, &parent.position)?;
+        headers::check_last_view_tc(&block)?;
+        let roots = payload_roots(&block.payload);
+        let found = payload_hash(&roots);
+        if found != header.payload_hash {
+            return Err(Rule::PayloadHash {
+                expected: header.payload_hash,
+                found,
+            });
+        }
+        let (state, last_sealed) = self.step(&parent, &block)?;
+        let claim = self.claim(block_id, &block, &parent)?;
+        let committee = self.committees.current(&state)?;
+        let position = position_of(header);
+        let progress = self.forks.add(position)?;
+        let results = block.payload.results.iter();
+        self.results
+            .extend(results.map(|result| (result.id(), Arc::new(result.clone()))));
+        let node = Node {
+            position,
+            ordinal,
+            state: state.clone(),
+            last_sealed,
+            committee,
+        };
+        self.nodes.insert(block_id, node);
+        Ok(Accepted {
+            block_id,
+            block,
+            roots,
+            state,
+            last_sealed,
+            progress,
+            claim: Some(claim),
+        })
+    }
+
+    /// Computes the block's state and compares it with the one its payload commits to.
+    fn step(&self, parent: &Node, block: &Block) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
+        let position = |id: &Identifier| {
+            let ForkBlock {
+                height, parent_id, ..
+            } = self.nodes.get(id)?.position;
+            Some(BlockPosition { height, parent_id })
+        };
+        let seals = &block.payload.seals;
+        let own: HashMap<Identifier, &ExecutionResult> = if seals.is_empty() {
+            HashMap::new()
+        } else {
+            block
+                .payload
+                .results
+                .iter()
+                .map(|result| (result.id(), result))
+                .collect()
+        };
+        let result = |id: &Identifier| {
+            self.results
+                .get(id)
+                .map(|result| &**result)
+                .or_else(|| own.get(id).copied())
+        };
+        let sealed = order_seals(parent.last_sealed, seals, position, result)?;
+        let state = evolve(&parent.state, block.header.view, &sealed.service_events())?;
+        let (expected, found) = (state.id(), block.payload.protocol_state_id);
+        if expected != found {
+            return Err(Rule::ProtocolStateId { expected, found });
+        }
+        Ok((state, sealed.last_sealed))
+    }
+
+    /// The certificates the block carries, checked as far as that is cheap.
+    fn claim(&mut self, block_id: Identifier, block: &Block, parent: &Node) -> Result<Claim, Rule> {
+        let qc = block.header.parent_qc();
+        let failure = |source| Rule::QuorumCertificate {
+            block_id: qc.block_id,
+            source,
+        };
+        parent.committee.check_qc(&qc).map_err(failure)?;
+        let tc = match &block.last_view_tc {
+            Some(tc) => Some(TimeoutClaim {
+                committee: self.committees.at_view(&parent.state, tc.view)?,
+                newest_qc_committee: self.committees.at_view(&parent.state, tc.newest_qc.view)?,
+                tc: tc.clone(),
+            }),
+            None => None,
+        };
+        Ok(Claim {
+            carrier_id: block_id,
+            carrier_height: block.header.height,
+            carrier_view: block.header.view,
+            qc,
+            committee: parent.committee.clone(),
+            tc,
+        })
+    }
+
+    /// The newest final block.
+    #[must_use]
+    pub fn latest_finalized(&self) -> ForkBlock {
+        self.forks.latest_finalized()
+    }
+
+    /// The highest block sealed as of the newest final block.
+    #[must_use]
+    pub fn latest_sealed(&self) -> LastSealed {
+        let finalized = self.forks.latest_finalized().block_id;
+        self.nodes
+            .get(&finalized)
+            .expect("the latest final block is kept")
+            .last_sealed
+    }
+
+    /// How final a block is, if it is still kept.
+    #[must_use]
+    pub fn finality(&self, block_id: &Identifier) -> Option<Finality> {
+        self.forks.finality(block_id)
+    }
+
+    /// Whether a block is certified, if it is still kept.
+    #[must_use]
+    pub fn is_certified(&self, block_id: &Identifier) -> bool {
+        self.forks.is_certified(block_id)
+    }
+
+    /// Position in the order of ingestion of a block that is still kept.
+    #[must_use]
+    pub fn ordinal_of(&self, block_id: &Identifier) -> Option<u64> {
+        self.nodes.get(block_id).map(|node| node.ordinal)
+    }
+
+    /// Forgets blocks below the highest sealed one: nothing new can refer to them.
+    pub fn prune(&mut self) {
+        let height_min = self.latest_sealed().height;
+        self.forks.prune(height_min);
+        self.nodes
+            .retain(|_, node| node.position.height >= height_min);
+        self.prune_results();
+    }
+
+    /// Forgets the results of blocks that are sealed on the final chain.
+    pub fn prune_results(&mut self) {
+        let sealed_height = self.latest_sealed().height;
+        let nodes = &self.nodes;
+        self.results.retain(|_, result| {
+            nodes
+                .get(&result.block_id)
+                .is_some_and(|node| node.position.height > sealed_height)
+        });
+    }
+
+    /// Lowest ordinal among the blocks kept: where to resume from.
+    #[must_use]
+    pub fn resume_ordinal(&self) -> u64 {
+        self.nodes
+            .values()
+            .map(|node| node.ordinal)
+            .min()
+            .unwrap_or_default()
+    }
+}
+
+fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule> {
+    let events = |setup: &EpochSetup, commit: Option<&EpochCommit>| EpochEvents {
+        setup: Arc::new(setup.clone()),
+        commit: commit.cloned().map(Arc::new),
+    };
+    let optional = |setup: &Option<EpochSetup>, commit: &Option<EpochCommit>| {
+        setup.as_ref().map(|setup| events(setup, commit.as_ref()))
+    };
+    Ok(ProtocolState::new(UntrustedProtocolState {
+        kv: entry.kv_store.clone(),
+        epoch_state: entry.epoch_entry.clone(),
+        previous: optional(&entry.previous_epoch_setup, &entry.previous_epoch_commit),
+        current: events(
+            &entry.current_epoch_setup,
+            Some(&entry.current_epoch_commit),
+        ),
+        next: optional(&entry.next_epoch_setup, &entry.next_epoch_commit),
+    })?)
+}
+
+/// The highest block sealed as of the snapshot's head.
+fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
+    let segment = snapshot.sealing_segment();
+    let head_id = snapshot.head().header.id();
+    let blocks = || segment.extra_blocks.iter().chain(&segment.blocks);
+    let seals = blocks()
+        .flat_map(|block| &block.payload.seals)
+        .chain(&segment.first_seal);
+    let latest = segment.latest_seals.get(&head_id);
+    let seal = latest.and_then(|id| seals.into_iter().find(|seal| seal.id() == *id));
+    let block_id = seal.ok_or(Rule::RootSeal)?.block_id;
+    let block = blocks().find(|block| block.header.id() == block_id);
+    let height = block.ok_or(Rule::RootSeal)?.header.height;
+    Ok(LastSealed { block_id, height })
+}
+
+/// The first block of a source is the head of the root snapshot, payload included.
+///
+/// # Errors
+/// When it is another block.
+pub fn check_root(root: &Accepted, first: entities::Block) -> Result<(), IngestError> {
+    let position = position_of(&root.block.header);
+    let fail = |rule| failure(&position, rule);
+    let block = convert::block_from_wire(first).map_err(|source| fail(source.into()))?;
+    let found = block.header.id();
+    if found != root.block_id {
+        return Err(fail(Rule::Root {
+            expected: root.block_id,
+            found,
+        }));
+    }
+    let (expected, found) = (
+        block.header.payload_hash,
+        payload_hash(&payload_roots(&block.payload)),
+    );
+    if expected != found {
+        return Err(fail(Rule::PayloadHash { expected, found }));
+    }
+    Ok(())
+}
+
+fn verify_root_qc(
+    committee: &Committee,
+    root: &ForkBlock,
+    qc: &QuorumCertificate,
+) -> Result<(), Rule> {
+    if qc.block_id != root.block_id {
+        return Err(Rule::Root {
+            expected: root.block_id,
+            found: qc.block_id,
+        });
+    }
+    let failure = |source| Rule::QuorumCertificate {
+        block_id: qc.block_id,
+        source,
+    };
+    committee.verify_qc(qc).map_err(failure)
+}
+
+/// The roots of a payload.
+fn payload_roots(payload: &Payload) -> PayloadRoots {
+    PayloadRoots {
+        guarantees_root: root(&payload.guarantees),
+        seals_root: root(&payload.seals),
+        receipts_root: root(&payload.receipts),
+        results_root: root(&payload.results),
+        protocol_state_id: payload.protocol_state_id,
+    }
+}
+
+fn root<T: Entity>(entities: &[T]) -> Identifier {
+    let ids: Vec<_> = entities.iter().map(T::id).collect();
+    merkle::root(&ids)
+}
+
+fn position_of(header: &Header) -> ForkBlock {
+    ForkBlock {
+        block_id: header.id(),
+        parent_id: header.parent_id,
+        view: header.view,
+        height: header.height,
+    }
+}
+
+fn failure(position: &ForkBlock, rule: Rule) -> IngestError {
+    let ForkBlock {
+        block_id,
+        height,
+        view,
+        ..
+    } = *position;
+    IngestError {
+        block_id,
+        height,
+        view,
+        rule: Box::new(rule),
+    }
+}
+
+/// Most blocks kept: two days without a seal at two blocks a second.
+pub const FORK_BLOCKS_MAX: usize = 400_000;
