@@ -1,0 +1,172 @@
+//! What DESIGN promises in numbers, measured: `cargo bench -p weir-integration-tests`.
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use weir_client::verifier::{Anchor, TrustedState, verify};
+use weir_integration_tests::{chain_dir, expected};
+use weir_protocol::codec::Entity as _;
+use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::hotstuff::{Committee, verify_qcs};
+use weir_protocol::model::{Header, QuorumCertificate};
+use weir_protocol::protocol_state::evolve;
+use weir_server::indexer::Indexer;
+use weir_server::ingest::certificates::Thoroughness;
+use weir_server::prover::{Depth, Held, Prover};
+use weir_server::replay::Replay;
+use weir_server::source::ChainFolder;
+use weir_server::store::StoreOptions;
+
+const WIDE: &str = "wide-462-nodes";
+const LONG: &str = "thirty-epochs";
+
+/// A chain, indexed into a store that lives as long as the value.
+struct Indexed {
+    prover: Prover,
+    _indexer: Indexer,
+    _data: tempfile::TempDir,
+}
+
+fn indexed(chain: &str) -> Indexed {
+    let data = tempfile::tempdir().unwrap();
+    let folder = ChainFolder::open(chain_dir(chain)).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = StoreOptions::default();
+    let mut indexer = Indexer::open(&data.path().join("data"), options, &folder, stop).unwrap();
+    indexer.run(|_| ()).unwrap();
+    Indexed {
+        prover: Prover::new(indexer.reader()),
+        _indexer: indexer,
+        _data: data,
+    }
+}
+
+/// The committee of the root's epoch and the headers it certified, oldest first.
+fn certified(prover: &Prover) -> (Committee, Vec<Header>) {
+    let root = prover.block_at(0).unwrap();
+    let state = prover
+        .states()
+        .load(&root.record.roots.protocol_state_id)
+        .unwrap();
+    let committee = Committee::new(state.current_setup(), state.current_commit()).unwrap();
+    let headers = (1..prover.head().blocks).map(|i| prover.block_at(i).unwrap().record);
+    let headers = headers
+        .filter(|record| record.header.parent_view <= state.final_view())
+        .map(|record| record.header);
+    (committee, headers.collect())
+}
+
+fn certificates(criterion: &mut Criterion) {
+    let wide = indexed(WIDE);
+    let (committee, headers) = certified(&wide.prover);
+    let qcs: Vec<QuorumCertificate> = headers.iter().map(Header::parent_qc).collect();
+    let mut group = criterion.benchmark_group("qc of 80 signers");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("alone", |b| {
+        b.iter(|| committee.verify_qc(black_box(&qcs[0])).unwrap())
+    });
+    let batch: Vec<_> = qcs.iter().map(|qc| (&committee, qc)).collect();
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    group.bench_function(format!("batch of {}", batch.len()), |b| {
+        b.iter(|| verify_qcs(black_box(&batch)).unwrap());
+    });
+    group.finish();
+}
+
+fn blocks(criterion: &mut Criterion) {
+    let wide = indexed(WIDE);
+    let root = wide.prover.block_at(0).unwrap();
+    let state = wide
+        .prover
+        .states()
+        .load(&root.record.roots.protocol_state_id)
+        .unwrap();
+    let view = root.record.header.view + 1;
+    let mut group = criterion.benchmark_group("blocks");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("step without events, 462 nodes", |b| {
+        b.iter(|| evolve(black_box(&state), view, &[]).unwrap());
+    });
+    group.bench_function("header id", |b| {
+        b.iter(|| black_box(&root.record.header).id())
+    });
+    let folder = ChainFolder::open(chain_dir(LONG)).unwrap();
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(expected(LONG).unwrap().len() as u64));
+    group.bench_function("replay thirty-epochs, certificates vouched", |b| {
+        b.iter(|| Replay::run(&folder, Thoroughness::Unvouched).unwrap());
+    });
+    group.bench_function("replay thirty-epochs, all signatures", |b| {
+        b.iter(|| Replay::run(&folder, Thoroughness::All).unwrap());
+    });
+    group.bench_function("index thirty-epochs into sled", |b| {
+        b.iter_batched(|| (), |()| indexed(LONG), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn answers(criterion: &mut Criterion) {
+    let wide = indexed(WIDE);
+    let root_id = wide.prover.block_at(0).unwrap().block_id;
+    let checkpoint = wide.prover.checkpoint(root_id).unwrap();
+    let trusted = TrustedState::from_checkpoint(root_id, &checkpoint)
+        .unwrap()
+        .into_value();
+    let warm = Held {
+        checkpoint_id: Some(root_id),
+        preimage_ids: trusted.preimages().ids().copied().collect(),
+    };
+    let mut group = criterion.benchmark_group("answers, 462 nodes");
+    group.throughput(Throughput::Elements(1));
+    let filter = IdentityFilter::default();
+    for (name, topic) in [
+        ("phase", Topic::Snapshot),
+        ("table", Topic::Identities(filter)),
+    ] {
+        let question = Question {
+            block: Selector::Height(1003),
+            topic,
+        };
+        let cold = wide
+            .prover
+            .answer(&question, &Held::default(), Depth::Finality)
+            .unwrap();
+        let proved = wide
+            .prover
+            .answer(&question, &warm, Depth::Finality)
+            .unwrap();
+        let bytes = proved.evidence.to_bytes();
+        println!(
+            "{name}: {} bytes warm, {} bytes cold",
+            bytes.len(),
+            cold.evidence.to_bytes().len()
+        );
+        group.bench_function(format!("prove {name}, warm"), |b| {
+            b.iter(|| {
+                let proved = wide
+                    .prover
+                    .answer(black_box(&question), &warm, Depth::Finality);
+                proved.unwrap().evidence.to_bytes()
+            });
+        });
+        group.bench_function(format!("verify {name}, warm"), |b| {
+            b.iter(|| {
+                let evidence = Evidence::from_bytes(black_box(&bytes)).unwrap();
+                verify(
+                    Anchor::Trusted(&trusted),
+                    &question,
+                    &evidence,
+                    trusted.preimages(),
+                )
+                .unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, certificates, blocks, answers);
+criterion_main!(benches);
