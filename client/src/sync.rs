@@ -45,13 +45,7 @@ impl LightClient {
             .map_err(|rejection| AskError::rejected(&server, rejection))?
             .into_value();
         let bytes_received = bytes.len() as u64;
-        Ok(Self {
-            server,
-            trusted,
-            path,
-            hops: 0,
-            bytes_received,
-        })
+        Ok(Self { server, trusted, path, hops: 0, bytes_received })
     }
 
     /// Asks one question, walking as many epochs as it takes.
@@ -72,9 +66,7 @@ impl LightClient {
                 Err(rejection) => return Err(AskError::rejected(&self.server, rejection)),
             }
         }
-        Err(AskError::TooManyHops {
-            url: self.server.url().to_owned(),
-        })
+        Err(AskError::TooManyHops { url: self.server.url().to_owned() })
     }
 
     /// What is trusted so far.
@@ -126,12 +118,7 @@ impl LightClient {
     fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Outcome {
         let mut whole = self.path.clone();
         whole.merge(evidence);
-        Outcome {
-            answer,
-            evidence: whole,
-            hops: self.hops,
-            bytes_received: self.bytes_received,
-        }
+        Outcome { answer, evidence: whole, hops: self.hops, bytes_received: self.bytes_received }
     }
 }
 
@@ -166,10 +153,7 @@ pub enum AskError {
 
 impl AskError {
     fn rejected(server: &Server, rejection: Rejection) -> Self {
-        Self::Rejected {
-            url: server.url().to_owned(),
-            rejection,
-        }
+        Self::Rejected { url: server.url().to_owned(), rejection }
     }
 }
 

@@ -24,14 +24,8 @@ impl Server {
     /// # Errors
     /// When the URL is malformed or nobody answers within [`CONNECT_TIMEOUT`].
     pub async fn connect(url: &str) -> Result<Self, TransportError> {
-        let full = if url.contains("://") {
-            url.to_owned()
-        } else {
-            format!("http://{url}")
-        };
-        let malformed = |_| TransportError::Url {
-            url: url.to_owned(),
-        };
+        let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let malformed = |_| TransportError::Url { url: url.to_owned() };
         let endpoint = Endpoint::from_shared(full.clone())
             .map_err(malformed)?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -39,10 +33,7 @@ impl Server {
         let channel = endpoint
             .connect()
             .await
-            .map_err(|source| TransportError::Connect {
-                url: full.clone(),
-                source,
-            })?;
+            .map_err(|source| TransportError::Connect { url: full.clone(), source })?;
         let client = SnapshotApiClient::new(channel)
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         Ok(Self { url: full, client })
@@ -59,15 +50,9 @@ impl Server {
     /// # Errors
     /// When the server does not answer or refuses.
     pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, TransportError> {
-        let request = GetCheckpointRequest {
-            block_id: block_id.0.to_vec().into(),
-        };
+        let request = GetCheckpointRequest { block_id: block_id.0.to_vec().into() };
         let answer = self.client.get_checkpoint(request).await;
-        Ok(answer
-            .map_err(|status| self.refused(status))?
-            .into_inner()
-            .evidence
-            .into())
+        Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
 
     /// Evidence for the hop from an epoch to the next.
@@ -79,16 +64,9 @@ impl Server {
         epoch_counter: u64,
         held: Held,
     ) -> Result<Vec<u8>, TransportError> {
-        let request = GetEpochHopRequest {
-            epoch_counter,
-            held: Some(held),
-        };
+        let request = GetEpochHopRequest { epoch_counter, held: Some(held) };
         let answer = self.client.get_epoch_hop(request).await;
-        Ok(answer
-            .map_err(|status| self.refused(status))?
-            .into_inner()
-            .evidence
-            .into())
+        Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
 
     /// Evidence for the answer to a question.
@@ -104,30 +82,24 @@ impl Server {
         use convert::Request;
         let client = &mut self.client;
         let evidence = match convert::request_to_wire(question, held, proof) {
-            Request::Snapshot(request) => client
-                .get_snapshot(request)
-                .await
-                .map(|answer| answer.into_inner().evidence),
-            Request::Identity(request) => client
-                .get_identity(request)
-                .await
-                .map(|answer| answer.into_inner().evidence),
-            Request::Identities(request) => client
-                .list_identities(request)
-                .await
-                .map(|answer| answer.into_inner().evidence),
-            Request::Epoch(request) => client
-                .get_epoch(request)
-                .await
-                .map(|answer| answer.into_inner().evidence),
-            Request::Seal(request) => client
-                .get_seal(request)
-                .await
-                .map(|answer| answer.into_inner().evidence),
-            Request::ExecutionResult(request) => client
-                .get_execution_result(request)
-                .await
-                .map(|a| a.into_inner().evidence),
+            Request::Snapshot(request) => {
+                client.get_snapshot(request).await.map(|answer| answer.into_inner().evidence)
+            }
+            Request::Identity(request) => {
+                client.get_identity(request).await.map(|answer| answer.into_inner().evidence)
+            }
+            Request::Identities(request) => {
+                client.list_identities(request).await.map(|answer| answer.into_inner().evidence)
+            }
+            Request::Epoch(request) => {
+                client.get_epoch(request).await.map(|answer| answer.into_inner().evidence)
+            }
+            Request::Seal(request) => {
+                client.get_seal(request).await.map(|answer| answer.into_inner().evidence)
+            }
+            Request::ExecutionResult(request) => {
+                client.get_execution_result(request).await.map(|a| a.into_inner().evidence)
+            }
         };
         Ok(evidence.map_err(|status| self.refused(status))?.into())
     }
@@ -141,16 +113,9 @@ impl Server {
                 TransportError::NotWeir { url }
             }
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
-                TransportError::Unavailable {
-                    url,
-                    message: status.message().to_owned(),
-                }
+                TransportError::Unavailable { url, message: status.message().to_owned() }
             }
-            code => TransportError::Refused {
-                url,
-                code,
-                message: status.message().to_owned(),
-            },
+            code => TransportError::Refused { url, code, message: status.message().to_owned() },
         }
     }
 }

@@ -37,20 +37,13 @@ fn indexed(chain: &str) -> Indexed {
     let options = StoreOptions::default();
     let mut indexer = Indexer::open(&data.path().join("data"), options, &folder, stop).unwrap();
     indexer.run(|_| ()).unwrap();
-    Indexed {
-        prover: Prover::new(indexer.reader()),
-        _indexer: indexer,
-        _data: data,
-    }
+    Indexed { prover: Prover::new(indexer.reader()), _indexer: indexer, _data: data }
 }
 
 /// The committee of the root's epoch and the headers it certified, oldest first.
 fn certified(prover: &Prover) -> (Committee, Vec<Header>) {
     let root = prover.block_at(0).unwrap();
-    let state = prover
-        .states()
-        .load(&root.record.roots.protocol_state_id)
-        .unwrap();
+    let state = prover.states().load(&root.record.roots.protocol_state_id).unwrap();
     let committee = Committee::new(state.current_setup(), state.current_commit()).unwrap();
     let headers = (1..prover.head().blocks).map(|i| prover.block_at(i).unwrap().record);
     let headers = headers
@@ -65,9 +58,7 @@ fn certificates(criterion: &mut Criterion) {
     let qcs: Vec<QuorumCertificate> = headers.iter().map(Header::parent_qc).collect();
     let mut group = criterion.benchmark_group("qc of 80 signers");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("alone", |b| {
-        b.iter(|| committee.verify_qc(black_box(&qcs[0])).unwrap())
-    });
+    group.bench_function("alone", |b| b.iter(|| committee.verify_qc(black_box(&qcs[0])).unwrap()));
     let batch: Vec<_> = qcs.iter().map(|qc| (&committee, qc)).collect();
     group.throughput(Throughput::Elements(batch.len() as u64));
     group.bench_function(format!("batch of {}", batch.len()), |b| {
@@ -79,20 +70,14 @@ fn certificates(criterion: &mut Criterion) {
 fn blocks(criterion: &mut Criterion) {
     let wide = indexed(WIDE);
     let root = wide.prover.block_at(0).unwrap();
-    let state = wide
-        .prover
-        .states()
-        .load(&root.record.roots.protocol_state_id)
-        .unwrap();
+    let state = wide.prover.states().load(&root.record.roots.protocol_state_id).unwrap();
     let view = root.record.header.view + 1;
     let mut group = criterion.benchmark_group("blocks");
     group.throughput(Throughput::Elements(1));
     group.bench_function("step without events, 462 nodes", |b| {
         b.iter(|| evolve(black_box(&state), view, &[]).unwrap());
     });
-    group.bench_function("header id", |b| {
-        b.iter(|| black_box(&root.record.header).id())
-    });
+    group.bench_function("header id", |b| b.iter(|| black_box(&root.record.header).id()));
     let folder = ChainFolder::open(chain_dir(LONG)).unwrap();
     group.sample_size(10);
     group.throughput(Throughput::Elements(expected(LONG).unwrap().len() as u64));
@@ -112,9 +97,7 @@ fn answers(criterion: &mut Criterion) {
     let wide = indexed(WIDE);
     let root_id = wide.prover.block_at(0).unwrap().block_id;
     let checkpoint = wide.prover.checkpoint(root_id).unwrap();
-    let trusted = TrustedState::from_checkpoint(root_id, &checkpoint)
-        .unwrap()
-        .into_value();
+    let trusted = TrustedState::from_checkpoint(root_id, &checkpoint).unwrap().into_value();
     let warm = Held {
         checkpoint_id: Some(root_id),
         preimage_ids: trusted.preimages().ids().copied().collect(),
@@ -122,22 +105,10 @@ fn answers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("answers, 462 nodes");
     group.throughput(Throughput::Elements(1));
     let filter = IdentityFilter::default();
-    for (name, topic) in [
-        ("phase", Topic::Snapshot),
-        ("table", Topic::Identities(filter)),
-    ] {
-        let question = Question {
-            block: Selector::Height(1003),
-            topic,
-        };
-        let cold = wide
-            .prover
-            .answer(&question, &Held::default(), Depth::Finality)
-            .unwrap();
-        let proved = wide
-            .prover
-            .answer(&question, &warm, Depth::Finality)
-            .unwrap();
+    for (name, topic) in [("phase", Topic::Snapshot), ("table", Topic::Identities(filter))] {
+        let question = Question { block: Selector::Height(1003), topic };
+        let cold = wide.prover.answer(&question, &Held::default(), Depth::Finality).unwrap();
+        let proved = wide.prover.answer(&question, &warm, Depth::Finality).unwrap();
         let bytes = proved.evidence.to_bytes();
         println!(
             "{name}: {} bytes warm, {} bytes cold",
@@ -146,22 +117,15 @@ fn answers(criterion: &mut Criterion) {
         );
         group.bench_function(format!("prove {name}, warm"), |b| {
             b.iter(|| {
-                let proved = wide
-                    .prover
-                    .answer(black_box(&question), &warm, Depth::Finality);
+                let proved = wide.prover.answer(black_box(&question), &warm, Depth::Finality);
                 proved.unwrap().evidence.to_bytes()
             });
         });
         group.bench_function(format!("verify {name}, warm"), |b| {
             b.iter(|| {
                 let evidence = Evidence::from_bytes(black_box(&bytes)).unwrap();
-                verify(
-                    Anchor::Trusted(&trusted),
-                    &question,
-                    &evidence,
-                    trusted.preimages(),
-                )
-                .unwrap()
+                verify(Anchor::Trusted(&trusted), &question, &evidence, trusted.preimages())
+                    .unwrap()
             });
         });
     }

@@ -41,9 +41,7 @@ pub const CHAINS: [&str; 13] = [
 /// Folder of a reference chain.
 #[must_use]
 pub fn chain_dir(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("vectors")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
 }
 
 /// The lines of a gzipped JSON-lines file of a chain.
@@ -53,9 +51,7 @@ pub fn chain_dir(name: &str) -> PathBuf {
 pub fn json_lines(chain: &str, file: &str) -> io::Result<Vec<Value>> {
     let file = File::open(chain_dir(chain).join(file))?;
     let lines = BufReader::new(GzDecoder::new(file)).lines();
-    lines
-        .map(|line| Ok(serde_json::from_str(&line?)?))
-        .collect()
+    lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
 /// What flow-go computed for every block of a chain, in the order of its `blocks.pb`.
@@ -103,35 +99,21 @@ impl TestServer {
         let data = tempfile::tempdir().expect("a temporary folder");
         let folder = ChainFolder::open(chain_dir(chain))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut indexer = Indexer::open(
-            &data.path().join("data"),
-            StoreOptions::default(),
-            &folder,
-            stop,
-        )?;
+        let mut indexer =
+            Indexer::open(&data.path().join("data"), StoreOptions::default(), &folder, stop)?;
         indexer.run(|_| ())?;
         let prover = Prover::new(indexer.reader());
         let root_id = prover.block_at(0)?.block_id;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let served = prover.clone();
         let task = tokio::spawn(async move {
             let _indexer = indexer;
             let indexing = Arc::new(AtomicBool::new(false));
             let forever = std::future::pending();
-            api::serve(listener, served, indexing, forever)
-                .await
-                .expect("the server serves");
+            api::serve(listener, served, indexing, forever).await.expect("the server serves");
         });
-        Ok(Self {
-            address,
-            root_id,
-            prover,
-            task,
-            _data: data,
-        })
+        Ok(Self { address, root_id, prover, task, _data: data })
     }
 
     /// Its URL.

@@ -15,9 +15,7 @@ use weir_protocol::model::Identifier;
 
 async fn client(server: &TestServer) -> LightClient {
     let connection = Server::connect(&server.url()).await.unwrap();
-    LightClient::start(connection, server.root_id)
-        .await
-        .unwrap()
+    LightClient::start(connection, server.root_id).await.unwrap()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -31,10 +29,7 @@ fn id(value: &Value, field: &str) -> Identifier {
 #[tokio::test]
 async fn every_finalized_height_is_verified_as_flow_go_has_it() {
     // Where certificates conflict, the server stops at the conflict.
-    for chain in CHAINS
-        .into_iter()
-        .filter(|chain| *chain != "conflicting-finality")
-    {
+    for chain in CHAINS.into_iter().filter(|chain| *chain != "conflicting-finality") {
         let server = TestServer::start(chain).await.unwrap();
         let mut client = client(&server).await;
         let mut heights = BTreeMap::new();
@@ -48,61 +43,32 @@ async fn every_finalized_height_is_verified_as_flow_go_has_it() {
             }
         }
         for (height, blocks) in heights {
-            let question = Question {
-                block: Selector::Height(height),
-                topic: Topic::Snapshot,
-            };
+            let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
             let outcome = client.ask(&question, Proof::Sealed).await;
             let outcome =
                 outcome.unwrap_or_else(|error| panic!("{chain} height {height}: {error}"));
-            let block = blocks
-                .iter()
-                .find(|b| id(b, "block_id") == outcome.answer.block_id);
+            let block = blocks.iter().find(|b| id(b, "block_id") == outcome.answer.block_id);
             let block = block.unwrap_or_else(|| panic!("{chain}: another block at {height}"));
             check_snapshot(chain, &outcome.answer, block);
-            assert!(
-                outcome.answer.trust >= Trust::Finalized,
-                "{chain} height {height}"
-            );
+            assert!(outcome.answer.trust >= Trust::Finalized, "{chain} height {height}");
         }
     }
 }
 
 fn check_snapshot(chain: &str, answer: &Answer, block: &Value) {
-    let AnswerValue::Snapshot(snapshot) = &answer.value else {
-        panic!("not a snapshot")
-    };
+    let AnswerValue::Snapshot(snapshot) = &answer.value else { panic!("not a snapshot") };
     let at = format!("{chain} height {}", answer.height);
     assert_eq!(answer.view, block["view"].as_u64().unwrap(), "{at}");
-    assert_eq!(
-        snapshot.protocol_state_id,
-        id(block, "protocol_state_id"),
-        "{at}"
-    );
+    assert_eq!(snapshot.protocol_state_id, id(block, "protocol_state_id"), "{at}");
     assert_eq!(
         snapshot.kv_store.version,
         block["protocol_state_version"].as_u64().unwrap(),
         "{at}"
     );
-    assert_eq!(
-        snapshot.kv_store.epoch_state_id,
-        id(block, "epoch_state_id"),
-        "{at}"
-    );
-    assert_eq!(
-        snapshot.epoch_counter,
-        block["epoch_counter"].as_u64().unwrap(),
-        "{at}"
-    );
-    assert_eq!(
-        snapshot.epoch_phase.name(),
-        text(block, "epoch_phase"),
-        "{at}"
-    );
-    assert_eq!(
-        snapshot.epoch_fallback_triggered, block["epoch_fallback_triggered"],
-        "{at}"
-    );
+    assert_eq!(snapshot.kv_store.epoch_state_id, id(block, "epoch_state_id"), "{at}");
+    assert_eq!(snapshot.epoch_counter, block["epoch_counter"].as_u64().unwrap(), "{at}");
+    assert_eq!(snapshot.epoch_phase.name(), text(block, "epoch_phase"), "{at}");
+    assert_eq!(snapshot.epoch_fallback_triggered, block["epoch_fallback_triggered"], "{at}");
     if let Some(last_sealed) = snapshot.last_sealed_block_id {
         assert_eq!(last_sealed, id(block, "last_sealed_block_id"), "{at}");
     }
@@ -114,17 +80,11 @@ async fn certified_orphans_are_verified_by_id() {
     let mut client = client(&server).await;
     let blocks = expected("happy-epochs").unwrap();
     let parents: Vec<_> = blocks.iter().map(|block| id(block, "parent_id")).collect();
-    let orphans: Vec<_> = blocks
-        .iter()
-        .filter(|block| block["finalized"] == false)
-        .collect();
+    let orphans: Vec<_> = blocks.iter().filter(|block| block["finalized"] == false).collect();
     let (mut certified, mut uncertified) = (0, 0);
     for block in orphans {
         let block_id = id(block, "block_id");
-        let question = Question {
-            block: Selector::Id(block_id),
-            topic: Topic::Snapshot,
-        };
+        let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
         let outcome = client.ask(&question, Proof::Sealed).await;
         if parents.contains(&block_id) {
             let outcome = outcome.unwrap();
@@ -137,10 +97,7 @@ async fn certified_orphans_are_verified_by_id() {
             uncertified += 1;
         }
     }
-    assert!(
-        certified > 0 && uncertified > 0,
-        "{certified} {uncertified}"
-    );
+    assert!(certified > 0 && uncertified > 0, "{certified} {uncertified}");
 }
 
 #[tokio::test]
@@ -152,27 +109,15 @@ async fn identity_tables_are_those_of_flow_go() {
             .unwrap()
             .into_iter()
             .map(|state| {
-                (
-                    text(&state, "epoch_state_id").to_owned(),
-                    state["identity_table"].clone(),
-                )
+                (text(&state, "epoch_state_id").to_owned(), state["identity_table"].clone())
             })
             .collect();
-        for block in expected(chain)
-            .unwrap()
-            .iter()
-            .filter(|block| block["finalized"] == true)
-        {
+        for block in expected(chain).unwrap().iter().filter(|block| block["finalized"] == true) {
             let height = block["height"].as_u64().unwrap();
             let topic = Topic::Identities(IdentityFilter::default());
-            let question = Question {
-                block: Selector::Height(height),
-                topic,
-            };
+            let question = Question { block: Selector::Height(height), topic };
             let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
-            let AnswerValue::Identities(nodes) = &outcome.answer.value else {
-                panic!()
-            };
+            let AnswerValue::Identities(nodes) = &outcome.answer.value else { panic!() };
             let table = tables[text(block, "epoch_state_id")].as_array().unwrap();
             assert_eq!(nodes.len(), table.len(), "{chain} height {height}");
             for (node, row) in nodes.iter().zip(table) {
@@ -188,30 +133,17 @@ async fn identity_tables_are_those_of_flow_go() {
 async fn blocks_before_the_checkpoints_epoch_are_proved_by_hash_links() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let blocks = expected("happy-epochs").unwrap();
-    let checkpoint = blocks
-        .iter()
-        .rfind(|block| block["finalized"] == true)
-        .unwrap();
+    let checkpoint = blocks.iter().rfind(|block| block["finalized"] == true).unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
-    let mut client = LightClient::start(connection, id(checkpoint, "block_id"))
-        .await
-        .unwrap();
+    let mut client = LightClient::start(connection, id(checkpoint, "block_id")).await.unwrap();
     for height in [1000, 1001, 1040, 1080] {
-        let question = Question {
-            block: Selector::Height(height),
-            topic: Topic::Snapshot,
-        };
+        let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
         let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
-        let block = blocks
-            .iter()
-            .find(|block| block["finalized"] == true && block["height"] == height);
+        let block =
+            blocks.iter().find(|block| block["finalized"] == true && block["height"] == height);
         check_snapshot("happy-epochs", &outcome.answer, block.unwrap());
         // No payload seals the root; that is part of what its snapshot is trusted for.
-        let expected = if height == 1000 {
-            Trust::Finalized
-        } else {
-            Trust::Sealed
-        };
+        let expected = if height == 1000 { Trust::Finalized } else { Trust::Sealed };
         assert_eq!(outcome.answer.trust, expected);
     }
 }
@@ -220,22 +152,14 @@ async fn blocks_before_the_checkpoints_epoch_are_proved_by_hash_links() {
 async fn saved_evidence_verifies_offline_and_with_its_own_checkpoint_only() {
     let server = TestServer::start("thirty-epochs").await.unwrap();
     let mut client = client(&server).await;
-    let question = Question {
-        block: Selector::LatestSealed,
-        topic: Topic::Snapshot,
-    };
+    let question = Question { block: Selector::LatestSealed, topic: Topic::Snapshot };
     let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
     assert!(outcome.hops >= 25, "{} hops", outcome.hops);
     let bytes = outcome.evidence.to_bytes();
     let (saved, answer) = verify_file(server.root_id, &bytes).unwrap();
     assert_eq!((&saved, &answer), (&question, &outcome.answer));
     let other = Identifier([7; 32]);
-    assert!(
-        verify_file(other, &bytes)
-            .unwrap_err()
-            .to_string()
-            .contains("checkpoint")
-    );
+    assert!(verify_file(other, &bytes).unwrap_err().to_string().contains("checkpoint"));
 }
 
 #[tokio::test]
@@ -244,16 +168,10 @@ async fn seal_result_and_absent_node_are_proved() {
     let mut client = client(&server).await;
     let block = Selector::Height(1010);
     for topic in [Topic::Seal, Topic::ExecutionResult] {
-        let outcome = client
-            .ask(&Question { block, topic }, Proof::Sealed)
-            .await
-            .unwrap();
+        let outcome = client.ask(&Question { block, topic }, Proof::Sealed).await.unwrap();
         assert_eq!(outcome.answer.trust, Trust::Sealed);
     }
     let topic = Topic::Identity(Identifier([9; 32]));
-    let outcome = client
-        .ask(&Question { block, topic }, Proof::Unspecified)
-        .await
-        .unwrap();
+    let outcome = client.ask(&Question { block, topic }, Proof::Unspecified).await.unwrap();
     assert_eq!(outcome.answer.value, AnswerValue::Identity(None));
 }

@@ -28,22 +28,14 @@ fn every_block_of_every_chain_agrees_with_flow_go() {
             for (field, value) in found.as_object().unwrap() {
                 if field == "certified" {
                     let is_root = block["block_id"] == expected[0]["block_id"];
-                    assert_eq!(
-                        *value,
-                        is_root || has_child(&block["block_id"]),
-                        "{chain} {line}"
-                    );
+                    assert_eq!(*value, is_root || has_child(&block["block_id"]), "{chain} {line}");
                 } else {
                     assert_eq!(value, &block[field], "{chain}: {field} of {line}");
                 }
             }
             assert_eq!(found.as_object().unwrap().len(), 19);
         }
-        assert_eq!(
-            replay.evidence.is_empty(),
-            chain != "conflicting-finality",
-            "{chain}"
-        );
+        assert_eq!(replay.evidence.is_empty(), chain != "conflicting-finality", "{chain}");
     }
 }
 
@@ -54,10 +46,7 @@ fn conflicting_finality_names_both_branches() {
     let evidence = evidence_json(&replay.evidence);
     let conflict = &evidence["evidence"][0];
     assert_eq!(conflict["kind"], "conflicting_finality");
-    assert_ne!(
-        conflict["finalized"]["block_id"],
-        conflict["conflicting"]["block_id"]
-    );
+    assert_ne!(conflict["finalized"]["block_id"], conflict["conflicting"]["block_id"]);
 }
 
 /// Also the certificates of blocks without children, which no header carries.
@@ -69,15 +58,11 @@ async fn every_certifying_qc_is_valid_under_its_own_committee_only() {
         for block in expected(chain).unwrap() {
             let qc = certifying_qc(&block);
             let counter = block["committee_epoch_counter"].as_u64().unwrap();
-            assert!(
-                committees[&counter].verify_qc(&qc).is_ok(),
-                "{chain} {block}"
-            );
+            assert!(committees[&counter].verify_qc(&qc).is_ok(), "{chain} {block}");
             // An epoch recovered into may keep committee and keys of the one before it.
             let own: Vec<_> = committees[&counter].members().collect();
-            let others = committees
-                .values()
-                .filter(|other| other.members().ne(own.iter().copied()));
+            let others =
+                committees.values().filter(|other| other.members().ne(own.iter().copied()));
             for other in others.take(2) {
                 assert!(other.verify_qc(&qc).is_err(), "{chain} {block}");
             }
@@ -106,9 +91,7 @@ fn certifying_qc(block: &Value) -> QuorumCertificate {
     let qc = &block["certifying_qc"];
     let hex = |field: &str| {
         let text = qc[field].as_str().unwrap();
-        (0..text.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
     };
     QuorumCertificate {
         view: qc["view"].as_u64().unwrap(),
@@ -124,10 +107,7 @@ fn committees(prover: &Prover) -> BTreeMap<u64, Committee> {
     for ordinal in 0..prover.head().blocks {
         let record = prover.block_at(ordinal).unwrap().record;
         committees.entry(record.epoch_counter).or_insert_with(|| {
-            let state = prover
-                .states()
-                .load(&record.roots.protocol_state_id)
-                .unwrap();
+            let state = prover.states().load(&record.roots.protocol_state_id).unwrap();
             Committee::new(state.current_setup(), state.current_commit()).unwrap()
         });
     }

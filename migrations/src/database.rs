@@ -41,20 +41,12 @@ impl Database {
                     return Err(failed(folder, first));
                 }
                 let db = open_released(folder, cache_bytes);
-                (
-                    db.map_err(|refusal| failed(folder, refusal.into()))?,
-                    Recovery::FromLog,
-                )
+                (db.map_err(|refusal| failed(folder, refusal.into()))?, Recovery::FromLog)
             }
             Err(refusal) => return Err(failed(folder, refusal.into())),
         };
         let tree = (*db).clone();
-        Ok(Self {
-            tree,
-            recovery,
-            db,
-            _lock: lock,
-        })
+        Ok(Self { tree, recovery, db, _lock: lock })
     }
 
     /// The one tree that holds everything.
@@ -97,9 +89,7 @@ pub fn guarded<T>(operation: impl FnOnce() -> T) -> Result<T, String> {
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown panic")
-        .to_owned()
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown panic").to_owned()
 }
 
 fn prepare_folder(folder: &Path) -> Result<(), DatabaseError> {
@@ -108,38 +98,23 @@ fn prepare_folder(folder: &Path) -> Result<(), DatabaseError> {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(DatabaseError::NotAFolder { path: path() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir(folder).map_err(|source| DatabaseError::Create {
-                path: path(),
-                source,
-            })
+            fs::create_dir(folder).map_err(|source| DatabaseError::Create { path: path(), source })
         }
         Err(source) if source.kind() == io::ErrorKind::NotADirectory => {
             Err(DatabaseError::NotAFolder { path: path() })
         }
-        Err(source) => Err(DatabaseError::Unusable {
-            path: path(),
-            source,
-        }),
+        Err(source) => Err(DatabaseError::Unusable { path: path(), source }),
     }
 }
 
 fn lock(folder: &Path) -> Result<File, DatabaseError> {
-    let unusable = |source| DatabaseError::Unusable {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unusable = |source| DatabaseError::Unusable { path: folder.to_path_buf(), source };
     let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join(LOCK_FILE));
+    let file = options.write(true).create(true).truncate(false).open(folder.join(LOCK_FILE));
     let file = file.map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DatabaseError::InUse {
-            path: folder.to_path_buf(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(DatabaseError::InUse { path: folder.to_path_buf() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
 }
@@ -151,19 +126,13 @@ fn refuse_foreign_files(folder: &Path) -> Result<(), DatabaseError> {
     }
     let foreign = |name: &String| !OWN_FILES.contains(&name.as_str());
     match names(folder)?.into_iter().find(foreign) {
-        Some(found) => Err(DatabaseError::Foreign {
-            path: folder.to_path_buf(),
-            found,
-        }),
+        Some(found) => Err(DatabaseError::Foreign { path: folder.to_path_buf(), found }),
         None => Ok(()),
     }
 }
 
 fn remove_half_written(folder: &Path) -> Result<(), DatabaseError> {
-    let unusable = |source| DatabaseError::Unusable {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unusable = |source| DatabaseError::Unusable { path: folder.to_path_buf(), source };
     for name in names(folder)? {
         if name.starts_with(SNAPSHOT_PREFIX) && name.ends_with(GENERATING_SUFFIX) {
             fs::remove_file(folder.join(name)).map_err(unusable)?;
@@ -227,39 +196,27 @@ impl From<Refusal> for Source {
 }
 
 fn failed(folder: &Path, source: Source) -> DatabaseError {
-    DatabaseError::Open {
-        path: folder.to_path_buf(),
-        source,
-    }
+    DatabaseError::Open { path: folder.to_path_buf(), source }
 }
 
 /// Renames the snapshot files, which only speed up opening, and says how many there were.
 fn move_snapshots_aside(folder: &Path) -> Result<usize, DatabaseError> {
-    let snapshots = names(folder)?
-        .into_iter()
-        .filter(|name| name.starts_with(SNAPSHOT_PREFIX));
+    let snapshots = names(folder)?.into_iter().filter(|name| name.starts_with(SNAPSHOT_PREFIX));
     let mut moved = 0;
     for name in snapshots {
         let aside = folder.join(format!("{ASIDE_PREFIX}{name}"));
-        fs::rename(folder.join(&name), aside).map_err(|source| DatabaseError::Unusable {
-            path: folder.to_path_buf(),
-            source,
-        })?;
+        fs::rename(folder.join(&name), aside)
+            .map_err(|source| DatabaseError::Unusable { path: folder.to_path_buf(), source })?;
         moved += 1;
     }
     Ok(moved)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, DatabaseError> {
-    let unusable = |source| DatabaseError::Unusable {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unusable = |source| DatabaseError::Unusable { path: folder.to_path_buf(), source };
     let entries = fs::read_dir(folder).map_err(unusable)?;
     let name = |entry: io::Result<fs::DirEntry>| {
-        entry
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .map_err(unusable)
+        entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(unusable)
     };
     entries.map(name).collect()
 }

@@ -32,9 +32,7 @@ pub fn folder_version(folder: &Path) -> Result<Option<u32>, FormatError> {
         }
         Err(source) => return Err(FormatError::File { path, source }),
     };
-    let version = text
-        .strip_prefix("weir ")
-        .and_then(|rest| rest.strip_suffix('\n'));
+    let version = text.strip_prefix("weir ").and_then(|rest| rest.strip_suffix('\n'));
     match version.and_then(|digits| digits.parse().ok()) {
         Some(version) => Ok(Some(version)),
         None => Err(FormatError::NotAStore { path }),
@@ -55,10 +53,7 @@ pub fn write_folder_version(folder: &Path, version: u32) -> Result<(), FormatErr
         fs::rename(&fresh, &path)?;
         File::open(folder)?.sync_all()
     };
-    write().map_err(|source| FormatError::File {
-        path: path.clone(),
-        source,
-    })
+    write().map_err(|source| FormatError::File { path: path.clone(), source })
 }
 
 /// The entry under [`META_KEY`] for a version.
@@ -72,30 +67,14 @@ pub fn version_entry(version: u32) -> Vec<u8> {
 /// # Errors
 /// When the tree holds something else than a store, or the database fails.
 pub fn read_version(tree: &sled::Tree, folder: &Path) -> Result<Option<u32>, FormatError> {
-    let failed = |source| FormatError::Database {
-        path: folder.to_path_buf(),
-        source,
-    };
-    let not_a_store = || FormatError::NotAStore {
-        path: folder.to_path_buf(),
-    };
-    let Some(value) = tree
-        .get(META_KEY)
-        .map_err(|error| failed(Box::new(error)))?
-    else {
-        return if tree.is_empty() {
-            Ok(None)
-        } else {
-            Err(not_a_store())
-        };
+    let failed = |source| FormatError::Database { path: folder.to_path_buf(), source };
+    let not_a_store = || FormatError::NotAStore { path: folder.to_path_buf() };
+    let Some(value) = tree.get(META_KEY).map_err(|error| failed(Box::new(error)))? else {
+        return if tree.is_empty() { Ok(None) } else { Err(not_a_store()) };
     };
     let body = open_value(META_KEY, &value).ok_or_else(not_a_store)?;
-    let digits = body
-        .strip_prefix(MAGIC)
-        .and_then(|digits| digits.try_into().ok());
-    digits
-        .map(|digits| Some(u32::from_be_bytes(digits)))
-        .ok_or_else(not_a_store)
+    let digits = body.strip_prefix(MAGIC).and_then(|digits| digits.try_into().ok());
+    digits.map(|digits| Some(u32::from_be_bytes(digits))).ok_or_else(not_a_store)
 }
 
 /// Appends the CRC-32 of key and value, so that a value that was damaged, or strayed to another
@@ -176,9 +155,6 @@ mod tests {
         write_folder_version(folder.path(), 7).unwrap();
         assert_eq!(folder_version(folder.path()).unwrap(), Some(7));
         fs::write(folder.path().join(FORMAT_FILE), "weir seven\n").unwrap();
-        assert!(matches!(
-            folder_version(folder.path()),
-            Err(FormatError::NotAStore { .. })
-        ));
+        assert!(matches!(folder_version(folder.path()), Err(FormatError::NotAStore { .. })));
     }
 }

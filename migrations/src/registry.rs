@@ -55,10 +55,7 @@ impl Registry {
     /// When the store is newer than `target`, or no step starts from a version on the way.
     pub fn plan(&self, version: u32, target: u32) -> Result<Plan, PlanError> {
         if version > target {
-            return Err(PlanError::Newer {
-                found: version,
-                target,
-            });
+            return Err(PlanError::Newer { found: version, target });
         }
         let mut steps = Vec::new();
         let mut reached = version;
@@ -66,18 +63,11 @@ impl Registry {
             let leads_on = |step: &&Step| step.from == reached && reached < step.to;
             let step = self.steps.iter().find(leads_on);
             let step = step.filter(|step| step.to <= target);
-            let step = step.ok_or(PlanError::NoStep {
-                from: reached,
-                target,
-            })?;
+            let step = step.ok_or(PlanError::NoStep { from: reached, target })?;
             reached = step.to;
             steps.push(step.clone());
         }
-        Ok(Plan {
-            version,
-            target,
-            steps,
-        })
+        Ok(Plan { version, target, steps })
     }
 }
 

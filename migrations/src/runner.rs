@@ -45,15 +45,9 @@ pub fn migrate(
     mut progress: impl FnMut(&Progress),
 ) -> Result<Plan, MigrateError> {
     let fence = format::folder_version(folder)?;
-    let fence = fence.ok_or_else(|| FormatError::NotAStore {
-        path: folder.to_path_buf(),
-    })?;
+    let fence = fence.ok_or_else(|| FormatError::NotAStore { path: folder.to_path_buf() })?;
     if fence > target {
-        return Err(PlanError::Newer {
-            found: fence,
-            target,
-        }
-        .into());
+        return Err(PlanError::Newer { found: fence, target }.into());
     }
     if mode == Mode::DryRun {
         // The fence is all that can be read without changing the folder. Only an interrupted
@@ -62,9 +56,7 @@ pub fn migrate(
     }
     let database = Database::open(folder, CACHE_BYTES)?;
     let version = format::read_version(database.tree(), folder)?;
-    let version = version.ok_or_else(|| FormatError::NotAStore {
-        path: folder.to_path_buf(),
-    })?;
+    let version = version.ok_or_else(|| FormatError::NotAStore { path: folder.to_path_buf() })?;
     let plan = registry.plan(version, target)?;
     for step in &plan.steps {
         format::write_folder_version(folder, step.to)?;
@@ -79,19 +71,12 @@ fn run_step(
     step: &Step,
     progress: &mut impl FnMut(&Progress),
 ) -> Result<(), MigrateError> {
-    let mut report = Progress {
-        step: step.name,
-        batches: 0,
-        entries: 0,
-    };
+    let mut report = Progress { step: step.name, batches: 0, entries: 0 };
     let mut cursor = read_cursor(database, folder, step)?;
     loop {
         let batch = guarded(|| (step.run)(database.tree(), cursor.as_deref()));
         let batch = batch.map_err(|panic| database_failed(folder, panic.into()))?;
-        let batch = batch.map_err(|source| MigrateError::Step {
-            step: step.name,
-            source,
-        })?;
+        let batch = batch.map_err(|source| MigrateError::Step { step: step.name, source })?;
         write_batch(database, folder, step, &batch)?;
         report.batches += 1;
         report.entries += batch.changes.len() as u64;
@@ -126,12 +111,7 @@ fn write_batch(
             writes.insert(META_KEY, version_entry(step.to));
         }
     }
-    let written = guarded(|| {
-        database
-            .tree()
-            .apply_batch(writes)
-            .and_then(|()| database.flush())
-    });
+    let written = guarded(|| database.tree().apply_batch(writes).and_then(|()| database.flush()));
     match written {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(database_failed(folder, error.into())),
@@ -140,10 +120,7 @@ fn write_batch(
 }
 
 fn cursor_entry(step: &Step, next: &[u8]) -> Vec<u8> {
-    checked_value(
-        CURSOR_KEY,
-        [&step.from.to_be_bytes()[..], &step.to.to_be_bytes(), next].concat(),
-    )
+    checked_value(CURSOR_KEY, [&step.from.to_be_bytes()[..], &step.to.to_be_bytes(), next].concat())
 }
 
 /// Where an interrupted run of this very step goes on.
@@ -168,10 +145,7 @@ fn database_failed(
     folder: &Path,
     source: Box<dyn std::error::Error + Send + Sync>,
 ) -> MigrateError {
-    MigrateError::Database {
-        path: folder.to_path_buf(),
-        source,
-    }
+    MigrateError::Database { path: folder.to_path_buf(), source }
 }
 
 /// Why a store was not migrated, or not to the end.

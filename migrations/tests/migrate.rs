@@ -20,9 +20,7 @@ fn upgraded_store_equals_a_fresh_one() {
     assert_eq!((plan.steps.len(), batches), (2, 4));
     assert_eq!(dump(old.path()), dump(fresh.path()));
     assert_eq!(folder_version(old.path()).unwrap(), Some(3));
-    let again = migrate(old.path(), &registry(), 3, Mode::Apply, |_| {
-        panic!("nothing to do")
-    });
+    let again = migrate(old.path(), &registry(), 3, Mode::Apply, |_| panic!("nothing to do"));
     assert!(again.unwrap().steps.is_empty());
 }
 
@@ -49,10 +47,7 @@ fn interrupted_migration_goes_on_where_it_was() {
 fn dry_run_changes_no_byte() {
     let old = store(1);
     let before = files(old.path());
-    let plan = migrate(old.path(), &registry(), 3, Mode::DryRun, |_| {
-        panic!("written")
-    })
-    .unwrap();
+    let plan = migrate(old.path(), &registry(), 3, Mode::DryRun, |_| panic!("written")).unwrap();
     let names: Vec<_> = plan.steps.iter().map(|step| step.name).collect();
     assert_eq!(names, ["double every value", "move keys to another prefix"]);
     assert_eq!(files(old.path()), before);
@@ -63,14 +58,8 @@ fn newer_store_is_refused_untouched() {
     let newer = store(4);
     let before = files(newer.path());
     let error = migrate(newer.path(), &registry(), 3, Mode::Apply, |_| ()).unwrap_err();
-    let expected = PlanError::Newer {
-        found: 4,
-        target: 3,
-    };
-    assert!(
-        matches!(&error, MigrateError::Plan(found) if *found == expected),
-        "{error}"
-    );
+    let expected = PlanError::Newer { found: 4, target: 3 };
+    assert!(matches!(&error, MigrateError::Plan(found) if *found == expected), "{error}");
     assert_eq!(files(newer.path()), before);
 }
 
@@ -79,14 +68,8 @@ fn folder_without_a_store_and_versions_without_a_step_are_refused() {
     let empty = tempfile::tempdir().unwrap();
     let error = migrate(empty.path(), &registry(), 3, Mode::Apply, |_| ()).unwrap_err();
     assert!(error.to_string().contains("not a weir store"), "{error}");
-    assert_eq!(
-        registry().plan(0, 3).unwrap_err(),
-        PlanError::NoStep { from: 0, target: 3 }
-    );
-    assert_eq!(
-        registry().plan(3, 4).unwrap_err(),
-        PlanError::NoStep { from: 3, target: 4 }
-    );
+    assert_eq!(registry().plan(0, 3).unwrap_err(), PlanError::NoStep { from: 0, target: 3 });
+    assert_eq!(registry().plan(3, 4).unwrap_err(), PlanError::NoStep { from: 3, target: 4 });
     assert!(Registry::production().plan(1, 1).unwrap().steps.is_empty());
 }
 
@@ -97,26 +80,13 @@ fn damaged_entry_stops_the_step_by_name() {
     database.tree().insert([1, 0, 0, 0, 3], &[1, 2]).unwrap();
     drop(database);
     let error = migrate(old.path(), &registry(), 3, Mode::Apply, |_| ()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "migration step double every value failed"
-    );
+    assert_eq!(error.to_string(), "migration step double every value failed");
 }
 
 fn registry() -> Registry {
     Registry::new(vec![
-        Step {
-            from: 1,
-            to: 2,
-            name: "double every value",
-            run: double,
-        },
-        Step {
-            from: 2,
-            to: 3,
-            name: "move keys to another prefix",
-            run: move_keys,
-        },
+        Step { from: 1, to: 2, name: "double every value", run: double },
+        Step { from: 2, to: 3, name: "move keys to another prefix", run: move_keys },
     ])
 }
 
@@ -124,10 +94,7 @@ fn registry() -> Registry {
 fn store(version: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path(), 1 << 20).unwrap();
-    database
-        .tree()
-        .insert(META_KEY, version_entry(version))
-        .unwrap();
+    database.tree().insert(META_KEY, version_entry(version)).unwrap();
     for number in 0..ENTRIES {
         let prefix = if version < 3 { 1 } else { 2 };
         let value = if version < 2 { number } else { 2 * number };
@@ -167,19 +134,12 @@ fn step(
             batch.next = Some(key.to_vec());
             break;
         }
-        let number = value
-            .as_ref()
-            .try_into()
-            .map(u32::from_be_bytes)
-            .map_err(|_| StepError::Damaged {
-                key: format!("{key:02x?}"),
-                reason: "not a number".to_owned(),
-            })?;
+        let number = value.as_ref().try_into().map(u32::from_be_bytes).map_err(|_| {
+            StepError::Damaged { key: format!("{key:02x?}"), reason: "not a number".to_owned() }
+        })?;
         let changes = change(key.to_vec(), number).into_iter();
         let bytes = |number: u32| number.to_be_bytes().to_vec();
-        batch
-            .changes
-            .extend(changes.map(|(key, number)| (key, number.map(bytes))));
+        batch.changes.extend(changes.map(|(key, number)| (key, number.map(bytes))));
     }
     Ok(batch)
 }
@@ -187,17 +147,11 @@ fn step(
 fn dump(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let database = Database::open(folder, 1 << 20).unwrap();
     let entries = database.tree().iter().map(Result::unwrap);
-    entries
-        .map(|(key, value)| (key.to_vec(), value.to_vec()))
-        .collect()
+    entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.is_file());
-    files
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
-        .collect()
+    files.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
 }

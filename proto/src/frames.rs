@@ -20,12 +20,7 @@ pub struct Frames<R> {
 impl<R: Read> Frames<R> {
     /// Reads from the start of `reader`.
     pub fn new(reader: R) -> Self {
-        Self {
-            reader,
-            index: 0,
-            offset: 0,
-            failed: false,
-        }
+        Self { reader, index: 0, offset: 0, failed: false }
     }
 
     fn frame(&mut self) -> Result<Option<entities::Block>, FrameErrorKind> {
@@ -34,10 +29,7 @@ impl<R: Read> Frames<R> {
             0 => return Ok(None),
             4 => {}
             found => {
-                return Err(FrameErrorKind::Truncated {
-                    expected: 4,
-                    found: found as u64,
-                });
+                return Err(FrameErrorKind::Truncated { expected: 4, found: found as u64 });
             }
         }
         let len = u32::from_be_bytes(prefix);
@@ -45,9 +37,7 @@ impl<R: Read> Frames<R> {
             return Err(FrameErrorKind::TooLarge { found: len });
         }
         let mut message = Vec::new();
-        let found = (&mut self.reader)
-            .take(u64::from(len))
-            .read_to_end(&mut message)?;
+        let found = (&mut self.reader).take(u64::from(len)).read_to_end(&mut message)?;
         if found as u64 != u64::from(len) {
             let (expected, found) = (u64::from(len), found as u64);
             return Err(FrameErrorKind::Truncated { expected, found });
@@ -81,11 +71,7 @@ impl<R: Read> Iterator for Frames<R> {
             return None;
         }
         let (index, offset) = (self.index, self.offset);
-        let frame = self.frame().map_err(|kind| FrameError {
-            index,
-            offset,
-            kind,
-        });
+        let frame = self.frame().map_err(|kind| FrameError { index, offset, kind });
         self.failed = frame.is_err();
         frame.transpose()
     }
@@ -138,11 +124,7 @@ mod tests {
     use super::*;
 
     fn file() -> Vec<u8> {
-        let block = entities::Block {
-            height: 7,
-            ..Default::default()
-        }
-        .encode_to_vec();
+        let block = entities::Block { height: 7, ..Default::default() }.encode_to_vec();
         let len = u32::try_from(block.len()).unwrap().to_be_bytes();
         [&len[..], &block, &len, &block].concat()
     }
@@ -153,9 +135,7 @@ mod tests {
 
     #[test]
     fn reads_to_the_end() {
-        let heights: Vec<_> = Frames::new(&file()[..])
-            .map(|block| block.unwrap().height)
-            .collect();
+        let heights: Vec<_> = Frames::new(&file()[..]).map(|block| block.unwrap().height).collect();
         assert_eq!(heights, [7, 7]);
         assert!(Frames::new(&[][..]).next().is_none());
     }
@@ -166,19 +146,13 @@ mod tests {
         for cut in file.len() / 2 + 1..file.len() {
             let error = last(&file[..cut]);
             assert_eq!((error.index, error.offset), (1, file.len() as u64 / 2));
-            assert!(
-                matches!(error.kind, FrameErrorKind::Truncated { .. }),
-                "{error}"
-            );
+            assert!(matches!(error.kind, FrameErrorKind::Truncated { .. }), "{error}");
         }
     }
 
     #[test]
     fn believes_no_length_above_the_limit() {
         let error = last(&[0xff; 8]);
-        assert!(
-            matches!(error.kind, FrameErrorKind::TooLarge { found: u32::MAX }),
-            "{error}"
-        );
+        assert!(matches!(error.kind, FrameErrorKind::TooLarge { found: u32::MAX }), "{error}");
     }
 }

@@ -19,15 +19,9 @@ struct RpcStatus {
 /// A status that says what exists instead of what was asked for.
 #[must_use]
 pub fn with_available(code: tonic::Code, message: &str, available: &Available) -> tonic::Status {
-    let detail = Any {
-        type_url: AVAILABLE_URL.to_owned(),
-        value: available.encode_to_vec(),
-    };
-    let status = RpcStatus {
-        code: code as i32,
-        message: message.to_owned(),
-        details: vec![detail],
-    };
+    let detail = Any { type_url: AVAILABLE_URL.to_owned(), value: available.encode_to_vec() };
+    let status =
+        RpcStatus { code: code as i32, message: message.to_owned(), details: vec![detail] };
     tonic::Status::with_details(code, message, status.encode_to_vec().into())
 }
 
@@ -35,10 +29,7 @@ pub fn with_available(code: tonic::Code, message: &str, available: &Available) -
 #[must_use]
 pub fn available(status: &tonic::Status) -> Option<Available> {
     let status = RpcStatus::decode(status.details()).ok()?;
-    let detail = status
-        .details
-        .into_iter()
-        .find(|detail| detail.type_url == AVAILABLE_URL)?;
+    let detail = status.details.into_iter().find(|detail| detail.type_url == AVAILABLE_URL)?;
     Available::decode(&detail.value[..]).ok()
 }
 

@@ -47,19 +47,11 @@ fn batches_hold_exactly_when_all_claims_hold() {
 
 fn batch<B: Backend>() {
     let records = records("primitives/bls.jsonl.gz");
-    let (valid, wrong): (Vec<_>, Vec<_>) = records
-        .iter()
-        .partition(|record| record["valid"].as_bool().unwrap());
-    let claims: Vec<_> = valid
-        .iter()
-        .take(8)
-        .map(|record| claim::<B>(record))
-        .collect();
+    let (valid, wrong): (Vec<_>, Vec<_>) =
+        records.iter().partition(|record| record["valid"].as_bool().unwrap());
+    let claims: Vec<_> = valid.iter().take(8).map(|record| claim::<B>(record)).collect();
     assert!(verify_batch(&claims));
-    let wrong_message = wrong
-        .iter()
-        .find(|record| record["kind"] == "wrong message")
-        .unwrap();
+    let wrong_message = wrong.iter().find(|record| record["kind"] == "wrong message").unwrap();
     for position in 0..claims.len() {
         let mut claims = claims.clone();
         claims[position] = claim::<B>(wrong_message);
@@ -92,15 +84,9 @@ fn claim<B: Backend>(record: &Value) -> Claim<'_, B> {
 fn hashes_agree() {
     for record in records("primitives/hashes.jsonl.gz") {
         let message = hex_field(&record, "message");
-        assert_eq!(
-            sha3_256(&[&message]).to_hex(),
-            record["sha3_256"].as_str().unwrap()
-        );
+        assert_eq!(sha3_256(&[&message]).to_hex(), record["sha3_256"].as_str().unwrap());
         let expanded = expand_message_of(&record, &message);
-        assert_eq!(
-            hex::encode(expanded),
-            record["kmac128_vote_tag"].as_str().unwrap()
-        );
+        assert_eq!(hex::encode(expanded), record["kmac128_vote_tag"].as_str().unwrap());
     }
 }
 
@@ -119,53 +105,32 @@ fn mainnet_root<B: Backend>() {
     let path = vectors().join("real/mainnet-root-2022/derived-qc-vectors.json");
     let root: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let message = hex_field(&root, "vote_message_v0_26");
-    let signers: Vec<_> = root["signers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| hex_field(s, "staking_key"))
-        .collect();
+    let signers: Vec<_> =
+        root["signers"].as_array().unwrap().iter().map(|s| hex_field(s, "staking_key")).collect();
     assert_eq!(signers.len(), 83);
     let check = |keys: &[Vec<u8>], signature: &[u8], tag: &str, message: &[u8]| {
         let tag = tag.strip_suffix(SUITE).unwrap();
         let keys: Vec<_> = keys.iter().map(|key| public_key::<B>(key)).collect();
         let sum = PublicKey::sum(&keys.iter().collect::<Vec<_>>(), &[]);
-        verify(
-            &sum,
-            &Signature::from_bytes(signature).unwrap(),
-            tag,
-            message,
-        )
+        verify(&sum, &Signature::from_bytes(signature).unwrap(), tag, message)
     };
     let staking = hex_field(&root, "aggregated_staking_sig");
     let tag = root["consensus_tag"].as_str().unwrap();
     assert!(check(&signers, &staking, tag, &message));
-    assert!(
-        !check(&signers[1..], &staking, tag, &message),
-        "one signer less"
-    );
+    assert!(!check(&signers[1..], &staking, tag, &message), "one signer less");
     let group_key = [hex_field(&root, "dkg_group_key")];
     let beacon = hex_field(&root, "reconstructed_beacon_sig");
-    assert!(check(
-        &group_key,
-        &beacon,
-        root["beacon_tag"].as_str().unwrap(),
-        &message
-    ));
+    assert!(check(&group_key, &beacon, root["beacon_tag"].as_str().unwrap(), &message));
     assert!(!check(&group_key, &beacon, tag, &message), "wrong domain");
     let clusters = root["clusters"].as_array().unwrap();
     assert_eq!(clusters.len(), 3);
     for cluster in clusters {
         let keys = cluster["signer_keys"].as_array().unwrap();
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
-            .collect();
+        let keys: Vec<_> =
+            keys.iter().map(|key| hex::decode(key.as_str().unwrap()).unwrap()).collect();
         let tag = root["cluster_tag"].as_str().unwrap();
-        let (signature, message) = (
-            hex_field(cluster, "sig"),
-            hex_field(cluster, "vote_message_v0_26"),
-        );
+        let (signature, message) =
+            (hex_field(cluster, "sig"), hex_field(cluster, "vote_message_v0_26"));
         assert!(check(&keys, &signature, tag, &message));
         assert!(!check(&keys[1..], &signature, tag, &message));
     }
@@ -183,9 +148,7 @@ fn records(file: &str) -> Vec<Value> {
     let mut text = String::new();
     let file = std::fs::File::open(vectors().join(file)).unwrap();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn vectors() -> std::path::PathBuf {

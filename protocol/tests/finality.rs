@@ -1,9 +1,6 @@
 //! Finality of every block, and evidence of conflicts, against chains made by flow-go.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests; allowed by default only inside of test functions"
-)]
+#![expect(clippy::unwrap_used, reason = "tests; allowed by default only inside of test functions")]
 
 mod common_step;
 
@@ -40,32 +37,14 @@ fn every_finalized_flag_is_as_flow_go_has_it() {
         for block in &chain.blocks {
             let finality = forks.finality(&block.block_id).unwrap();
             let satisfied = finality != Finality::Pending;
-            assert_eq!(
-                satisfied, block.expected["finalized"],
-                "{name} {}",
-                block.block_id
-            );
+            assert_eq!(satisfied, block.expected["finalized"], "{name} {}", block.block_id);
             let listed = finalized.contains(&block.block_id);
-            assert_eq!(
-                finality == Finality::Finalized,
-                listed,
-                "{name} {}",
-                block.view
-            );
+            assert_eq!(finality == Finality::Finalized, listed, "{name} {}", block.view);
         }
-        let heights: Vec<u64> = finalized
-            .iter()
-            .map(|id| forks.block(id).unwrap().height)
-            .collect();
-        assert!(
-            heights.windows(2).all(|pair| pair[0] + 1 == pair[1]),
-            "{name}: {heights:?}"
-        );
-        assert_eq!(
-            !evidence.is_empty(),
-            name == "conflicting-finality",
-            "{name}: {evidence:?}"
-        );
+        let heights: Vec<u64> =
+            finalized.iter().map(|id| forks.block(id).unwrap().height).collect();
+        assert!(heights.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{name}: {heights:?}");
+        assert_eq!(!evidence.is_empty(), name == "conflicting-finality", "{name}: {evidence:?}");
     }
 }
 
@@ -73,30 +52,17 @@ fn every_finalized_flag_is_as_flow_go_has_it() {
 fn the_conflict_names_both_branches() {
     let chain = Chain::load("conflicting-finality");
     let (forks, _, evidence) = walk(&chain);
-    let at = |view: u64| {
-        fork_block(
-            chain
-                .blocks
-                .iter()
-                .find(|block| block.view == view)
-                .unwrap(),
-        )
-    };
+    let at = |view: u64| fork_block(chain.blocks.iter().find(|block| block.view == view).unwrap());
     let conflicts: Vec<_> = evidence
         .iter()
         .filter_map(|evidence| match evidence {
-            Evidence::ConflictingFinality {
-                finalized,
-                conflicting,
-            } => Some((*finalized, *conflicting)),
+            Evidence::ConflictingFinality { finalized, conflicting } => {
+                Some((*finalized, *conflicting))
+            }
             _ => None,
         })
         .collect();
-    assert_eq!(
-        conflicts.first(),
-        Some(&(at(5008), at(5011))),
-        "{evidence:?}"
-    );
+    assert_eq!(conflicts.first(), Some(&(at(5008), at(5011))), "{evidence:?}");
     assert_eq!(forks.latest_finalized(), at(5008));
 }
 

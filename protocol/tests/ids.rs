@@ -22,10 +22,8 @@ fn epoch_states_of_every_chain_are_flow_gos() {
             let entry = epoch_state(&line["entry"]);
             assert_eq!(entry.id(), id(&line["epoch_state_id"]));
             assert_eq!(entry.phase().name(), text(&line["phase"]));
-            let containers = [
-                ("current", Some(&entry.current_epoch)),
-                ("next", entry.next_epoch.as_ref()),
-            ];
+            let containers =
+                [("current", Some(&entry.current_epoch)), ("next", entry.next_epoch.as_ref())];
             for (which, container) in containers {
                 let expected = &line[format!("{which}_epoch_state_id")];
                 let found = container.map_or(Value::Null, |epoch| epoch.id().to_hex().into());
@@ -48,10 +46,7 @@ fn service_events_of_every_chain_are_flow_gos() {
             if let Some(rlp) = line["rlp"].as_str() {
                 assert_eq!(hex::encode(event.to_rlp()), rlp);
             }
-            assert_eq!(
-                again(&event, |d| ServiceEvent::decode(type_name, d)),
-                Ok(event)
-            );
+            assert_eq!(again(&event, |d| ServiceEvent::decode(type_name, d)), Ok(event));
         }
     }
 }
@@ -126,20 +121,14 @@ fn varint(message: &mut &[u8]) -> u64 {
 #[test]
 fn version_beacons_survive_json() {
     let beacon = VersionBeacon {
-        version_boundaries: vec![VersionBoundary {
-            block_height: 7,
-            version: "<v1&>".into(),
-        }],
+        version_boundaries: vec![VersionBoundary { block_height: 7, version: "<v1&>".into() }],
         sequence: 2,
     };
     let event = ServiceEvent::VersionBeacon(beacon);
     let json = event.to_json();
     let expected = br#"{"VersionBoundaries":[{"BlockHeight":7,"Version":"\u003cv1\u0026\u003e"}],"Sequence":2}"#;
     assert_eq!(json, expected);
-    assert_eq!(
-        ServiceEvent::from_json("version-beacon", &json).unwrap(),
-        event
-    );
+    assert_eq!(ServiceEvent::from_json("version-beacon", &json).unwrap(), event);
 }
 
 #[test]
@@ -184,10 +173,7 @@ fn rejects_a_dkg_index_map_that_is_no_permutation() {
     else {
         panic!("a permutation is accepted");
     };
-    assert_eq!(
-        commit.dkg_member_ids,
-        [Identifier([0x0b; 32]), Identifier([0x0a; 32])]
-    );
+    assert_eq!(commit.dkg_member_ids, [Identifier([0x0b; 32]), Identifier([0x0a; 32])]);
     assert!(check(json!(null)).is_ok());
     assert!(check(json!({member("0a"): 1, member("0b"): 1})).is_err());
     assert!(check(json!({member("0a"): 0, member("0b"): 2})).is_err());
@@ -202,12 +188,8 @@ fn ids_of_the_2025_fixture_are_flow_gos() {
     let path = common::folder().join("real/flow-go-fixture-2025/snapshot-fixture1.json");
     let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let segment = &json["SealingSegment"];
-    let (state_id, entry) = segment["ProtocolStateEntries"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .next()
-        .unwrap();
+    let (state_id, entry) =
+        segment["ProtocolStateEntries"].as_object().unwrap().iter().next().unwrap();
     let epochs = &entry["EpochEntry"];
     let setup = fixture_setup(&epochs["CurrentEpochSetup"]);
     assert_eq!(entity_id(&setup), id(&epochs["CurrentEpoch"]["SetupID"]));
@@ -226,12 +208,7 @@ fn ids_of_the_2025_fixture_are_flow_gos() {
     let result = with_events(&fixture_result(&segment["ExecutionResults"][0]), &events);
     assert_eq!(entity_id(&result), id(&segment["FirstSeal"]["ResultID"]));
     let seal = fixture_seal(&segment["FirstSeal"]);
-    let latest = segment["LatestSeals"]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap();
+    let latest = segment["LatestSeals"].as_object().unwrap().values().next().unwrap();
     assert_eq!(seal.id(), id(latest));
 }
 
@@ -266,16 +243,8 @@ fn fixture_setup(setup: &Value) -> Vec<u8> {
     let list = |value: &Value| value.as_array().expect("is a list").clone();
     let mut encoder = Encoder::new();
     encoder.list(|e| {
-        let phases = [
-            "DKGPhase1FinalView",
-            "DKGPhase2FinalView",
-            "DKGPhase3FinalView",
-        ];
-        for field in ["Counter", "FirstView"]
-            .iter()
-            .chain(&phases)
-            .chain(&["FinalView"])
-        {
+        let phases = ["DKGPhase1FinalView", "DKGPhase2FinalView", "DKGPhase3FinalView"];
+        for field in ["Counter", "FirstView"].iter().chain(&phases).chain(&["FinalView"]) {
             e.uint(number(&setup[*field]));
         }
         e.list_of(&list(&setup["Participants"]), |e, node| {
@@ -306,9 +275,7 @@ fn with_events(result: &ExecutionResult, events: &[(&str, Vec<u8>)]) -> Vec<u8> 
     let [previous, block, chunks, _, data] = items.expect("is a result");
     let mut encoder = Encoder::new();
     encoder.list(|e| {
-        [previous, block, chunks]
-            .into_iter()
-            .for_each(|item| e.raw(item));
+        [previous, block, chunks].into_iter().for_each(|item| e.raw(item));
         e.list_of(events, |e, (type_name, event)| {
             e.list(|e| {
                 e.bytes(type_name.as_bytes());
@@ -342,12 +309,7 @@ fn fixture_result(result: &Value) -> ExecutionResult {
     ExecutionResult {
         previous_result_id: id(&result["PreviousResultID"]),
         block_id: id(&result["BlockID"]),
-        chunks: result["Chunks"]
-            .as_array()
-            .expect("is a list")
-            .iter()
-            .map(chunk)
-            .collect(),
+        chunks: result["Chunks"].as_array().expect("is a list").iter().map(chunk).collect(),
         service_events: Vec::new(),
         execution_data_id: id(&result["ExecutionDataID"]),
     }
@@ -357,10 +319,7 @@ fn fixture_seal(seal: &Value) -> Seal {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let signatures = list(&seal["AggregatedApprovalSigs"]);
     let signatures = signatures.iter().map(|chunk| AggregatedSignature {
-        verifier_signatures: list(&chunk["VerifierSignatures"])
-            .iter()
-            .map(base64)
-            .collect(),
+        verifier_signatures: list(&chunk["VerifierSignatures"]).iter().map(base64).collect(),
         signer_ids: list(&chunk["SignerIDs"]).iter().map(id).collect(),
     });
     Seal {
@@ -376,9 +335,7 @@ fn epoch_state(value: &Value) -> EpochStateEntry {
         previous_epoch: epoch(&value["PreviousEpoch"]),
         current_epoch: epoch(&value["CurrentEpoch"]).expect("there is a current epoch"),
         next_epoch: epoch(&value["NextEpoch"]),
-        epoch_fallback_triggered: value["EpochFallbackTriggered"]
-            .as_bool()
-            .expect("is a boolean"),
+        epoch_fallback_triggered: value["EpochFallbackTriggered"].as_bool().expect("is a boolean"),
     }
 }
 
@@ -395,14 +352,8 @@ fn epoch(value: &Value) -> Option<EpochStateContainer> {
     (!value.is_null()).then(|| EpochStateContainer {
         setup_id: id(&value["SetupID"]),
         commit_id: id(&value["CommitID"]),
-        active_identities: list(&value["ActiveIdentities"])
-            .iter()
-            .map(identity)
-            .collect(),
-        epoch_extensions: list(&value["EpochExtensions"])
-            .iter()
-            .map(extension)
-            .collect(),
+        active_identities: list(&value["ActiveIdentities"]).iter().map(identity).collect(),
+        epoch_extensions: list(&value["EpochExtensions"]).iter().map(extension).collect(),
     })
 }
 
@@ -467,20 +418,11 @@ fn small_event() -> impl Strategy<Value = ServiceEvent> {
         an_id().prop_map(|node_id| ServiceEvent::EjectNode { node_id }),
         any::<u64>().prop_map(|value| ServiceEvent::SetEpochExtensionViewCount { value }),
         any::<[u64; 2]>().prop_map(|[new_protocol_state_version, active_view]| {
-            ServiceEvent::ProtocolStateVersionUpgrade {
-                new_protocol_state_version,
-                active_view,
-            }
+            ServiceEvent::ProtocolStateVersionUpgrade { new_protocol_state_version, active_view }
         }),
         (any::<u64>(), ".{0,20}").prop_map(|(number, version)| {
-            let version_boundaries = vec![VersionBoundary {
-                block_height: number,
-                version,
-            }];
-            ServiceEvent::VersionBeacon(VersionBeacon {
-                version_boundaries,
-                sequence: number,
-            })
+            let version_boundaries = vec![VersionBoundary { block_height: number, version }];
+            ServiceEvent::VersionBeacon(VersionBeacon { version_boundaries, sequence: number })
         }),
     ]
 }
@@ -557,9 +499,7 @@ fn again<T: Entity>(
 
 fn base64(value: &Value) -> Vec<u8> {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
-    BASE64_STANDARD
-        .decode(value.as_str().unwrap_or_default())
-        .expect("is base64")
+    BASE64_STANDARD.decode(value.as_str().unwrap_or_default()).expect("is base64")
 }
 
 fn number(value: &Value) -> u64 {

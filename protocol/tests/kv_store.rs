@@ -35,10 +35,7 @@ fn check(vector: &Value, id_field: &str) {
     let expected = store(vector);
     let version = expected.version;
     let data = hex::decode(text(&vector["data"])).expect("is hexadecimal");
-    assert_eq!(
-        KvStore::from_msgpack(version, &data).as_ref(),
-        Ok(&expected)
-    );
+    assert_eq!(KvStore::from_msgpack(version, &data).as_ref(), Ok(&expected));
     assert_eq!(hex::encode(expected.to_msgpack()), hex::encode(&data));
     assert_eq!(expected.id(), id(&vector[id_field]));
     let rlp = expected.to_rlp();
@@ -63,10 +60,7 @@ fn rejects_unknown_versions_and_trailing_bytes() {
     let vector = &common::lines("primitives/kv_store.jsonl.gz")[0];
     let store = store(vector);
     let mut data = store.to_msgpack();
-    assert_eq!(
-        KvStore::from_msgpack(4, &data),
-        Err(MsgpackError::Version { max: 3, found: 4 })
-    );
+    assert_eq!(KvStore::from_msgpack(4, &data), Err(MsgpackError::Version { max: 3, found: 4 }));
     data.push(0);
     assert_eq!(
         KvStore::from_msgpack(store.version, &data),
@@ -87,10 +81,7 @@ fn reads_weights_in_any_order_and_writes_them_ascending() {
     assert_eq!(KvStore::from_msgpack(3, &swapped).as_ref(), Ok(&store));
     let mut repeated = data.clone();
     repeated.copy_within(first..first + 5, first + 14);
-    assert_eq!(
-        KvStore::from_msgpack(3, &repeated),
-        Err(MsgpackError::RepeatedWeight { kind: 0 })
-    );
+    assert_eq!(KvStore::from_msgpack(3, &repeated), Err(MsgpackError::RepeatedWeight { kind: 0 }));
 }
 
 #[test]
@@ -105,10 +96,7 @@ fn reads_absent_weights_as_none() {
 }
 
 fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
-    let version = UpdatableField {
-        current_value: MagnitudeVersion::default(),
-        update: None,
-    };
+    let version = UpdatableField { current_value: MagnitudeVersion::default(), update: None };
     KvStore {
         version: 3,
         version_upgrade: None,
@@ -130,9 +118,7 @@ fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
 }
 
 fn find(data: &[u8], pattern: &[u8]) -> usize {
-    data.windows(pattern.len())
-        .position(|window| window == pattern)
-        .expect("is there")
+    data.windows(pattern.len()).position(|window| window == pattern).expect("is there")
 }
 
 fn store(vector: &Value) -> KvStore {
@@ -167,18 +153,13 @@ fn updatable<T>(value: &Value, data: impl Fn(&Value) -> T) -> UpdatableField<T> 
 }
 
 fn magnitude(value: &Value) -> MagnitudeVersion {
-    MagnitudeVersion {
-        major: number(&value["Major"]),
-        minor: number(&value["Minor"]),
-    }
+    MagnitudeVersion { major: number(&value["Major"]), minor: number(&value["Minor"]) }
 }
 
 fn metering(value: &Value) -> ExecutionMeteringParameters {
     let weights = |value: &Value| {
         let pairs = value.as_object().expect("is an object").iter();
-        pairs
-            .map(|(kind, weight)| (kind.parse().expect("is a kind"), number(weight)))
-            .collect()
+        pairs.map(|(kind, weight)| (kind.parse().expect("is a kind"), number(weight))).collect()
     };
     ExecutionMeteringParameters {
         execution_effort_weights: weights(&value["ExecutionEffortWeights"]),

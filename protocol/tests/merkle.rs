@@ -21,10 +21,7 @@ fn roots_and_proofs_are_flow_gos() {
         assert_eq!(root(&ids), expected);
         assert_eq!(tree.root(), expected);
         let unique: BTreeSet<_> = ids.iter().collect();
-        assert_eq!(
-            root_of_complete_list(&ids).is_ok(),
-            unique.len() == ids.len()
-        );
+        assert_eq!(root_of_complete_list(&ids).is_ok(), unique.len() == ids.len());
         for proof in vector["proofs"].as_array().unwrap() {
             check_proof(&tree, proof);
         }
@@ -35,19 +32,9 @@ fn check_proof(tree: &Tree, expected: &Value) {
     let key = id(&expected["key"]);
     let proof = tree.prove(&key).expect("the key is in the tree");
     let types = hex::encode(proof.interim_node_types());
-    assert_eq!(
-        types,
-        expected["interim_node_types"].as_str().expect("is text")
-    );
-    assert_eq!(
-        serde_json::json!(proof.short_path_lengths()),
-        expected["short_path_lengths"]
-    );
-    let siblings: Vec<_> = proof
-        .sibling_hashes()
-        .into_iter()
-        .map(hex::encode)
-        .collect();
+    assert_eq!(types, expected["interim_node_types"].as_str().expect("is text"));
+    assert_eq!(serde_json::json!(proof.short_path_lengths()), expected["short_path_lengths"]);
+    let siblings: Vec<_> = proof.sibling_hashes().into_iter().map(hex::encode).collect();
     assert_eq!(serde_json::json!(siblings), expected["sibling_hashes"]);
     let value = expected["value"].as_str().expect("is text");
     let index = u64::from_str_radix(value, 16).expect("is an integer");
@@ -63,11 +50,7 @@ fn roots_of_every_block_are_flow_gos() {
         for block in common::lines(&format!("{chain}/expected.jsonl.gz")) {
             for list in ["guarantee", "seal", "receipt", "result"] {
                 let ids = ids(&block[format!("{list}_ids")]);
-                assert_eq!(
-                    root(&ids),
-                    id(&block[format!("{list}s_root")]),
-                    "{list} of {chain}"
-                );
+                assert_eq!(root(&ids), id(&block[format!("{list}s_root")]), "{list} of {chain}");
             }
         }
     }
@@ -107,42 +90,18 @@ fn rejects_malformed_proofs() {
     let depth = |found| Err(ProofError::Depth { found });
     let short = |len| Err(ProofError::ShortNode { len });
     let misfit = |shorts, fulls| Err(ProofError::NodeTypes { shorts, fulls });
-    assert_eq!(
-        check(&[0x81, 0xa0], &[0xc3, 0x01, 0x81, 0xfd], &list),
-        depth(255)
-    );
-    assert_eq!(
-        check(&[0x81, 0xa0], &[0xc3, 0x01, 0x81, 0xff], &list),
-        depth(257)
-    );
+    assert_eq!(check(&[0x81, 0xa0], &[0xc3, 0x01, 0x81, 0xfd], &list), depth(255));
+    assert_eq!(check(&[0x81, 0xa0], &[0xc3, 0x01, 0x81, 0xff], &list), depth(257));
     assert_eq!(check(&[0x80], &[0xc0], &[0xc0]), depth(0));
-    assert_eq!(
-        check(&[0x81, 0xa0], &[0xc3, 0x80, 0x81, 0xff], &list),
-        short(0)
-    );
-    assert_eq!(
-        check(&[0x81, 0x80], &[0xc3, 0x82, 1, 1], &[0xc0]),
-        short(257)
-    );
-    assert_eq!(
-        check(&[0x81, 0xc0], &[0xc3, 0x01, 0x81, 0xfe], &list),
-        short(254)
-    );
-    assert_eq!(
-        check(&[0x81, 0xa1], &[0xc3, 0x01, 0x81, 0xfe], &list),
-        misfit(2, 1)
-    );
-    assert_eq!(
-        check(&[0x82, 0xa0, 0], &[0xc3, 0x01, 0x81, 0xfe], &list),
-        misfit(2, 1)
-    );
+    assert_eq!(check(&[0x81, 0xa0], &[0xc3, 0x80, 0x81, 0xff], &list), short(0));
+    assert_eq!(check(&[0x81, 0x80], &[0xc3, 0x82, 1, 1], &[0xc0]), short(257));
+    assert_eq!(check(&[0x81, 0xc0], &[0xc3, 0x01, 0x81, 0xfe], &list), short(254));
+    assert_eq!(check(&[0x81, 0xa1], &[0xc3, 0x01, 0x81, 0xfe], &list), misfit(2, 1));
+    assert_eq!(check(&[0x82, 0xa0, 0], &[0xc3, 0x01, 0x81, 0xfe], &list), misfit(2, 1));
     assert_eq!(check(&[0x80], &[0xc3, 0x82, 1, 0], &[0xc0]), misfit(1, 0));
     // A sibling that no full node uses makes the way too long.
     assert_eq!(check(&[0x81, 0x80], &[0xc3, 0x82, 1, 0], &list), depth(257));
-    assert!(matches!(
-        Proof::decode(&[0; 20_000]),
-        Err(ProofError::TooLong { .. })
-    ));
+    assert!(matches!(Proof::decode(&[0; 20_000]), Err(ProofError::TooLong { .. })));
 }
 
 #[test]
@@ -163,18 +122,14 @@ fn the_deepest_proof_is_within_the_limit() {
 
 /// IDs that differ in a few bits only, so that they share long prefixes.
 fn close_id() -> impl Strategy<Value = Identifier> {
-    (
-        0usize..32,
-        prop::sample::select(vec![0u8, 1, 2, 0x80, 0xff]),
-        0usize..32,
-        0u8..3,
-    )
-        .prop_map(|(at, byte, also, low)| {
+    (0usize..32, prop::sample::select(vec![0u8, 1, 2, 0x80, 0xff]), 0usize..32, 0u8..3).prop_map(
+        |(at, byte, also, low)| {
             let mut key = [0xa5; 32];
             key[at] ^= byte;
             key[also] ^= low;
             Identifier(key)
-        })
+        },
+    )
 }
 
 fn id_lists() -> impl Strategy<Value = Vec<Identifier>> {
@@ -244,15 +199,9 @@ fn flips(bytes: &[u8], flip: u8) -> impl Iterator<Item = Vec<u8>> {
 }
 
 fn ids(value: &Value) -> Vec<Identifier> {
-    value
-        .as_array()
-        .map(|ids| ids.iter().map(id).collect())
-        .unwrap_or_default()
+    value.as_array().map(|ids| ids.iter().map(id).collect()).unwrap_or_default()
 }
 
 fn id(value: &Value) -> Identifier {
-    value
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .expect("is an identifier")
+    value.as_str().and_then(|text| text.parse().ok()).expect("is an identifier")
 }

@@ -1,9 +1,6 @@
 //! The step, sealing and identity tables against chains made by flow-go.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests; allowed by default only inside of test functions"
-)]
+#![expect(clippy::unwrap_used, reason = "tests; allowed by default only inside of test functions")]
 
 mod common_step;
 
@@ -46,11 +43,8 @@ fn every_epoch_state_has_the_identity_tables_flow_go_computed() {
         for index in 1..chain.blocks.len() {
             walk.step(index);
         }
-        let states: HashMap<_, _> = walk
-            .states
-            .values()
-            .map(|state| (state.epoch_state_id(), state))
-            .collect();
+        let states: HashMap<_, _> =
+            walk.states.values().map(|state| (state.epoch_state_id(), state)).collect();
         assert_eq!(states.len(), chain.epoch_states.len(), "{name}");
         for (state_id, state) in states {
             check_epoch_state(state, chain.epoch_state(state_id));
@@ -93,10 +87,7 @@ impl<'a> Walk<'a> {
         let container = &epoch_state.current_epoch;
         let setup = common_step::setup(chain.service_event(container.setup_id));
         let commit = common_step::commit(chain.service_event(container.commit_id));
-        let current = EpochEvents {
-            setup: Arc::new(setup),
-            commit: Some(Arc::new(commit)),
-        };
+        let current = EpochEvents { setup: Arc::new(setup), commit: Some(Arc::new(commit)) };
         let state = ProtocolState::new(UntrustedProtocolState {
             kv: kv_store,
             epoch_state,
@@ -106,23 +97,15 @@ impl<'a> Walk<'a> {
         });
         let state = Arc::new(state.unwrap());
         check_state(&state, &root.expected);
-        let position = BlockPosition {
-            height: root.height,
-            parent_id: root.parent_id,
-        };
-        let sealed = LastSealed {
-            block_id: root.block_id,
-            height: root.height,
-        };
+        let position = BlockPosition { height: root.height, parent_id: root.parent_id };
+        let sealed = LastSealed { block_id: root.block_id, height: root.height };
         let results = chain.blocks.iter().flat_map(|block| &block.results);
         Self {
             chain,
             states: HashMap::from([(root.block_id, state)]),
             sealed: HashMap::from([(root.block_id, sealed)]),
             positions: HashMap::from([(root.block_id, position)]),
-            results: results
-                .map(|(result_id, result)| (*result_id, result))
-                .collect(),
+            results: results.map(|(result_id, result)| (*result_id, result)).collect(),
         }
     }
 
@@ -139,16 +122,10 @@ impl<'a> Walk<'a> {
         assert_eq!(sealed.last_sealed.block_id, expected);
         let parent = &self.states[&block.parent_id];
         let state = evolve(parent, block.view, &sealed.service_events()).unwrap();
-        println!(
-            "{} height {} view {}",
-            self.chain.name, block.height, block.view
-        );
+        println!("{} height {} view {}", self.chain.name, block.height, block.view);
         check_state(&state, &block.expected);
         assert_eq!(Arc::ptr_eq(parent, &state), parent.id() == state.id());
-        let position = BlockPosition {
-            height: block.height,
-            parent_id: block.parent_id,
-        };
+        let position = BlockPosition { height: block.height, parent_id: block.parent_id };
         self.positions.insert(block.block_id, position);
         self.sealed.insert(block.block_id, sealed.last_sealed);
         self.states.insert(block.block_id, Arc::clone(&state));
@@ -159,10 +136,7 @@ impl<'a> Walk<'a> {
 fn check_state(state: &ProtocolState, expected: &Value) {
     assert_eq!(state.phase().name(), text(&expected["epoch_phase"]));
     assert_eq!(state.epoch_counter(), uint(&expected["epoch_counter"]));
-    assert_eq!(
-        state.epoch_fallback_triggered(),
-        expected["epoch_fallback_triggered"]
-    );
+    assert_eq!(state.epoch_fallback_triggered(), expected["epoch_fallback_triggered"]);
     assert_eq!(state.version(), uint(&expected["protocol_state_version"]));
     assert_eq!(state.epoch_state_id(), id(&expected["epoch_state_id"]));
     assert_eq!(state.id(), id(&expected["protocol_state_id"]));
@@ -170,10 +144,7 @@ fn check_state(state: &ProtocolState, expected: &Value) {
 
 fn check_epoch_state(state: &ProtocolState, expected: &Value) {
     assert_eq!(**state.epoch_state(), entry(&expected["entry"]));
-    assert_eq!(
-        state.final_view(),
-        uint(&expected["current_epoch_final_view"])
-    );
+    assert_eq!(state.final_view(), uint(&expected["current_epoch_final_view"]));
     assert_eq!(state.epoch_counter(), uint(&expected["counter"]));
     assert_eq!(state.phase().name(), text(&expected["phase"]));
     let identities = EpochIdentities {
@@ -196,23 +167,12 @@ fn check_table(table: &[Identity<'_>], expected: &Value) {
     for (row, expected) in table.iter().zip(expected) {
         let node = row.skeleton;
         assert_eq!(node.node_id, id(&expected["NodeID"]));
-        assert_eq!(
-            row.status.flow_name(),
-            text(&expected["Status"]),
-            "{}",
-            node.node_id
-        );
+        assert_eq!(row.status.flow_name(), text(&expected["Status"]), "{}", node.node_id);
         assert_eq!(node.address, text(&expected["Address"]));
         assert_eq!(node.role.name(), text(&expected["Role"]));
         assert_eq!(node.initial_weight, uint(&expected["InitialWeight"]));
-        assert_eq!(
-            hex::encode(node.staking_key),
-            text(&expected["StakingPubKey"])
-        );
-        assert_eq!(
-            hex::encode(node.network_key),
-            text(&expected["NetworkPubKey"])
-        );
+        assert_eq!(hex::encode(node.staking_key), text(&expected["StakingPubKey"]));
+        assert_eq!(hex::encode(node.network_key), text(&expected["NetworkPubKey"]));
     }
 }
 
@@ -220,8 +180,5 @@ fn events_of(
     setup: Option<&Arc<weir_protocol::model::EpochSetup>>,
     commit: Option<&Arc<weir_protocol::model::EpochCommit>>,
 ) -> Option<EpochEvents> {
-    setup.map(|setup| EpochEvents {
-        setup: Arc::clone(setup),
-        commit: commit.cloned(),
-    })
+    setup.map(|setup| EpochEvents { setup: Arc::clone(setup), commit: commit.cloned() })
 }

@@ -18,10 +18,7 @@ fn flow_gos_snapshots_are_consistent() {
             let line = expected.iter().find(|line| line["block_id"] == id.as_str());
             assert!(line.is_some(), "head of {name}");
             assert_eq!(snapshot.quorum_certificate().block_id, head.header.id());
-            assert_eq!(
-                snapshot.head_state().kv_store.id(),
-                head.payload.protocol_state_id
-            );
+            assert_eq!(snapshot.head_state().kv_store.id(), head.payload.protocol_state_id);
             assert_eq!(snapshot.sealed_version_beacon(), None);
             assert!(name.contains("root") || name.contains(&format!("-{}.", head.header.height)));
         }
@@ -35,10 +32,7 @@ fn snapshot_names(chain: &str) -> Vec<String> {
         .map(|name| format!("{chain}/{}", name.to_string_lossy()))
         .filter(|name| name.contains("snapshot"))
         .collect();
-    assert!(
-        names.len() >= 2,
-        "{chain} has a root snapshot and a later one"
-    );
+    assert!(names.len() >= 2, "{chain} has a root snapshot and a later one");
     names
 }
 
@@ -62,134 +56,50 @@ fn rejects_a_snapshot_that_contradicts_itself() {
     let check = |path: &str, value: Value, expected: &str| {
         let mut json = small();
         let state = state_id(&json);
-        let path = path.replace(
-            '*',
-            &format!("/SealingSegment/ProtocolStateEntries/{state}"),
-        );
-        *json
-            .pointer_mut(&path)
-            .unwrap_or_else(|| panic!("{path} is there")) = value;
+        let path = path.replace('*', &format!("/SealingSegment/ProtocolStateEntries/{state}"));
+        *json.pointer_mut(&path).unwrap_or_else(|| panic!("{path} is there")) = value;
         let error = read(&json).expect_err(&path).to_string();
         assert!(error.starts_with(expected), "{path}: {error}");
     };
-    check(
-        "/SealingSegment/Blocks/0/Block/Height",
-        json!(1),
-        "expected block ",
-    );
-    check(
-        "/SealingSegment/Blocks/1/Block/Payload/Seals",
-        json!(null),
-        "expected block ",
-    );
-    check(
-        "/SealingSegment/Blocks/0/Block/ID",
-        json!(zero),
-        "expected block ",
-    );
-    check(
-        "/SealingSegment/Blocks",
-        json!([]),
-        "the sealing segment has no blocks",
-    );
-    check(
-        "/SealingSegment/ExtraBlocks/1",
-        json!(null),
-        "malformed snapshot",
-    );
-    check(
-        "/SealingSegment/ExecutionResults/0/ID",
-        json!(zero),
-        "expected execution result ",
-    );
-    check(
-        "/SealingSegment/LatestSeals",
-        json!({}),
-        "latest seal of block ",
-    );
-    check(
-        "/SealingSegment/ProtocolStateEntries",
-        json!({}),
-        "protocol state ",
-    );
-    check(
-        "/SealingSegment/SporkRootBlock/View",
-        json!(1),
-        "expected block ",
-    );
+    check("/SealingSegment/Blocks/0/Block/Height", json!(1), "expected block ");
+    check("/SealingSegment/Blocks/1/Block/Payload/Seals", json!(null), "expected block ");
+    check("/SealingSegment/Blocks/0/Block/ID", json!(zero), "expected block ");
+    check("/SealingSegment/Blocks", json!([]), "the sealing segment has no blocks");
+    check("/SealingSegment/ExtraBlocks/1", json!(null), "malformed snapshot");
+    check("/SealingSegment/ExecutionResults/0/ID", json!(zero), "expected execution result ");
+    check("/SealingSegment/LatestSeals", json!({}), "latest seal of block ");
+    check("/SealingSegment/ProtocolStateEntries", json!({}), "protocol state ");
+    check("/SealingSegment/SporkRootBlock/View", json!(1), "expected block ");
     check("*/KVStore/Version", json!(1), "expected protocol state ");
     check("*/KVStore/Version", json!(4), "malformed key-value store ");
-    check(
-        "*/EpochEntry/EpochFallbackTriggered",
-        json!(true),
-        "expected epoch state ",
-    );
-    check(
-        "*/EpochEntry/CurrentEpochSetup/Counter",
-        json!(1),
-        "expected epoch setup ",
-    );
-    check(
-        "*/EpochEntry/CurrentEpochCommit/Counter",
-        json!(1),
-        "expected epoch commit ",
-    );
+    check("*/EpochEntry/EpochFallbackTriggered", json!(true), "expected epoch state ");
+    check("*/EpochEntry/CurrentEpochSetup/Counter", json!(1), "expected epoch setup ");
+    check("*/EpochEntry/CurrentEpochCommit/Counter", json!(1), "expected epoch commit ");
     let weight = "*/EpochEntry/CurrentEpochIdentityTable/0/EncodableIdentitySkeleton/InitialWeight";
     check(weight, json!(1), "node ");
-    check(
-        "/QuorumCertificate/BlockID",
-        json!(zero),
-        "expected block of the quorum certificate ",
-    );
-    check(
-        "/QuorumCertificate/View",
-        json!(1),
-        "expected view of the quorum certificate ",
-    );
-    check(
-        "/Params/ChainID",
-        json!("flow-mainnet"),
-        "expected a block of flow-mainnet",
-    );
+    check("/QuorumCertificate/BlockID", json!(zero), "expected block of the quorum certificate ");
+    check("/QuorumCertificate/View", json!(1), "expected view of the quorum certificate ");
+    check("/Params/ChainID", json!("flow-mainnet"), "expected a block of flow-mainnet");
     check("/Params/SporkID", json!(zero), "expected spork root block ");
-    check(
-        "/Params/SporkRootBlockHeight",
-        json!(1),
-        "expected spork root block height ",
-    );
-    check(
-        "/Params/SporkRootBlockView",
-        json!(1),
-        "expected spork root block view ",
-    );
+    check("/Params/SporkRootBlockHeight", json!(1), "expected spork root block height ");
+    check("/Params/SporkRootBlockView", json!(1), "expected spork root block view ");
 }
 
 #[test]
 fn rejects_a_gap_between_blocks() {
     let mut json = small();
-    json["SealingSegment"]["ExtraBlocks"]
-        .as_array_mut()
-        .unwrap()
-        .remove(3);
-    assert!(matches!(
-        read(&json),
-        Err(SnapshotError::Disconnected { .. })
-    ));
+    json["SealingSegment"]["ExtraBlocks"].as_array_mut().unwrap().remove(3);
+    assert!(matches!(read(&json), Err(SnapshotError::Disconnected { .. })));
 }
 
 #[test]
 fn rejects_a_missing_seal() {
     let mut json = small();
-    let seals = json["SealingSegment"]["LatestSeals"]
-        .as_object_mut()
-        .unwrap();
+    let seals = json["SealingSegment"]["LatestSeals"].as_object_mut().unwrap();
     for seal in seals.values_mut() {
         *seal = json!("11".repeat(32));
     }
-    assert!(matches!(
-        read(&json),
-        Err(SnapshotError::Missing { entity: "seal", .. })
-    ));
+    assert!(matches!(read(&json), Err(SnapshotError::Missing { entity: "seal", .. })));
 }
 
 fn read(json: &Value) -> Result<Snapshot, SnapshotError> {
@@ -202,8 +112,6 @@ fn small() -> Value {
 }
 
 fn state_id(json: &Value) -> String {
-    let entries = json["SealingSegment"]["ProtocolStateEntries"]
-        .as_object()
-        .expect("is an object");
+    let entries = json["SealingSegment"]["ProtocolStateEntries"].as_object().expect("is an object");
     entries.keys().next().expect("has a state").clone()
 }

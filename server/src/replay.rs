@@ -43,11 +43,7 @@ impl Replay {
     pub fn run(folder: &ChainFolder, thoroughness: Thoroughness) -> Result<Self, ReplayError> {
         let snapshot = folder.parse_snapshot(&folder.snapshot_json()?)?;
         let (chain, root) = Chain::from_snapshot(&snapshot, usize::MAX)?;
-        let mut replay = Self {
-            chain,
-            rows: Vec::new(),
-            evidence: Vec::new(),
-        };
+        let mut replay = Self { chain, rows: Vec::new(), evidence: Vec::new() };
         let mut claims = Vec::with_capacity(BATCH_BLOCKS);
         let mut blocks = folder.blocks()?;
         replay.expect_root(&root, blocks.next())?;
@@ -102,8 +98,7 @@ impl Replay {
             epoch_fallback_triggered: state.epoch_fallback_triggered(),
             last_sealed_block_id: accepted.last_sealed.block_id,
         });
-        self.evidence
-            .extend(accepted.progress.evidence.iter().cloned());
+        self.evidence.extend(accepted.progress.evidence.iter().cloned());
     }
 
     /// Writes one JSON line a block, in the order of the folder.
@@ -111,9 +106,7 @@ impl Replay {
     /// # Errors
     /// When the writer fails.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        self.rows
-            .iter()
-            .try_for_each(|row| writeln!(out, "{}", self.json(row)))
+        self.rows.iter().try_for_each(|row| writeln!(out, "{}", self.json(row)))
     }
 
     fn json(&self, row: &Row) -> Value {
@@ -132,24 +125,15 @@ impl Replay {
         id("last_sealed_block_id", row.last_sealed_block_id);
         let mut field = |name: &str, value: Value| fields.insert(name.into(), value);
         let tc = Some(row.last_view_tc_id).filter(|id| !id.is_zero());
-        field(
-            "last_view_tc_id",
-            tc.map(|id| id.to_hex()).unwrap_or_default().into(),
-        );
+        field("last_view_tc_id", tc.map(|id| id.to_hex()).unwrap_or_default().into());
         field("height", row.position.height.into());
         field("view", row.position.view.into());
         field("protocol_state_version", row.protocol_state_version.into());
         field("epoch_counter", row.epoch_counter.into());
         field("epoch_phase", row.epoch_phase.name().into());
-        field(
-            "epoch_fallback_triggered",
-            row.epoch_fallback_triggered.into(),
-        );
+        field("epoch_fallback_triggered", row.epoch_fallback_triggered.into());
         field("finalized", (finality != Some(Finality::Pending)).into());
-        field(
-            "certified",
-            self.chain.is_certified(&row.position.block_id).into(),
-        );
+        field("certified", self.chain.is_certified(&row.position.block_id).into());
         Value::Object(fields)
     }
 
@@ -186,10 +170,7 @@ pub fn evidence_json(evidence: &[Evidence]) -> Value {
         Evidence::DoubleCertification { first, second } => json!({
             "kind": "double_certification", "first": block(first), "second": block(second),
         }),
-        Evidence::ConflictingFinality {
-            finalized,
-            conflicting,
-        } => json!({
+        Evidence::ConflictingFinality { finalized, conflicting } => json!({
             "kind": "conflicting_finality",
             "finalized": block(finalized),
             "conflicting": block(conflicting),
@@ -201,9 +182,7 @@ pub fn evidence_json(evidence: &[Evidence]) -> Value {
 
 /// A certificate before the failing block may fail first, and is then the one to name.
 fn first_failure(claims: &[Claim], error: ReplayError) -> ReplayError {
-    verify(claims, Thoroughness::Unvouched)
-        .err()
-        .map_or(error, ReplayError::from)
+    verify(claims, Thoroughness::Unvouched).err().map_or(error, ReplayError::from)
 }
 
 /// Why a chain folder is not consistent.

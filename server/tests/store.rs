@@ -1,8 +1,5 @@
 //! The store on a real database: what is written is read back, at any instant and after any kill.
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "test chains have a few thousand blocks"
-)]
+#![expect(clippy::cast_possible_truncation, reason = "test chains have a few thousand blocks")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod chain;
@@ -89,10 +86,7 @@ fn refuses_a_second_finalized_block_at_a_height() {
     let mut store = store_with(folder.path(), &chain, 20, 20);
     let mut batch = chain.batch(20, 30);
     batch.set_finalized(FIRST_HEIGHT + 3, 3);
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::Inconsistent { .. })
-    ));
+    assert!(matches!(store.commit(batch), Err(CommitError::Inconsistent { .. })));
 }
 
 #[test]
@@ -100,10 +94,7 @@ fn second_opening_says_who_holds_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _store = store_with(folder.path(), &Chain::new(5), 5, 5);
     let error = open_error(folder.path());
-    assert!(
-        error.to_string().contains("in use by another weir-server"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("in use by another weir-server"), "{error}");
 }
 
 #[test]
@@ -113,17 +104,7 @@ fn newer_format_is_refused_untouched() {
     write_folder_version(folder.path(), 2).unwrap();
     let before = files(folder.path());
     let error = open_error(folder.path());
-    assert!(
-        matches!(
-            error,
-            OpenError::Newer {
-                expected: 1,
-                found: 2,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::Newer { expected: 1, found: 2, .. }), "{error}");
     assert_eq!(files(folder.path()), before);
 }
 
@@ -135,10 +116,7 @@ fn older_format_asks_for_migration() {
     database.tree().insert(META_KEY, version_entry(0)).unwrap();
     drop(database);
     let error = open_error(folder.path());
-    assert!(
-        error.to_string().contains("run weir-server migrate"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("run weir-server migrate"), "{error}");
 }
 
 #[test]
@@ -152,16 +130,10 @@ fn folders_that_cannot_be_used_get_clear_errors() {
     };
     check(&file, "is not a folder");
     check(&file.join("below"), "is not a folder");
-    check(
-        &folder.path().join("missing/below"),
-        "cannot create data folder",
-    );
+    check(&folder.path().join("missing/below"), "cannot create data folder");
     check(folder.path(), "not a weir store");
     let fresh = folder.path().join("fresh");
-    assert!(matches!(
-        Store::open(&fresh, StoreOptions::default()),
-        Ok(Opened::New(_))
-    ));
+    assert!(matches!(Store::open(&fresh, StoreOptions::default()), Ok(Opened::New(_))));
     fs::write(fresh.join("weir.format"), "other\n").unwrap();
     check(&fresh, "not a weir store");
 }
@@ -176,10 +148,7 @@ fn read_only_folder_gets_a_clear_error() {
         return; // root may write anywhere
     }
     let error = open_error(folder.path());
-    assert!(
-        error.to_string().contains("cannot use data folder"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("cannot use data folder"), "{error}");
 }
 
 #[test]
@@ -187,11 +156,7 @@ fn leftover_of_an_interrupted_database_snapshot_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(300);
     drop(store_with(folder.path(), &chain, 300, 100));
-    fs::write(
-        folder.path().join("snap.FFFFFFFFFFFFFFFF.generating"),
-        [1, 2, 3],
-    )
-    .unwrap();
+    fs::write(folder.path().join("snap.FFFFFFFFFFFFFFFF.generating"), [1, 2, 3]).unwrap();
     let store = existing(folder.path());
     check_contents(&store.reader(), &chain, 300);
 }
@@ -239,10 +204,7 @@ fn damaged_entries_are_named_by_fsck() {
         drop(database);
         match Store::open(copy.path(), StoreOptions::default()) {
             Ok(Opened::Existing(store)) => {
-                assert!(
-                    !fsck(&store, |_, _| Ok(()), |_, _| ()).is_clean(),
-                    "{key:?}"
-                );
+                assert!(!fsck(&store, |_, _| Ok(()), |_, _| ()).is_clean(), "{key:?}");
             }
             Ok(Opened::New(_)) => panic!("{key:?}"),
             Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error}"),
@@ -256,18 +218,10 @@ fn fsck_asks_what_payloads_should_be() {
     let store = store_with(folder.path(), &Chain::new(40), 40, 40);
     let odd = |payload: &[u8]| payload[7] % 2 == 1;
     let check = |payload: &[u8]| {
-        if odd(payload) {
-            Err("odd".to_owned())
-        } else {
-            Ok(())
-        }
+        if odd(payload) { Err("odd".to_owned()) } else { Ok(()) }
     };
     let mut last = (0, 0);
-    let report = fsck(
-        &store,
-        |_, payload| check(payload),
-        |done, total| last = (done, total),
-    );
+    let report = fsck(&store, |_, payload| check(payload), |done, total| last = (done, total));
     assert_eq!((report.finding_count, last), (20, (40, 40)));
 }
 
@@ -280,11 +234,7 @@ fn nothing_acknowledged_is_lost_by_kills() {
     let mut acknowledged = 0;
     for (round, random) in noise(seed, 10).into_iter().enumerate() {
         // Some kills come before, during or right after opening.
-        let kill = if round % 3 == 0 {
-            Kill::AfterStart
-        } else {
-            Kill::AfterFirstBatch
-        };
+        let kill = if round % 3 == 0 { Kill::AfterStart } else { Kill::AfterFirstBatch };
         let delay = Duration::from_micros(u64::from(random) * 200);
         acknowledged = acknowledged.max(run_and_kill(&data, kill, delay));
         match Store::open(&data, StoreOptions::default()).unwrap() {
@@ -315,9 +265,7 @@ fn writes_until_killed() {
     loop {
         let start = store.reader().head().blocks;
         let end = (start + 1 + start % 9).min(2000);
-        store
-            .commit(chain.batch(start as usize, end as usize))
-            .unwrap();
+        store.commit(chain.batch(start as usize, end as usize)).unwrap();
         println!("\nacknowledged {}", store.watch_head().borrow().blocks);
     }
 }
@@ -339,10 +287,7 @@ fn measures_commits() {
     }
     drop(store);
     let bytes: usize = files(folder.path()).values().map(Vec::len).sum();
-    let blobs: usize = files(&folder.path().join("blobs"))
-        .values()
-        .map(Vec::len)
-        .sum();
+    let blobs: usize = files(&folder.path().join("blobs")).values().map(Vec::len).sum();
     let open = Instant::now();
     let store = existing(folder.path());
     let open_ms = open.elapsed().as_millis();
@@ -389,10 +334,7 @@ fn check_contents(reader: &Reader, chain: &Chain, blocks: usize) {
         let block = reader.block(ordinal).unwrap().unwrap();
         assert_eq!(block.record, chain.blocks[ordinal as usize]);
         assert_eq!(reader.ordinal_of(&block.id()).unwrap(), Some(ordinal));
-        assert_eq!(
-            reader.payload(ordinal).unwrap(),
-            Some(chain.payload(ordinal))
-        );
+        assert_eq!(reader.payload(ordinal).unwrap(), Some(chain.payload(ordinal)));
         let child =
             (ordinal + 1..blocks as u64).find(|o| chain.parents[*o as usize] == Some(ordinal));
         assert_eq!(reader.first_child(ordinal).unwrap(), child);
@@ -403,31 +345,17 @@ fn check_contents(reader: &Reader, chain: &Chain, blocks: usize) {
         let first = chain.refs[record.first_ordinal as usize];
         assert_eq!(first.height, counter * 50);
         let hop_height = counter * 50 + 30;
-        let hop = record
-            .hop_ordinal
-            .map(|ordinal| chain.refs[ordinal as usize].height);
-        assert_eq!(
-            hop,
-            (hop_height <= head.finalized.height).then_some(hop_height)
-        );
+        let hop = record.hop_ordinal.map(|ordinal| chain.refs[ordinal as usize].height);
+        assert_eq!(hop, (hop_height <= head.finalized.height).then_some(hop_height));
         let id = sha3_256(&[&preimage(counter)]);
-        assert_eq!(
-            reader.preimage(&id).unwrap().as_deref(),
-            Some(&preimage(counter)[..])
-        );
+        assert_eq!(reader.preimage(&id).unwrap().as_deref(), Some(&preimage(counter)[..]));
     }
     assert_eq!(reader.epoch(head.epoch_counter + 1).unwrap(), None);
-    assert_eq!(
-        reader.block(blocks as u64).unwrap().map(|block| block.id()),
-        None
-    );
+    assert_eq!(reader.block(blocks as u64).unwrap().map(|block| block.id()), None);
     assert_eq!(reader.payload(blocks as u64).unwrap(), None);
     assert_eq!(reader.ordinal_of(&Identifier::ZERO).unwrap(), None);
     assert_eq!(reader.preimage(&Identifier::ZERO).unwrap(), None);
-    assert_eq!(
-        reader.blocks(0..u64::MAX).unwrap().len() as u64,
-        BLOCKS_MAX.min(blocks as u64)
-    );
+    assert_eq!(reader.blocks(0..u64::MAX).unwrap().len() as u64, BLOCKS_MAX.min(blocks as u64));
 }
 
 fn check_heights(reader: &Reader, chain: &Chain, blocks: usize) {
@@ -473,19 +401,10 @@ fn run_and_kill(folder: &Path, kill: Kill, delay: Duration) -> u64 {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    let blocks = |line: String| {
-        line.strip_prefix("acknowledged ")
-            .and_then(|n| n.parse().ok())
-    };
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let blocks = |line: String| line.strip_prefix("acknowledged ").and_then(|n| n.parse().ok());
     let mut acknowledged = lines.filter_map(blocks);
-    let first = if kill == Kill::AfterFirstBatch {
-        acknowledged.next()
-    } else {
-        None
-    };
+    let first = if kill == Kill::AfterFirstBatch { acknowledged.next() } else { None };
     std::thread::sleep(delay);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -527,9 +446,7 @@ fn flip(path: &Path, seed: u64) {
 fn dump(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let database = Database::open(folder, 1 << 20).unwrap();
     let entries = database.tree().iter().map(Result::unwrap);
-    entries
-        .map(|(key, value)| (key.to_vec(), value.to_vec()))
-        .collect()
+    entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
 
 /// Every file below a folder with its bytes.

@@ -26,30 +26,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 const STEPS: &[&[&str]] = &[
     &["test", "--workspace"],
     &["fmt", "--all", "--check"],
-    &[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ],
+    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],
-    &[
-        "build",
-        "-p",
-        "weir-protocol",
-        "--no-default-features",
-        "--target",
-        WASM,
-    ],
-    &[
-        "build",
-        "-p",
-        "weir-client",
-        "--no-default-features",
-        "--target",
-        WASM,
-    ],
+    &["build", "-p", "weir-protocol", "--no-default-features", "--target", WASM],
+    &["build", "-p", "weir-client", "--no-default-features", "--target", WASM],
 ];
 const WASM: &str = "wasm32-unknown-unknown";

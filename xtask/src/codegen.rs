@@ -31,10 +31,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         .map(|name| name.display().to_string())
         .collect();
     if !stale.is_empty() {
-        bail!(
-            "{GENERATED} is stale ({}): run `cargo xtask codegen`",
-            stale.join(", ")
-        );
+        bail!("{GENERATED} is stale ({}): run `cargo xtask codegen`", stale.join(", "));
     }
     Ok(())
 }

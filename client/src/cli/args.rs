@@ -125,11 +125,7 @@ impl Arguments {
                 (block, Topic::Snapshot)
             }
             Command::Identity { node_id, block } => (block, Topic::Identity(*node_id)),
-            Command::Identities {
-                role,
-                status,
-                block,
-            } => {
+            Command::Identities { role, status, block } => {
                 let filter = IdentityFilter {
                     roles: role.iter().copied().collect(),
                     statuses: status.iter().copied().collect(),
@@ -139,10 +135,7 @@ impl Arguments {
             }
             Command::Verify { .. } => bail!("saved evidence carries its own question"),
         };
-        Ok(Question {
-            block: block.selector(),
-            topic,
-        })
+        Ok(Question { block: block.selector(), topic })
     }
 
     /// What the command prints.

@@ -88,10 +88,7 @@ fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
     if let (Some(execution), Value::Object(object)) = (&kv.execution, &mut fields) {
         object.insert("execution".into(), execution_fields(execution));
     }
-    for more in [
-        epoch_fields(answer, snapshot),
-        status_fields(answer, snapshot),
-    ] {
+    for more in [epoch_fields(answer, snapshot), status_fields(answer, snapshot)] {
         if let (Value::Object(object), Value::Object(more)) = (&mut fields, more) {
             object.extend(more);
         }

@@ -40,9 +40,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         return print(arguments, &Arguments::shape_of(&question), &answer);
     }
     let question = arguments.question()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(ask(arguments, &question))?;
     if let Some(path) = &arguments.save {
         fs::write(path, outcome.evidence.to_bytes())

@@ -166,11 +166,8 @@ fn snapshot(
     state: &StateView,
     trust: Trust,
 ) -> Result<SnapshotAnswer, Rejection> {
-    let last_sealed_block_id = proof
-        .last_sealed
-        .as_ref()
-        .map(|last| last_sealed(proof, last))
-        .transpose()?;
+    let last_sealed_block_id =
+        proof.last_sealed.as_ref().map(|last| last_sealed(proof, last)).transpose()?;
     let sealed_by = match (&proof.seal, trust) {
         (Some(seal), Trust::Sealed) => Some((seal.block.header.id(), seal.block.header.height)),
         _ => None,
@@ -207,9 +204,9 @@ fn identity_table(
         current: &state.current_setup,
         next: next.as_ref(),
     };
-    let table = identities.table().map_err(|_| Violation::State {
-        reason: "epoch state and setup name different nodes",
-    })?;
+    let table = identities
+        .table()
+        .map_err(|_| Violation::State { reason: "epoch state and setup name different nodes" })?;
     let owned = table.iter().map(|identity| IdentityAnswer {
         skeleton: identity.skeleton.clone(),
         status: identity.status,
@@ -230,12 +227,7 @@ fn epoch(
         Some((container.commit_id, state::commit(sources, container)?))
     };
     let final_view = state::final_view(&setup, container);
-    Ok(EpochAnswer {
-        setup_id: container.setup_id,
-        setup,
-        commit,
-        final_view,
-    })
+    Ok(EpochAnswer { setup_id: container.setup_id, setup, commit, final_view })
 }
 
 /// The seal, if it was verified.
@@ -256,12 +248,7 @@ fn seal(proof: &SealProof) -> SealAnswer {
 
 fn result(proof: &SealProof, sources: &[&Preimages]) -> Result<ExecutionResultAnswer, Rejection> {
     let result_id = proof.seal.result_id;
-    let result = state::open(
-        sources,
-        "execution result",
-        result_id,
-        ExecutionResult::decode,
-    )?;
+    let result = state::open(sources, "execution result", result_id, ExecutionResult::decode)?;
     if result.block_id != proof.seal.block_id {
         let (expected, found) = (proof.seal.block_id, result.block_id);
         return Err(Violation::SealedBlock { expected, found }.into());
@@ -272,13 +259,8 @@ fn result(proof: &SealProof, sources: &[&Preimages]) -> Result<ExecutionResultAn
 /// The highest block sealed in the newest payload with seals, back from the block.
 fn last_sealed(proof: &AnswerProof, last: &LastSealedProof) -> Result<Identifier, Rejection> {
     let broken = |reason| Violation::LastSealed { reason };
-    let missing = || Missing::PayloadRoots {
-        block_id: proof.block.header.id(),
-    };
-    let mut newest = (
-        &proof.block.header,
-        proof.block.roots.as_ref().ok_or_else(missing)?,
-    );
+    let missing = || Missing::PayloadRoots { block_id: proof.block.header.id() };
+    let mut newest = (&proof.block.header, proof.block.roots.as_ref().ok_or_else(missing)?);
     for (header, roots) in &last.ancestors {
         if !has_no_seals(newest.1) {
             return Err(broken("a newer payload has seals").into());
@@ -299,10 +281,7 @@ fn last_sealed(proof: &AnswerProof, last: &LastSealedProof) -> Result<Identifier
             return Err(broken("a header is not that of the sealed block").into());
         }
     }
-    let highest = last
-        .sealed_headers
-        .iter()
-        .max_by_key(|header| header.height);
+    let highest = last.sealed_headers.iter().max_by_key(|header| header.height);
     Ok(highest.map(Entity::id).ok_or(broken("no seals"))?)
 }
 

@@ -66,10 +66,7 @@ impl<'a> Certifier<'a> {
     /// Also knows the next epoch that the block under proof commits; its committee may certify
     /// descendants once the block itself is certified.
     pub(super) fn with_next(self, next: &'a TrustedEpoch) -> Self {
-        Self {
-            next: Some(next),
-            ..self
-        }
+        Self { next: Some(next), ..self }
     }
 
     /// How far the block is proved; its state, if opened, must be of the epoch trusted.
@@ -98,10 +95,7 @@ impl<'a> Certifier<'a> {
                 if let Some(state) = state {
                     state.contains_view(proof.header.view)?;
                 }
-                if chain
-                    .iter()
-                    .any(|header| header.id() == trusted.checkpoint_id())
-                {
+                if chain.iter().any(|header| header.id() == trusted.checkpoint_id()) {
                     return Ok(Trust::Finalized);
                 }
                 if let Some(state) = state {
@@ -117,40 +111,20 @@ impl<'a> Certifier<'a> {
         let expected = sealed.id();
         let sealing = &proof.block.header;
         if proof.seal.block_id != expected {
-            return Err(Violation::SealedBlock {
-                expected,
-                found: proof.seal.block_id,
-            }
-            .into());
+            return Err(Violation::SealedBlock { expected, found: proof.seal.block_id }.into());
         }
         if sealing.height <= sealed.height || sealing.view <= sealed.view {
-            let order = Violation::SealOrder {
-                sealing: sealing.height,
-                sealed: sealed.height,
-            };
+            let order = Violation::SealOrder { sealing: sealing.height, sealed: sealed.height };
             return Err(order.into());
         }
         let block_id = sealing.id();
-        let roots = proof
-            .block
-            .roots
-            .as_ref()
-            .ok_or(Missing::PayloadRoots { block_id })?;
+        let roots = proof.block.roots.as_ref().ok_or(Missing::PayloadRoots { block_id })?;
         rules::payload_hash(sealing, roots)?;
         let seal_id = proof.seal.id();
-        merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof).map_err(|_| {
-            Violation::SealInclusion {
-                seal_id,
-                block_id,
-                index: proof.index,
-            }
-        })?;
+        merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof)
+            .map_err(|_| Violation::SealInclusion { seal_id, block_id, index: proof.index })?;
         if self.block(&proof.block, None)? < Trust::Finalized {
-            return Err(Missing::Finality {
-                block_id,
-                height: sealing.height,
-            }
-            .into());
+            return Err(Missing::Finality { block_id, height: sealing.height }.into());
         }
         Ok(())
     }
@@ -166,10 +140,7 @@ impl<'a> Certifier<'a> {
         state: Option<&StateView>,
     ) -> Result<Trust, Rejection> {
         let block = chain[0];
-        let missing = || Missing::Certificate {
-            block_id: block.id(),
-            height: block.height,
-        };
+        let missing = || Missing::Certificate { block_id: block.id(), height: block.height };
         let last_qc = last_qc.ok_or_else(missing)?;
         let last = chain.len() - 1;
         rules::certifies(last_qc, chain[last])?;
@@ -196,33 +167,21 @@ impl<'a> Certifier<'a> {
     fn electorate(&self, view: u64, state: Option<&StateView>) -> Result<Electorate<'a>, Missing> {
         let trusted = match self.anchor {
             Anchor::Committee(committee) => {
-                return Ok(Electorate {
-                    committee,
-                    beyond: None,
-                });
+                return Ok(Electorate { committee, beyond: None });
             }
             Anchor::KnownBlock(_) => return Err(Missing::Answer),
             Anchor::Trusted(trusted) => trusted,
         };
         if let Some(next) = self.next.filter(|next| next.first_view <= view) {
-            return Ok(Electorate {
-                committee: next.committee(),
-                beyond: None,
-            });
+            return Ok(Electorate { committee: next.committee(), beyond: None });
         }
         let oldest_known = trusted.oldest_epoch().counter;
-        let epoch = trusted
-            .epoch_of_view(view)
-            .ok_or(Missing::EarlierEpoch { view, oldest_known })?;
+        let epoch =
+            trusted.epoch_of_view(view).ok_or(Missing::EarlierEpoch { view, oldest_known })?;
         let newest = trusted.newest_epoch();
-        let horizon = state
-            .map_or(0, StateView::final_view)
-            .max(newest.final_view);
+        let horizon = state.map_or(0, StateView::final_view).max(newest.final_view);
         let beyond = epoch.counter == newest.counter && self.next.is_none() && view > horizon;
-        Ok(Electorate {
-            committee: epoch.committee(),
-            beyond: beyond.then_some(newest.counter),
-        })
+        Ok(Electorate { committee: epoch.committee(), beyond: beyond.then_some(newest.counter) })
     }
 }
 
@@ -251,31 +210,18 @@ fn epoch_of_state(trusted: &TrustedState, state: &StateView) -> Result<(), Rejec
     let Some(epoch) = trusted.epoch(counter) else {
         let (oldest, newest) = (trusted.oldest_epoch(), trusted.newest_epoch());
         return Err(if counter > newest.counter {
-            Missing::LaterEpoch {
-                newest_known: newest.counter,
-            }
-            .into()
+            Missing::LaterEpoch { newest_known: newest.counter }.into()
         } else {
             let view = state.current_setup.first_view;
-            Missing::EarlierEpoch {
-                view,
-                oldest_known: oldest.counter,
-            }
-            .into()
+            Missing::EarlierEpoch { view, oldest_known: oldest.counter }.into()
         });
     };
     let current = &state.entry.current_epoch;
-    for (expected, found) in [
-        (epoch.setup_id, current.setup_id),
-        (epoch.commit_id, current.commit_id),
-    ] {
+    for (expected, found) in
+        [(epoch.setup_id, current.setup_id), (epoch.commit_id, current.commit_id)]
+    {
         if expected != found {
-            return Err(Violation::EpochSetup {
-                counter,
-                expected,
-                found,
-            }
-            .into());
+            return Err(Violation::EpochSetup { counter, expected, found }.into());
         }
     }
     Ok(())
@@ -283,10 +229,7 @@ fn epoch_of_state(trusted: &TrustedState, state: &StateView) -> Result<(), Rejec
 
 /// Verifies all certificates in one multi-pairing.
 fn verify_certificates(claims: &[(Electorate<'_>, QuorumCertificate)]) -> Result<(), Rejection> {
-    let pairs: Vec<_> = claims
-        .iter()
-        .map(|(electorate, qc)| (electorate.committee, qc))
-        .collect();
+    let pairs: Vec<_> = claims.iter().map(|(electorate, qc)| (electorate.committee, qc)).collect();
     hotstuff::verify_qcs(&pairs).map_err(|failure| {
         let (electorate, qc) = &claims[failure.index];
         match electorate.beyond {

@@ -109,12 +109,7 @@ pub fn verify_file(
     let evidence = Evidence::from_bytes(bytes).map_err(Violation::Evidence)?;
     let mut trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?.into_value();
     trusted.apply_hops(&evidence)?;
-    let question = evidence
-        .answer
-        .as_ref()
-        .ok_or(Missing::Answer)?
-        .question
-        .clone();
+    let question = evidence.answer.as_ref().ok_or(Missing::Answer)?.question.clone();
     let anchor = Anchor::Trusted(&trusted);
     let answer = verify(anchor, &question, &evidence, trusted.preimages())?;
     Ok((question, answer))

@@ -7,11 +7,7 @@ use weir_protocol::model::{Header, PayloadRoots, QuorumCertificate};
 
 /// The answer is for the question that was asked.
 pub(super) fn answers_the_question(asked: &Question, found: &Question) -> Result<(), Violation> {
-    if asked == found {
-        Ok(())
-    } else {
-        Err(Violation::AnotherQuestion)
-    }
+    if asked == found { Ok(()) } else { Err(Violation::AnotherQuestion) }
 }
 
 /// The roots are those the header commits to (flow-go `flow.Payload.Hash`).
@@ -20,21 +16,12 @@ pub(super) fn payload_hash(header: &Header, roots: &PayloadRoots) -> Result<(), 
     if found == header.payload_hash {
         return Ok(());
     }
-    Err(Violation::PayloadHash {
-        block_id: header.id(),
-        expected: header.payload_hash,
-        found,
-    })
+    Err(Violation::PayloadHash { block_id: header.id(), expected: header.payload_hash, found })
 }
 
 /// `child` continues `parent`: hash link, height, views and chain.
 pub(super) fn continues(parent: &Header, child: &Header) -> Result<(), Violation> {
-    let broken = |field| {
-        Err(Violation::HeaderLink {
-            height: child.height,
-            field,
-        })
-    };
+    let broken = |field| Err(Violation::HeaderLink { height: child.height, field });
     if child.parent_id != parent.id() {
         return broken("parent id");
     }
@@ -54,10 +41,7 @@ pub(super) fn continues(parent: &Header, child: &Header) -> Result<(), Violation
 pub(super) fn certifies(qc: &QuorumCertificate, header: &Header) -> Result<(), Violation> {
     let expected = header.id();
     if qc.block_id != expected || qc.view != header.view {
-        return Err(Violation::CertificateBlock {
-            expected,
-            found: qc.block_id,
-        });
+        return Err(Violation::CertificateBlock { expected, found: qc.block_id });
     }
     Ok(())
 }
@@ -71,16 +55,12 @@ pub(super) fn selected_block(
     let block_id = header.id();
     let height = header.height;
     match selector {
-        Selector::Id(expected) if expected != block_id => Err(Violation::AnotherBlock {
-            expected,
-            found: block_id,
+        Selector::Id(expected) if expected != block_id => {
+            Err(Violation::AnotherBlock { expected, found: block_id }.into())
         }
-        .into()),
-        Selector::Height(expected) if expected != height => Err(Violation::AnotherHeight {
-            expected,
-            found: height,
+        Selector::Height(expected) if expected != height => {
+            Err(Violation::AnotherHeight { expected, found: height }.into())
         }
-        .into()),
         Selector::LatestSealed if trust < Trust::Sealed => {
             Err(Missing::Seal { block_id, height }.into())
         }

@@ -24,25 +24,10 @@ impl StateView {
     /// Opens the state that `roots` commit to.
     pub(super) fn derive(roots: &PayloadRoots, sources: &[&Preimages]) -> Result<Self, Rejection> {
         let protocol_state_id = roots.protocol_state_id;
-        let kv = open(
-            sources,
-            "key-value store",
-            protocol_state_id,
-            KvStore::decode,
-        )?;
-        let entry = open(
-            sources,
-            "epoch state",
-            kv.epoch_state_id,
-            EpochStateEntry::decode,
-        )?;
+        let kv = open(sources, "key-value store", protocol_state_id, KvStore::decode)?;
+        let entry = open(sources, "epoch state", kv.epoch_state_id, EpochStateEntry::decode)?;
         let current_setup = setup(sources, &entry.current_epoch)?;
-        Ok(Self {
-            protocol_state_id,
-            kv,
-            entry,
-            current_setup,
-        })
+        Ok(Self { protocol_state_id, kv, entry, current_setup })
     }
 
     /// Last view of the current epoch, extensions counted.
@@ -66,21 +51,13 @@ impl StateView {
             return Ok(());
         }
         let counter = self.current_setup.counter;
-        Err(Violation::ViewOutsideEpoch {
-            view,
-            counter,
-            first_view,
-            final_view,
-        })
+        Err(Violation::ViewOutsideEpoch { view, counter, first_view, final_view })
     }
 }
 
 /// Last view of an epoch, extensions counted.
 pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) -> u64 {
-    container
-        .epoch_extensions
-        .last()
-        .map_or(setup.final_view, |extension| extension.final_view)
+    container.epoch_extensions.last().map_or(setup.final_view, |extension| extension.final_view)
 }
 
 /// The setup event of an epoch.
@@ -88,12 +65,7 @@ pub(super) fn setup(
     sources: &[&Preimages],
     container: &EpochStateContainer,
 ) -> Result<EpochSetup, Rejection> {
-    open(
-        sources,
-        "epoch setup",
-        container.setup_id,
-        EpochSetup::decode,
-    )
+    open(sources, "epoch setup", container.setup_id, EpochSetup::decode)
 }
 
 /// The commit event of an epoch.
@@ -101,12 +73,7 @@ pub(super) fn commit(
     sources: &[&Preimages],
     container: &EpochStateContainer,
 ) -> Result<EpochCommit, Rejection> {
-    open(
-        sources,
-        "epoch commit",
-        container.commit_id,
-        EpochCommit::decode,
-    )
+    open(sources, "epoch commit", container.commit_id, EpochCommit::decode)
 }
 
 /// Finds the preimage of `id` and decodes it to its end.
@@ -128,8 +95,5 @@ pub(super) fn raw<'a>(
     what: &'static str,
     id: Identifier,
 ) -> Result<&'a [u8], Missing> {
-    sources
-        .iter()
-        .find_map(|preimages| preimages.get(&id))
-        .ok_or(Missing::Preimage { what, id })
+    sources.iter().find_map(|preimages| preimages.get(&id)).ok_or(Missing::Preimage { what, id })
 }

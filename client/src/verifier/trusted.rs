@@ -83,11 +83,7 @@ impl TrustedState {
         let proof = evidence.checkpoint.as_ref().ok_or(Missing::Checkpoint)?;
         let found = proof.header.id();
         if found != checkpoint_id {
-            return Err(Violation::CheckpointId {
-                expected: checkpoint_id,
-                found,
-            }
-            .into());
+            return Err(Violation::CheckpointId { expected: checkpoint_id, found }.into());
         }
         let sources = [&evidence.preimages];
         let view = open_state(proof, &sources)?;
@@ -130,9 +126,8 @@ impl TrustedState {
         if view.current_setup.counter < newest.counter {
             return Ok(());
         }
-        let container = committed_next(&view).ok_or(Violation::HopNotCommitted {
-            counter: view.current_setup.counter,
-        })?;
+        let container = committed_next(&view)
+            .ok_or(Violation::HopNotCommitted { counter: view.current_setup.counter })?;
         let next = next_epoch(newest, &view, container, &sources)?;
         let certifier = Certifier::new(Anchor::Trusted(self)).with_next(&next);
         if certifier.block(hop, Some(&view))? < Trust::Finalized {
@@ -173,27 +168,18 @@ impl TrustedState {
     /// Newest epoch whose committee is known.
     #[must_use]
     pub fn newest_epoch(&self) -> &TrustedEpoch {
-        self.epochs
-            .values()
-            .next_back()
-            .expect("a checkpoint has a current epoch")
+        self.epochs.values().next_back().expect("a checkpoint has a current epoch")
     }
 
     /// Oldest epoch whose committee is known: the checkpoint's.
     #[must_use]
     pub fn oldest_epoch(&self) -> &TrustedEpoch {
-        self.epochs
-            .values()
-            .next()
-            .expect("a checkpoint has a current epoch")
+        self.epochs.values().next().expect("a checkpoint has a current epoch")
     }
 
     /// The epoch whose views begin last at or before `view`.
     pub(super) fn epoch_of_view(&self, view: u64) -> Option<&TrustedEpoch> {
-        self.epochs
-            .values()
-            .rev()
-            .find(|epoch| epoch.first_view <= view)
+        self.epochs.values().rev().find(|epoch| epoch.first_view <= view)
     }
 
     /// The epoch with this counter, if its committee is known.
@@ -210,19 +196,14 @@ impl TrustedState {
 }
 
 fn open_state(proof: &BlockProof, sources: &[&Preimages]) -> Result<StateView, Rejection> {
-    let missing = || Missing::PayloadRoots {
-        block_id: proof.header.id(),
-    };
+    let missing = || Missing::PayloadRoots { block_id: proof.header.id() };
     let roots = proof.roots.as_ref().ok_or_else(missing)?;
     rules::payload_hash(&proof.header, roots)?;
     StateView::derive(roots, sources)
 }
 
 fn committed_next(view: &StateView) -> Option<&EpochStateContainer> {
-    view.entry
-        .next_epoch
-        .as_ref()
-        .filter(|next| !next.commit_id.is_zero())
+    view.entry.next_epoch.as_ref().filter(|next| !next.commit_id.is_zero())
 }
 
 /// Opens the committed next epoch and checks that it follows `current`.
@@ -233,11 +214,8 @@ fn next_epoch(
     sources: &[&Preimages],
 ) -> Result<TrustedEpoch, Rejection> {
     let next = TrustedEpoch::open(container, sources)?;
-    let broken = |field| Violation::EpochOrder {
-        counter: current.counter,
-        found: next.counter,
-        field,
-    };
+    let broken =
+        |field| Violation::EpochOrder { counter: current.counter, found: next.counter, field };
     if current.counter.checked_add(1) != Some(next.counter) {
         return Err(broken("counter").into());
     }

@@ -17,27 +17,16 @@ use crate::flow::entities;
 /// # Errors
 /// When a field is missing, malformed, too long, or contradicts the one it repeats.
 pub fn block_from_wire(wire: entities::Block) -> Result<Block, ConvertError> {
-    let header = wire
-        .block_header
-        .as_ref()
-        .ok_or(ConvertError::missing("block_header"))?;
+    let header = wire.block_header.as_ref().ok_or(ConvertError::missing("block_header"))?;
     check_repeated_fields(&wire, header)?;
-    let last_view_tc = header
-        .last_view_tc
-        .as_ref()
-        .map(timeout_certificate)
-        .transpose()?;
+    let last_view_tc = header.last_view_tc.as_ref().map(timeout_certificate).transpose()?;
     let tc_id = last_view_tc.as_ref().map(weir_protocol::codec::Entity::id);
     Ok(Block {
         header: header_from_wire(header, tc_id.unwrap_or_default())?,
         last_view_tc,
         proposer_sig_data: bounded("proposer_sig_data", &header.proposer_sig_data)?,
         payload: Payload {
-            guarantees: list(
-                "collection_guarantees",
-                &wire.collection_guarantees,
-                guarantee,
-            )?,
+            guarantees: list("collection_guarantees", &wire.collection_guarantees, guarantee)?,
             seals: list("block_seals", &wire.block_seals, seal)?,
             receipts: list(
                 "execution_receipt_metaList",
@@ -56,21 +45,13 @@ fn check_repeated_fields(
     header: &entities::BlockHeader,
 ) -> Result<(), ConvertError> {
     let checks = [
-        (
-            wire.id.is_empty() || wire.id == header.id,
-            "id",
-            "block_header.id",
-        ),
+        (wire.id.is_empty() || wire.id == header.id, "id", "block_header.id"),
         (
             wire.parent_id.is_empty() || wire.parent_id == header.parent_id,
             "parent_id",
             "block_header.parent_id",
         ),
-        (
-            wire.height == 0 || wire.height == header.height,
-            "height",
-            "block_header.height",
-        ),
+        (wire.height == 0 || wire.height == header.height, "height", "block_header.height"),
         (
             wire.timestamp.is_none() || wire.timestamp == header.timestamp,
             "timestamp",
@@ -122,9 +103,7 @@ fn timeout_certificate(
     let newest_qc = newest_qc.ok_or(ConvertError::missing("last_view_tc.highest_qc"))?;
     Ok(TimeoutCertificate {
         view: wire.view,
-        newest_qc_views: list("last_view_tc.high_qc_views", &wire.high_qc_views, |v| {
-            Ok(*v)
-        })?,
+        newest_qc_views: list("last_view_tc.high_qc_views", &wire.high_qc_views, |v| Ok(*v))?,
         newest_qc: QuorumCertificate {
             view: newest_qc.view,
             block_id: identifier("last_view_tc.highest_qc.block_id", &newest_qc.block_id)?,
@@ -167,14 +146,10 @@ fn seal(wire: &entities::BlockSeal) -> Result<Seal, ConvertError> {
 fn approval(wire: &entities::AggregatedSignature) -> Result<AggregatedSignature, ConvertError> {
     let field = "aggregated_approval_sigs.verifier_signatures";
     Ok(AggregatedSignature {
-        verifier_signatures: list(field, &wire.verifier_signatures, |bytes| {
-            bounded(field, bytes)
+        verifier_signatures: list(field, &wire.verifier_signatures, |bytes| bounded(field, bytes))?,
+        signer_ids: list("aggregated_approval_sigs.signer_ids", &wire.signer_ids, |id| {
+            identifier("aggregated_approval_sigs.signer_ids", id)
         })?,
-        signer_ids: list(
-            "aggregated_approval_sigs.signer_ids",
-            &wire.signer_ids,
-            |id| identifier("aggregated_approval_sigs.signer_ids", id),
-        )?,
     })
 }
 
@@ -196,11 +171,7 @@ fn result(wire: &entities::ExecutionResult) -> Result<ExecutionResult, ConvertEr
         )?,
         block_id: identifier("execution_result_list.block_id", &wire.block_id)?,
         chunks: list("execution_result_list.chunks", &wire.chunks, chunk)?,
-        service_events: list(
-            "execution_result_list.service_events",
-            &wire.service_events,
-            event,
-        )?,
+        service_events: list("execution_result_list.service_events", &wire.service_events, event)?,
         execution_data_id: identifier(
             "execution_result_list.execution_data_id",
             &wire.execution_data_id,

@@ -37,25 +37,15 @@ pub fn request_to_wire(question: &Question, held: v1::Held, proof: v1::Proof) ->
     };
     let question_field = Some(common);
     match &question.topic {
-        Topic::Snapshot => Request::Snapshot(v1::GetSnapshotRequest {
-            question: question_field,
-        }),
+        Topic::Snapshot => Request::Snapshot(v1::GetSnapshotRequest { question: question_field }),
         Topic::Identity(node_id) => Request::Identity(v1::GetIdentityRequest {
             question: question_field,
             node_id: bytes(node_id),
         }),
         Topic::Identities(filter) => Request::Identities(v1::ListIdentitiesRequest {
             question: question_field,
-            roles: filter
-                .roles
-                .iter()
-                .map(|role| role_to_wire(*role).into())
-                .collect(),
-            statuses: filter
-                .statuses
-                .iter()
-                .map(|s| status_to_wire(*s).into())
-                .collect(),
+            roles: filter.roles.iter().map(|role| role_to_wire(*role).into()).collect(),
+            statuses: filter.statuses.iter().map(|s| status_to_wire(*s).into()).collect(),
             node_ids: filter.node_ids.iter().map(bytes).collect(),
         }),
         Topic::Epoch(name) => {
@@ -64,17 +54,12 @@ pub fn request_to_wire(question: &Question, held: v1::Held, proof: v1::Proof) ->
                 EpochName::Current => v1::EpochPosition::Current,
                 EpochName::Next => v1::EpochPosition::Next,
             };
-            Request::Epoch(v1::GetEpochRequest {
-                question: question_field,
-                epoch: epoch.into(),
-            })
+            Request::Epoch(v1::GetEpochRequest { question: question_field, epoch: epoch.into() })
         }
-        Topic::Seal => Request::Seal(v1::GetSealRequest {
-            question: question_field,
-        }),
-        Topic::ExecutionResult => Request::ExecutionResult(v1::GetExecutionResultRequest {
-            question: question_field,
-        }),
+        Topic::Seal => Request::Seal(v1::GetSealRequest { question: question_field }),
+        Topic::ExecutionResult => {
+            Request::ExecutionResult(v1::GetExecutionResultRequest { question: question_field })
+        }
     }
 }
 
@@ -86,9 +71,7 @@ fn selector_to_wire(selector: Selector) -> v1::BlockSelector {
         Selector::Id(id) => Wire::BlockId(bytes(&id)),
         Selector::Height(height) => Wire::Height(height),
     };
-    v1::BlockSelector {
-        selector: Some(selector),
-    }
+    v1::BlockSelector { selector: Some(selector) }
 }
 
 /// Reads a block selector.
@@ -116,26 +99,14 @@ pub fn filter_from_wire(
     node_ids: &[impl AsRef<[u8]>],
 ) -> Result<IdentityFilter, ConvertError> {
     if node_ids.len() > FILTER_IDS_MAX {
-        return Err(ConvertError::too_many(
-            "node_ids",
-            FILTER_IDS_MAX,
-            node_ids.len(),
-        ));
+        return Err(ConvertError::too_many("node_ids", FILTER_IDS_MAX, node_ids.len()));
     }
     let roles: Result<BTreeSet<_>, _> = roles.iter().map(|role| role_from_wire(*role)).collect();
-    let statuses: Result<BTreeSet<_>, _> = statuses
-        .iter()
-        .map(|status| status_from_wire(*status))
-        .collect();
-    let node_ids: Result<BTreeSet<_>, _> = node_ids
-        .iter()
-        .map(|id| identifier("node_ids", id.as_ref()))
-        .collect();
-    Ok(IdentityFilter {
-        roles: roles?,
-        statuses: statuses?,
-        node_ids: node_ids?,
-    })
+    let statuses: Result<BTreeSet<_>, _> =
+        statuses.iter().map(|status| status_from_wire(*status)).collect();
+    let node_ids: Result<BTreeSet<_>, _> =
+        node_ids.iter().map(|id| identifier("node_ids", id.as_ref())).collect();
+    Ok(IdentityFilter { roles: roles?, statuses: statuses?, node_ids: node_ids? })
 }
 
 /// Reads which epoch is asked for.

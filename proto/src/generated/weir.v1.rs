@@ -586,8 +586,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetServerInfo");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetServerInfo"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetServerInfo"));
             self.inner.unary(req, path, codec).await
         }
         /// The protocol state of a block that the client trusts by its ID: where a light client starts.
@@ -602,8 +601,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetCheckpoint");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetCheckpoint"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetCheckpoint"));
             self.inner.unary(req, path, codec).await
         }
         /// One step along the epochs: a finalized block of an epoch whose state commits the next epoch.
@@ -618,8 +616,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpochHop");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpochHop"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpochHop"));
             self.inner.unary(req, path, codec).await
         }
         /// Summary of the protocol state at a block.
@@ -634,8 +631,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetSnapshot");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSnapshot"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSnapshot"));
             self.inner.unary(req, path, codec).await
         }
         /// One node of the identity table at a block. For a node that is not in the table, a request for
@@ -651,8 +647,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetIdentity");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetIdentity"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetIdentity"));
             self.inner.unary(req, path, codec).await
         }
         /// The identity table at a block, or a part of it.
@@ -667,8 +662,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/ListIdentities");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "ListIdentities"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "ListIdentities"));
             self.inner.unary(req, path, codec).await
         }
         /// Setup and commit of the previous, current or next epoch as of a block.
@@ -682,8 +676,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpoch");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpoch"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpoch"));
             self.inner.unary(req, path, codec).await
         }
         /// The seal of a block.
@@ -697,8 +690,7 @@ pub mod snapshot_api_client {
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetSeal");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSeal"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSeal"));
             self.inner.unary(req, path, codec).await
         }
         /// The execution result that was sealed for a block.
@@ -1218,10 +1210,7 @@ pub mod snapshot_api_server {
                         tonic::Status::GRPC_STATUS,
                         (tonic::Code::Unimplemented as i32).into(),
                     );
-                    headers.insert(
-                        http::header::CONTENT_TYPE,
-                        tonic::metadata::GRPC_CONTENT_TYPE,
-                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
                     Ok(response)
                 }),
             }

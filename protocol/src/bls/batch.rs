@@ -48,10 +48,7 @@ pub fn verify_batch<B: Backend>(claims: &[Claim<'_, B>]) -> bool {
                     (B::hash_to_g1(claim.tag, &claim.message), factors[*index])
                 })
                 .collect();
-            (
-                B::g1_sum_of_products(&hashes),
-                claims[group[0]].key.1.point.clone(),
-            )
+            (B::g1_sum_of_products(&hashes), claims[group[0]].key.1.point.clone())
         })
         .collect();
     B::pairing_holds(&B::g1_sum_of_products(&signatures), &terms)
@@ -61,12 +58,8 @@ pub fn verify_batch<B: Backend>(claims: &[Claim<'_, B>]) -> bool {
 fn factors<B: Backend>(claims: &[Claim<'_, B>]) -> Vec<u128> {
     let mut transcript = DOMAIN.to_vec();
     for claim in claims {
-        let inputs: [&[u8]; 4] = [
-            &claim.key.0.0,
-            &claim.signature.bytes,
-            claim.tag.as_bytes(),
-            &claim.message,
-        ];
+        let inputs: [&[u8]; 4] =
+            [&claim.key.0.0, &claim.signature.bytes, claim.tag.as_bytes(), &claim.message];
         transcript.extend(sha3_256(&inputs).0);
     }
     let seed = sha3_256(&[&transcript]);
@@ -75,9 +68,7 @@ fn factors<B: Backend>(claims: &[Claim<'_, B>]) -> Vec<u128> {
         let (half, _) = hash.0.split_at(16);
         u128::from_be_bytes(half.try_into().expect("half of 32 bytes is 16 bytes"))
     };
-    (0..claims.len())
-        .map(|index| if index == 0 { 1 } else { factor(index) | 1 })
-        .collect()
+    (0..claims.len()).map(|index| if index == 0 { 1 } else { factor(index) | 1 }).collect()
 }
 
 const DOMAIN: &[u8] = b"weir-bls-batch-v1";

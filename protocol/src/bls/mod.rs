@@ -87,9 +87,7 @@ impl<B: Backend> PublicKey<B> {
         usual[48..].copy_from_slice(real);
         usual[0] |= real[0] & FLAGS;
         usual[48] &= !FLAGS;
-        B::g2_from_compressed(&usual)
-            .map(|point| Self { point })
-            .ok_or(BlsError::PublicKey)
+        B::g2_from_compressed(&usual).map(|point| Self { point }).ok_or(BlsError::PublicKey)
     }
 
     /// The sum of `plus` less the sum of `minus`.
@@ -97,10 +95,7 @@ impl<B: Backend> PublicKey<B> {
     pub fn sum(plus: &[&Self], minus: &[&Self]) -> Self {
         let points = |keys: &[&Self]| keys.iter().map(|key| key.point.clone()).collect::<Vec<_>>();
         let (plus, minus) = (points(plus), points(minus));
-        let point = B::g2_sum(
-            &plus.iter().collect::<Vec<_>>(),
-            &minus.iter().collect::<Vec<_>>(),
-        );
+        let point = B::g2_sum(&plus.iter().collect::<Vec<_>>(), &minus.iter().collect::<Vec<_>>());
         Self { point }
     }
 }

@@ -32,34 +32,21 @@ impl Backend for Native {
 
     fn g1_sum_of_products(points: &[(G1Affine, u128)]) -> G1Affine {
         let product = |(point, factor): &(G1Affine, u128)| multiply(point, *factor);
-        points
-            .iter()
-            .map(product)
-            .fold(G1Projective::identity(), |sum, point| sum + point)
-            .into()
+        points.iter().map(product).fold(G1Projective::identity(), |sum, point| sum + point).into()
     }
 
     fn g2_sum(plus: &[&G2Affine], minus: &[&G2Affine]) -> G2Affine {
-        let sum = plus
-            .iter()
-            .fold(G2Projective::identity(), |sum, point| sum + **point);
+        let sum = plus.iter().fold(G2Projective::identity(), |sum, point| sum + **point);
         minus.iter().fold(sum, |sum, point| sum - **point).into()
     }
 
     fn pairing_holds(signature: &G1Affine, terms: &[(G1Affine, G2Affine)]) -> bool {
         let negated = (-*signature, G2Prepared::from(G2Affine::generator()));
         let prepared: Vec<(G1Affine, G2Prepared)> = core::iter::once(negated)
-            .chain(
-                terms
-                    .iter()
-                    .map(|(hash, key)| (*hash, G2Prepared::from(*key))),
-            )
+            .chain(terms.iter().map(|(hash, key)| (*hash, G2Prepared::from(*key))))
             .collect();
         let pairs: Vec<_> = prepared.iter().map(|(g1, g2)| (g1, g2)).collect();
-        Bls12::multi_miller_loop(&pairs)
-            .final_exponentiation()
-            .is_identity()
-            .into()
+        Bls12::multi_miller_loop(&pairs).final_exponentiation().is_identity().into()
     }
 }
 

@@ -23,9 +23,7 @@ impl Backend for Portable {
     }
 
     fn g2_from_compressed(bytes: &[u8; 96]) -> Option<G2Affine> {
-        G2Affine::deserialize_compressed(&bytes[..])
-            .ok()
-            .filter(|point| !point.is_zero())
+        G2Affine::deserialize_compressed(&bytes[..]).ok().filter(|point| !point.is_zero())
     }
 
     fn hash_to_g1(tag: &str, message: &[u8]) -> G1Affine {
@@ -43,27 +41,16 @@ impl Backend for Portable {
             let bytes = factor.to_le_bytes();
             let (low, high) = bytes.split_at(8);
             let limb = |half: &[u8]| {
-                half.iter()
-                    .rev()
-                    .fold(0, |limb, byte| (limb << 8) | u64::from(*byte))
+                half.iter().rev().fold(0, |limb, byte| (limb << 8) | u64::from(*byte))
             };
             point.into_group().mul_bigint([limb(low), limb(high)])
         };
-        points
-            .iter()
-            .map(product)
-            .sum::<G1Projective>()
-            .into_affine()
+        points.iter().map(product).sum::<G1Projective>().into_affine()
     }
 
     fn g2_sum(plus: &[&G2Affine], minus: &[&G2Affine]) -> G2Affine {
-        let sum = plus
-            .iter()
-            .fold(G2Projective::zero(), |sum, point| sum + **point);
-        minus
-            .iter()
-            .fold(sum, |sum, point| sum - **point)
-            .into_affine()
+        let sum = plus.iter().fold(G2Projective::zero(), |sum, point| sum + **point);
+        minus.iter().fold(sum, |sum, point| sum - **point).into_affine()
     }
 
     fn pairing_holds(signature: &G1Affine, terms: &[(G1Affine, G2Affine)]) -> bool {

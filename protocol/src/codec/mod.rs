@@ -4,6 +4,7 @@
 //! believed before the bytes for it are there.
 
 mod entities;
+mod events;
 mod json;
 pub mod msgpack;
 pub mod rlp;

@@ -22,11 +22,7 @@ impl KvStore {
     #[must_use]
     pub fn to_msgpack(&self) -> Vec<u8> {
         let mut writer = Writer { out: Vec::new() };
-        writer.map(if self.execution.is_some() {
-            FIELDS_V3
-        } else {
-            FIELDS_V0
-        });
+        writer.map(if self.execution.is_some() { FIELDS_V3 } else { FIELDS_V0 });
         writer.text(VERSION_UPGRADE);
         writer.activator(self.version_upgrade.as_ref(), |w, version| w.u64(*version));
         writer.text(EPOCH_STATE_ID);
@@ -56,16 +52,10 @@ impl KvStore {
     /// store's msgpack form.
     pub fn from_msgpack(version: u64, bytes: &[u8]) -> Result<Self, MsgpackError> {
         if version > KV_STORE_VERSION_MAX {
-            return Err(MsgpackError::Version {
-                max: KV_STORE_VERSION_MAX,
-                found: version,
-            });
+            return Err(MsgpackError::Version { max: KV_STORE_VERSION_MAX, found: version });
         }
         if bytes.len() > KV_STORE_LEN_MAX {
-            return Err(MsgpackError::TooLong {
-                max: KV_STORE_LEN_MAX,
-                found: bytes.len(),
-            });
+            return Err(MsgpackError::TooLong { max: KV_STORE_LEN_MAX, found: bytes.len() });
         }
         let mut reader = Reader { rest: bytes };
         let with_execution = version == VERSION_WITH_EXECUTION;
@@ -77,16 +67,10 @@ impl KvStore {
             epoch_extension_view_count: reader.field(EPOCH_EXTENSION_VIEW_COUNT, Reader::u64)?,
             finalization_safety_threshold: reader
                 .field(FINALIZATION_SAFETY_THRESHOLD, Reader::u64)?,
-            execution: if with_execution {
-                Some(reader.execution()?)
-            } else {
-                None
-            },
+            execution: if with_execution { Some(reader.execution()?) } else { None },
         };
         if !reader.rest.is_empty() {
-            return Err(MsgpackError::TrailingBytes {
-                found: reader.rest.len(),
-            });
+            return Err(MsgpackError::TrailingBytes { found: reader.rest.len() });
         }
         Ok(store)
     }
@@ -239,18 +223,13 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], MsgpackError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(MsgpackError::EndOfInput)?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(MsgpackError::EndOfInput)?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], MsgpackError> {
-        self.take(N)?
-            .try_into()
-            .map_err(|_| MsgpackError::EndOfInput)
+        self.take(N)?.try_into().map_err(|_| MsgpackError::EndOfInput)
     }
 
     fn byte(&mut self) -> Result<u8, MsgpackError> {
@@ -370,10 +349,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map_len(&mut self) -> Result<u32, MsgpackError> {
-        let kind = |found| MsgpackError::Kind {
-            expected: "map in its shortest form",
-            found,
-        };
+        let kind = |found| MsgpackError::Kind { expected: "map in its shortest form", found };
         match self.byte()? {
             fix @ FIX_MAP..FIX_MAP_END => Ok(u32::from(fix - FIX_MAP)),
             MAP_16 => match self.array().map(u16::from_be_bytes)? {

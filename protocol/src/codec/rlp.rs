@@ -71,8 +71,7 @@ impl Encoder {
             let bytes = len.to_be_bytes();
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             let significant = &bytes[zeros..];
-            self.out
-                .push(base + LONG_OFFSET + low_byte(significant.len()));
+            self.out.push(base + LONG_OFFSET + low_byte(significant.len()));
             self.out.extend_from_slice(significant);
         }
     }
@@ -108,9 +107,7 @@ impl<'a> Decoder<'a> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(RlpError::TrailingBytes {
-                found: self.rest.len(),
-            })
+            Err(RlpError::TrailingBytes { found: self.rest.len() })
         }
     }
 
@@ -120,11 +117,7 @@ impl<'a> Decoder<'a> {
     /// When the next item is none, or not in its shortest form.
     pub fn bytes(&mut self) -> Result<&'a [u8], RlpError> {
         match self.item()? {
-            Item {
-                list: false,
-                content,
-                ..
-            } => Ok(content),
+            Item { list: false, content, .. } => Ok(content),
             Item { list: true, .. } => Err(RlpError::ExpectedBytes),
         }
     }
@@ -135,10 +128,7 @@ impl<'a> Decoder<'a> {
     /// As [`Self::bytes`], or when the length differs.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RlpError> {
         let bytes = self.bytes()?;
-        bytes.try_into().map_err(|_| RlpError::Length {
-            expected: N,
-            found: bytes.len(),
-        })
+        bytes.try_into().map_err(|_| RlpError::Length { expected: N, found: bytes.len() })
     }
 
     /// Reads an unsigned integer.
@@ -153,9 +143,7 @@ impl<'a> Decoder<'a> {
         if bytes.len() > 8 {
             return Err(RlpError::Overflow);
         }
-        Ok(bytes
-            .iter()
-            .fold(0, |value, byte| (value << 8) | u64::from(*byte)))
+        Ok(bytes.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
     }
 
     /// Reads a boolean.
@@ -224,11 +212,7 @@ impl<'a> Decoder<'a> {
 
     fn list_items(&mut self) -> Result<Decoder<'a>, RlpError> {
         match self.item()? {
-            Item {
-                list: true,
-                content,
-                ..
-            } => Ok(Decoder::new(content)),
+            Item { list: true, content, .. } => Ok(Decoder::new(content)),
             Item { list: false, .. } => Err(RlpError::ExpectedList),
         }
     }
@@ -244,20 +228,14 @@ impl<'a> Decoder<'a> {
             SHORT_LIST..=0xf7 => (1, usize::from(first - SHORT_LIST)),
             0xf8..=0xff => long_length(after, usize::from(first - 0xf7))?,
         };
-        let end = header_len
-            .checked_add(content_len)
-            .ok_or(RlpError::EndOfInput)?;
+        let end = header_len.checked_add(content_len).ok_or(RlpError::EndOfInput)?;
         let encoded = whole.get(..end).ok_or(RlpError::EndOfInput)?;
         let content = &encoded[header_len..];
         if first == SHORT_STRING + 1 && content[0] < 0x80 {
             return Err(RlpError::NotShortest);
         }
         self.rest = &whole[end..];
-        Ok(Item {
-            list,
-            content,
-            encoded,
-        })
+        Ok(Item { list, content, encoded })
     }
 }
 
@@ -274,9 +252,7 @@ fn long_length(after: &[u8], len_len: usize) -> Result<(usize, usize), RlpError>
     if bytes.first() == Some(&0) || bytes.len() > 4 {
         return Err(RlpError::NotShortest);
     }
-    let len = bytes
-        .iter()
-        .fold(0usize, |len, byte| (len << 8) | usize::from(*byte));
+    let len = bytes.iter().fold(0usize, |len, byte| (len << 8) | usize::from(*byte));
     if len <= SHORT_LEN_MAX {
         return Err(RlpError::NotShortest);
     }
@@ -361,10 +337,7 @@ mod tests {
         check(&|e| e.uint(0x0400), &[0x82, 0x04, 0x00]);
         check(&|e| e.bytes(b"dog"), b"\x83dog");
         check(&|e| e.list(|_| ()), &[0xc0]);
-        check(
-            &|e| e.list(|l| l.bytes(&[1; 56])),
-            &[&[0xf8, 58, 0xb8, 56][..], &[1; 56]].concat(),
-        );
+        check(&|e| e.list(|l| l.bytes(&[1; 56])), &[&[0xf8, 58, 0xb8, 56][..], &[1; 56]].concat());
     }
 
     #[test]
@@ -378,13 +351,7 @@ mod tests {
         let bytes = encoder.finish();
         let mut decoder = Decoder::new(&bytes);
         let value = decoder
-            .list(|list| {
-                Ok((
-                    list.uint()?,
-                    list.bytes()?.to_vec(),
-                    list.list_of(Decoder::uint)?,
-                ))
-            })
+            .list(|list| Ok((list.uint()?, list.bytes()?.to_vec(), list.list_of(Decoder::uint)?)))
             .unwrap();
         assert_eq!(value, (u64::MAX, vec![7; 300], vec![1, 2, 300]));
         decoder.finish().unwrap();
@@ -397,16 +364,10 @@ mod tests {
         assert_eq!(uint(&[0x00]), Err(RlpError::LeadingZero));
         assert_eq!(uint(&[0x82, 0x00, 0x80]), Err(RlpError::LeadingZero));
         assert_eq!(uint(&[0xb8, 0x01, 0x80]), Err(RlpError::NotShortest));
-        assert_eq!(
-            uint(&[0x89, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
-            Err(RlpError::Overflow)
-        );
+        assert_eq!(uint(&[0x89, 1, 2, 3, 4, 5, 6, 7, 8, 9]), Err(RlpError::Overflow));
         assert_eq!(uint(&[0x82, 0x80]), Err(RlpError::EndOfInput));
         assert_eq!(uint(&[0xc0]), Err(RlpError::ExpectedBytes));
-        assert_eq!(
-            Decoder::new(&[0xc1]).list(|_| Ok(())),
-            Err(RlpError::EndOfInput)
-        );
+        assert_eq!(Decoder::new(&[0xc1]).list(|_| Ok(())), Err(RlpError::EndOfInput));
         let trailing = Decoder::new(&[0xc1, 0x01]).list(|_| Ok(()));
         assert_eq!(trailing, Err(RlpError::TrailingBytes { found: 1 }));
     }

@@ -32,9 +32,8 @@ impl ServiceEvent {
                 found: payload.len(),
             });
         }
-        let kind = Kind::named(type_name).ok_or_else(|| ServiceEventError::UnknownType {
-            found: type_name.to_string(),
-        })?;
+        let kind = Kind::named(type_name)
+            .ok_or_else(|| ServiceEventError::UnknownType { found: type_name.to_string() })?;
         let mut deserializer = serde_json::Deserializer::from_slice(payload);
         let event = kind.deserialize(&mut deserializer)?;
         deserializer.end()?;
@@ -53,13 +52,12 @@ impl ServiceEvent {
             Self::EjectNode { node_id } => {
                 serde_json::to_string(&EjectNodeJson { node_id: *node_id })
             }
-            Self::ProtocolStateVersionUpgrade {
-                new_protocol_state_version,
-                active_view,
-            } => serde_json::to_string(&VersionUpgradeJson {
-                new_protocol_state_version: *new_protocol_state_version,
-                active_view: *active_view,
-            }),
+            Self::ProtocolStateVersionUpgrade { new_protocol_state_version, active_view } => {
+                serde_json::to_string(&VersionUpgradeJson {
+                    new_protocol_state_version: *new_protocol_state_version,
+                    active_view: *active_view,
+                })
+            }
             Self::SetEpochExtensionViewCount { value } => {
                 serde_json::to_string(&ExtensionViewCountJson { value: *value })
             }
@@ -127,9 +125,9 @@ impl<'de> DeserializeSeed<'de> for Kind {
             Self::EpochSetup => ServiceEvent::EpochSetup(Box::new(EpochSetup::read(d)?)),
             Self::EpochCommit => ServiceEvent::EpochCommit(Box::new(EpochCommit::read(d)?)),
             Self::EpochRecover => ServiceEvent::EpochRecover(Box::new(EpochRecover::read(d)?)),
-            Self::EjectNode => ServiceEvent::EjectNode {
-                node_id: EjectNodeJson::deserialize(d)?.node_id,
-            },
+            Self::EjectNode => {
+                ServiceEvent::EjectNode { node_id: EjectNodeJson::deserialize(d)?.node_id }
+            }
             Self::ProtocolStateVersionUpgrade => {
                 let upgrade = VersionUpgradeJson::deserialize(d)?;
                 ServiceEvent::ProtocolStateVersionUpgrade {

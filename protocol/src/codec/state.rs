@@ -33,9 +33,7 @@ impl KvStore {
         decoder.list(|d| {
             let version = d.uint()?;
             if version > KV_STORE_VERSION_MAX {
-                return Err(RlpError::Invalid {
-                    field: "key-value store version",
-                });
+                return Err(RlpError::Invalid { field: "key-value store version" });
             }
             decode_model(d, version).map(|store| Self { version, ..store })
         })
@@ -108,10 +106,7 @@ fn decode_activator<'a, T>(
         if d.is_empty() {
             return Ok(None);
         }
-        Ok(Some(ViewBasedActivator {
-            data: data(d)?,
-            activation_view: d.uint()?,
-        }))
+        Ok(Some(ViewBasedActivator { data: data(d)?, activation_view: d.uint()? }))
     })
 }
 
@@ -131,10 +126,7 @@ fn decode_updatable<'a, T>(
     value: impl Fn(&mut Decoder<'a>) -> Result<T, RlpError>,
 ) -> Result<UpdatableField<T>, RlpError> {
     decoder.list(|d| {
-        Ok(UpdatableField {
-            current_value: value(d)?,
-            update: decode_activator(d, value)?,
-        })
+        Ok(UpdatableField { current_value: value(d)?, update: decode_activator(d, value)? })
     })
 }
 
@@ -146,12 +138,7 @@ fn encode_magnitude(encoder: &mut Encoder, version: &MagnitudeVersion) {
 }
 
 fn decode_magnitude(decoder: &mut Decoder<'_>) -> Result<MagnitudeVersion, RlpError> {
-    decoder.list(|d| {
-        Ok(MagnitudeVersion {
-            major: d.uint()?,
-            minor: d.uint()?,
-        })
-    })
+    decoder.list(|d| Ok(MagnitudeVersion { major: d.uint()?, minor: d.uint()? }))
 }
 
 fn encode_metering(encoder: &mut Encoder, parameters: &ExecutionMeteringParameters) {
@@ -191,9 +178,7 @@ fn decode_weights(decoder: &mut Decoder<'_>) -> Result<BTreeMap<u32, u64>, RlpEr
         })
     })?;
     if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
-        return Err(RlpError::Invalid {
-            field: "order of metering weights",
-        });
+        return Err(RlpError::Invalid { field: "order of metering weights" });
     }
     Ok(pairs.into_iter().collect())
 }
@@ -227,10 +212,7 @@ impl EpochStateContainer {
                 commit_id: take_id(d)?,
                 active_identities: d.list_of(|d| {
                     d.list(|d| {
-                        Ok(DynamicIdentityEntry {
-                            node_id: take_id(d)?,
-                            ejected: d.boolean()?,
-                        })
+                        Ok(DynamicIdentityEntry { node_id: take_id(d)?, ejected: d.boolean()? })
                     })
                 })?,
                 epoch_extensions: decode_extensions(d)?,
@@ -248,12 +230,7 @@ impl EpochStateContainer {
 
 fn decode_extensions(decoder: &mut Decoder<'_>) -> Result<Vec<EpochExtension>, RlpError> {
     decoder.list_of(|d| {
-        d.list(|d| {
-            Ok(EpochExtension {
-                first_view: d.uint()?,
-                final_view: d.uint()?,
-            })
-        })
+        d.list(|d| Ok(EpochExtension { first_view: d.uint()?, final_view: d.uint()? }))
     })
 }
 

@@ -90,9 +90,8 @@ impl SealProof {
                 block: BlockProof::decode(d)?,
                 seal: Seal::decode(d)?,
                 index: d.uint()?,
-                proof: Proof::decode(d.bytes()?).map_err(|_| RlpError::Invalid {
-                    field: "merkle proof",
-                })?,
+                proof: Proof::decode(d.bytes()?)
+                    .map_err(|_| RlpError::Invalid { field: "merkle proof" })?,
             })
         })
     }

@@ -82,11 +82,7 @@ impl Evidence {
             }
             Ok(Ok(Self {
                 checkpoint: decode_option(d, BlockProof::decode)?,
-                hops: limited(
-                    d.list_of(BlockProof::decode)?,
-                    HOPS_MAX,
-                    "number of epoch hops",
-                )?,
+                hops: limited(d.list_of(BlockProof::decode)?, HOPS_MAX, "number of epoch hops")?,
                 answer: decode_option(d, AnswerProof::decode)?,
                 preimages: Preimages::decode(d)?,
             }))
@@ -115,9 +111,7 @@ impl AnswerProof {
             self.question.encode(e);
             self.block.encode(e);
             encode_option(e, self.seal.as_ref(), |e, seal| seal.encode(e));
-            encode_option(e, self.last_sealed.as_ref(), |e, last_sealed| {
-                last_sealed.encode(e)
-            });
+            encode_option(e, self.last_sealed.as_ref(), |e, last_sealed| last_sealed.encode(e));
         });
     }
 
@@ -188,11 +182,7 @@ fn decode_option<'a, T>(
 }
 
 fn limited<T>(items: Vec<T>, max: usize, field: &'static str) -> Result<Vec<T>, RlpError> {
-    if items.len() > max {
-        Err(RlpError::Invalid { field })
-    } else {
-        Ok(items)
-    }
+    if items.len() > max { Err(RlpError::Invalid { field }) } else { Ok(items) }
 }
 
 /// Version of the format that this build writes and reads.

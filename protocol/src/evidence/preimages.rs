@@ -63,18 +63,14 @@ impl Preimages {
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         let items = decoder.list_of(Decoder::bytes)?;
         if items.len() > PREIMAGES_MAX {
-            return Err(RlpError::Invalid {
-                field: "number of preimages",
-            });
+            return Err(RlpError::Invalid { field: "number of preimages" });
         }
         let mut preimages = Self::default();
         let mut previous = None;
         for item in items {
             let id = preimages.insert(item.to_vec());
             if previous.is_some_and(|previous| previous >= id) {
-                return Err(RlpError::Invalid {
-                    field: "order of preimages",
-                });
+                return Err(RlpError::Invalid { field: "order of preimages" });
             }
             previous = Some(id);
         }

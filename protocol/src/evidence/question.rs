@@ -76,12 +76,7 @@ impl Question {
     }
 
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
-        decoder.list(|d| {
-            Ok(Self {
-                block: Selector::decode(d)?,
-                topic: Topic::decode(d)?,
-            })
-        })
+        decoder.list(|d| Ok(Self { block: Selector::decode(d)?, topic: Topic::decode(d)? }))
     }
 }
 
@@ -107,9 +102,7 @@ impl Selector {
             1 => Ok(Self::LatestSealed),
             2 => Ok(Self::Id(Identifier(d.array()?))),
             3 => Ok(Self::Height(d.uint()?)),
-            _ => Err(RlpError::Invalid {
-                field: "block selector",
-            }),
+            _ => Err(RlpError::Invalid { field: "block selector" }),
         })
     }
 }
@@ -124,17 +117,9 @@ impl Topic {
             }
             Self::Identities(filter) => {
                 e.uint(2);
+                e.list(|e| filter.roles.iter().for_each(|role| e.uint(role.number().into())));
                 e.list(|e| {
-                    filter
-                        .roles
-                        .iter()
-                        .for_each(|role| e.uint(role.number().into()))
-                });
-                e.list(|e| {
-                    filter
-                        .statuses
-                        .iter()
-                        .for_each(|status| e.uint(status_number(*status)))
+                    filter.statuses.iter().for_each(|status| e.uint(status_number(*status)))
                 });
                 e.list(|e| filter.node_ids.iter().for_each(|id| e.bytes(&id.0)));
             }
@@ -165,9 +150,7 @@ impl Topic {
                 1 => EpochName::Current,
                 2 => EpochName::Next,
                 _ => {
-                    return Err(RlpError::Invalid {
-                        field: "epoch position",
-                    });
+                    return Err(RlpError::Invalid { field: "epoch position" });
                 }
             })),
             4 => Ok(Self::Seal),
@@ -183,12 +166,8 @@ fn role(decoder: &mut Decoder<'_>) -> Result<Role, RlpError> {
 
 fn status(decoder: &mut Decoder<'_>) -> Result<ParticipationStatus, RlpError> {
     let number = decoder.uint()?;
-    let found = ParticipationStatus::ALL
-        .into_iter()
-        .find(|s| status_number(*s) == number);
-    found.ok_or(RlpError::Invalid {
-        field: "participation status",
-    })
+    let found = ParticipationStatus::ALL.into_iter().find(|s| status_number(*s) == number);
+    found.ok_or(RlpError::Invalid { field: "participation status" })
 }
 
 fn status_number(status: ParticipationStatus) -> u64 {
@@ -202,11 +181,7 @@ fn status_number(status: ParticipationStatus) -> u64 {
 
 fn ascending<T: Ord>(items: Vec<T>) -> Result<BTreeSet<T>, RlpError> {
     if !items.is_sorted_by(|a, b| a < b) {
-        return Err(RlpError::Invalid {
-            field: "order of a filter",
-        });
+        return Err(RlpError::Invalid { field: "order of a filter" });
     }
-    Ok(limited(items, FILTER_IDS_MAX, "length of a filter")?
-        .into_iter()
-        .collect())
+    Ok(limited(items, FILTER_IDS_MAX, "length of a filter")?.into_iter().collect())
 }

@@ -52,12 +52,8 @@ impl Committee {
     /// signature is invalid.
     pub fn verify_tc(&self, tc: &TimeoutCertificate) -> Result<(), CertificateError> {
         let signed = self.signers(&tc.signer_indices)?;
-        let positions: Vec<usize> = signed
-            .iter()
-            .enumerate()
-            .filter(|(_, signed)| **signed)
-            .map(|(i, _)| i)
-            .collect();
+        let positions: Vec<usize> =
+            signed.iter().enumerate().filter(|(_, signed)| **signed).map(|(i, _)| i).collect();
         check_views(tc, positions.len())?;
         let signature = Signature::from_bytes(&tc.sig_data)?;
         let mut keys: BTreeMap<u64, Vec<&PublicKey>> = BTreeMap::new();
@@ -109,32 +105,21 @@ impl Committee {
 pub fn verify_qcs(qcs: &[(&Committee, &QuorumCertificate)]) -> Result<(), QcFailure> {
     let mut claims = Vec::with_capacity(2 * qcs.len());
     for (index, (committee, qc)) in qcs.iter().enumerate() {
-        claims.extend(
-            committee
-                .claims(qc)
-                .map_err(|source| QcFailure { index, source })?,
-        );
+        claims.extend(committee.claims(qc).map_err(|source| QcFailure { index, source })?);
     }
     if claims.is_empty() || bls::verify_batch(&claims) {
         return Ok(());
     }
-    qcs.iter()
-        .enumerate()
-        .try_for_each(|(index, (committee, qc))| {
-            committee
-                .verify_qc(qc)
-                .map_err(|source| QcFailure { index, source })
-        })
+    qcs.iter().enumerate().try_for_each(|(index, (committee, qc))| {
+        committee.verify_qc(qc).map_err(|source| QcFailure { index, source })
+    })
 }
 
 /// One view a signer, each before the TC's own, the newest being that of the newest QC.
 fn check_views(tc: &TimeoutCertificate, signers: usize) -> Result<(), CertificateError> {
     let views = &tc.newest_qc_views;
     if views.len() != signers {
-        return Err(CertificateError::NewestQcViews {
-            expected: signers,
-            found: views.len(),
-        });
+        return Err(CertificateError::NewestQcViews { expected: signers, found: views.len() });
     }
     let newest = views.iter().copied().max().unwrap_or_default();
     if newest != tc.newest_qc.view || newest >= tc.view {
@@ -166,20 +151,13 @@ impl<'a> SigData<'a> {
         let sig_data = decoder.list(|d| {
             let types = d.bytes()?;
             if types.len() != types_len || types.iter().any(|byte| *byte != 0) {
-                return Err(RlpError::Invalid {
-                    field: "signature types",
-                });
+                return Err(RlpError::Invalid { field: "signature types" });
             }
             let staking = d.bytes()?;
             if !d.bytes()?.is_empty() {
-                return Err(RlpError::Invalid {
-                    field: "aggregated beacon signature",
-                });
+                return Err(RlpError::Invalid { field: "aggregated beacon signature" });
             }
-            Ok(Self {
-                staking,
-                beacon: d.bytes()?,
-            })
+            Ok(Self { staking, beacon: d.bytes()? })
         })?;
         decoder.finish()?;
         Ok(sig_data)

@@ -44,16 +44,9 @@ impl Committee {
             .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
             .map(|node| {
                 let key = PublicKey::from_bytes(&node.staking_key).map_err(|source| {
-                    CommitteeError::StakingKey {
-                        node_id: node.node_id,
-                        source,
-                    }
+                    CommitteeError::StakingKey { node_id: node.node_id, source }
                 })?;
-                Ok(Member {
-                    node_id: node.node_id,
-                    weight: node.initial_weight,
-                    key,
-                })
+                Ok(Member { node_id: node.node_id, weight: node.initial_weight, key })
             })
             .collect::<Result<_, CommitteeError>>()?;
         if members.is_empty() {
@@ -135,10 +128,7 @@ impl Committee {
     pub(super) fn signers_key(&self, signed: &[bool]) -> PublicKey {
         let pick = |wanted: bool| -> Vec<&PublicKey> {
             let pairs = self.members.iter().zip(signed);
-            pairs
-                .filter(|(_, signed)| **signed == wanted)
-                .map(|(member, _)| &member.key)
-                .collect()
+            pairs.filter(|(_, signed)| **signed == wanted).map(|(member, _)| &member.key).collect()
         };
         let absent = pick(false);
         if absent.len() * 2 < self.members.len() {

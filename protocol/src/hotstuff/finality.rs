@@ -41,11 +41,7 @@ impl Forks {
     /// At most `blocks_max` blocks are held; see [`Self::prune`].
     #[must_use]
     pub fn new(root: ForkBlock, blocks_max: usize) -> Self {
-        let node = Node {
-            block: root,
-            certified: true,
-            finality: Finality::Finalized,
-        };
+        let node = Node { block: root, certified: true, finality: Finality::Finalized };
         Self {
             blocks: BTreeMap::from([(root.block_id, node)]),
             by_height: BTreeMap::from([(root.height, Vec::from([root.block_id]))]),
@@ -75,20 +71,11 @@ impl Forks {
             self.check_parent(&block)?;
         }
         if self.blocks.len() >= self.blocks_max {
-            return Err(ForksError::TooManyBlocks {
-                limit: self.blocks_max,
-            });
+            return Err(ForksError::TooManyBlocks { limit: self.blocks_max });
         }
-        let node = Node {
-            block,
-            certified: false,
-            finality: Finality::Pending,
-        };
+        let node = Node { block, certified: false, finality: Finality::Pending };
         self.blocks.insert(block.block_id, node);
-        self.by_height
-            .entry(block.height)
-            .or_default()
-            .push(block.block_id);
+        self.by_height.entry(block.height).or_default().push(block.block_id);
         self.mark_certified(block.parent_id, &mut progress);
         Ok(progress)
     }
@@ -112,16 +99,12 @@ impl Forks {
     pub fn prune(&mut self, height: u64) {
         self.height_min = self.height_min.max(height.min(self.latest.height));
         let kept = self.by_height.split_off(&self.height_min);
-        for block_id in core::mem::replace(&mut self.by_height, kept)
-            .into_values()
-            .flatten()
-        {
+        for block_id in core::mem::replace(&mut self.by_height, kept).into_values().flatten() {
             self.blocks.remove(&block_id);
         }
         self.finalized = self.finalized.split_off(&self.height_min);
         let blocks = &self.blocks;
-        self.anchors
-            .retain(|_, block_id| blocks.contains_key(block_id));
+        self.anchors.retain(|_, block_id| blocks.contains_key(block_id));
         self.certified.retain(|_, block_ids| {
             block_ids.retain(|block_id| blocks.contains_key(block_id));
             !block_ids.is_empty()
@@ -179,18 +162,13 @@ impl Forks {
     fn check_parent(&self, block: &ForkBlock) -> Result<(), ForksError> {
         let parent = self
             .block(&block.parent_id)
-            .ok_or(ForksError::UnknownParent {
-                parent_id: block.parent_id,
-            })?;
+            .ok_or(ForksError::UnknownParent { parent_id: block.parent_id })?;
         if parent.height.checked_add(1) != Some(block.height) {
             let (parent, found) = (parent.height, block.height);
             return Err(ForksError::Height { parent, found });
         }
         if parent.view >= block.view {
-            return Err(ForksError::View {
-                parent: parent.view,
-                found: block.view,
-            });
+            return Err(ForksError::View { parent: parent.view, found: block.view });
         }
         Ok(())
     }
@@ -208,10 +186,7 @@ impl Forks {
         let first = same_view.first().copied();
         same_view.push(block_id);
         if let Some(first) = first.and_then(|first| self.block(&first)) {
-            progress.evidence.push(Evidence::DoubleCertification {
-                first,
-                second: block,
-            });
+            progress.evidence.push(Evidence::DoubleCertification { first, second: block });
         }
         self.report_leaving_out(block, progress);
         let Some(parent) = self.block(&block.parent_id) else {
@@ -228,10 +203,7 @@ impl Forks {
         if let Some(finalized) = anchor.and_then(|(_, block_id)| self.block(block_id))
             && self.leaves_out(&certified, &finalized)
         {
-            progress.left_out.push(LeftOut {
-                finalized,
-                certified,
-            });
+            progress.left_out.push(LeftOut { finalized, certified });
         }
     }
 
@@ -239,8 +211,7 @@ impl Forks {
     ///
     /// Blocks further up the same branch do not: one report a branch is enough.
     fn leaves_out(&self, block: &ForkBlock, earlier: &ForkBlock) -> bool {
-        self.block(&block.parent_id)
-            .is_none_or(|parent| parent.view < earlier.view)
+        self.block(&block.parent_id).is_none_or(|parent| parent.view < earlier.view)
     }
 
     /// Makes a block that satisfies the rule final, and its ancestors.
@@ -254,15 +225,10 @@ impl Forks {
             ancestor = self.block(&next.parent_id);
         }
         branch.reverse();
-        let conflict = branch
-            .first()
-            .and_then(|first| self.finalized_at(first.height));
+        let conflict = branch.first().and_then(|first| self.finalized_at(first.height));
         let finality = match conflict {
             Some(finalized) => {
-                let evidence = Evidence::ConflictingFinality {
-                    finalized,
-                    conflicting: block,
-                };
+                let evidence = Evidence::ConflictingFinality { finalized, conflicting: block };
                 progress.evidence.push(evidence);
                 Finality::Conflicting
             }
@@ -291,18 +257,11 @@ impl Forks {
         };
         anchor.insert(finalized.block_id);
         let after = finalized.view.saturating_add(1)..;
-        for block_id in self
-            .certified
-            .range(after)
-            .flat_map(|(_, block_ids)| block_ids)
-        {
+        for block_id in self.certified.range(after).flat_map(|(_, block_ids)| block_ids) {
             if let Some(certified) = self.block(block_id)
                 && self.leaves_out(&certified, &finalized)
             {
-                progress.left_out.push(LeftOut {
-                    finalized,
-                    certified,
-                });
+                progress.left_out.push(LeftOut { finalized, certified });
             }
         }
     }

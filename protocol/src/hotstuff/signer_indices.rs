@@ -17,18 +17,13 @@ pub fn decode(
 ) -> Result<Vec<bool>, SignerIndicesError> {
     let expected = CHECKSUM_LEN + committee_len.div_ceil(8);
     if indices.len() != expected {
-        return Err(SignerIndicesError::Length {
-            expected,
-            found: indices.len(),
-        });
+        return Err(SignerIndicesError::Length { expected, found: indices.len() });
     }
     let (checksum, bits) = indices.split_at(CHECKSUM_LEN);
     if checksum != committee_checksum {
         return Err(SignerIndicesError::Checksum {
             expected: u32::from_be_bytes(committee_checksum),
-            found: checksum
-                .iter()
-                .fold(0, |sum, byte| (sum << 8) | u32::from(*byte)),
+            found: checksum.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)),
         });
     }
     let bit = |position: usize| bits[position / 8] & (0x80 >> (position % 8)) != 0;
@@ -100,30 +95,15 @@ mod tests {
     #[test]
     fn rejects_every_other_form() {
         let reject = |bytes: &[u8]| decode(bytes, CHECKSUM, 5).unwrap_err();
-        assert_eq!(
-            reject(&[1, 2, 3, 4, 0b1010_0001]),
-            SignerIndicesError::Padding
-        );
-        assert_eq!(
-            reject(&[1, 2, 3, 4]),
-            SignerIndicesError::Length {
-                expected: 5,
-                found: 4
-            }
-        );
+        assert_eq!(reject(&[1, 2, 3, 4, 0b1010_0001]), SignerIndicesError::Padding);
+        assert_eq!(reject(&[1, 2, 3, 4]), SignerIndicesError::Length { expected: 5, found: 4 });
         assert_eq!(
             reject(&[1, 2, 3, 4, 0, 0]),
-            SignerIndicesError::Length {
-                expected: 5,
-                found: 6
-            }
+            SignerIndicesError::Length { expected: 5, found: 6 }
         );
         assert_eq!(
             reject(&[1, 2, 3, 5, 0]),
-            SignerIndicesError::Checksum {
-                expected: 0x0102_0304,
-                found: 0x0102_0305
-            }
+            SignerIndicesError::Checksum { expected: 0x0102_0304, found: 0x0102_0305 }
         );
     }
 }

@@ -70,12 +70,7 @@ impl AbsenceProof {
             if d.is_empty() {
                 return Ok(None);
             }
-            Ok(Some((
-                RawSteps::take(d)?,
-                d.uint()?,
-                d.bytes()?,
-                d.array::<32>()?,
-            )))
+            Ok(Some((RawSteps::take(d)?, d.uint()?, d.bytes()?, d.array::<32>()?)))
         })?;
         decoder.finish()?;
         let Some((raw, len, path, child)) = raw else {
@@ -89,10 +84,7 @@ impl AbsenceProof {
 
 fn open(bytes: &[u8]) -> Result<Decoder<'_>, ProofError> {
     if bytes.len() > PROOF_LEN_MAX {
-        return Err(ProofError::TooLong {
-            max: PROOF_LEN_MAX,
-            found: bytes.len(),
-        });
+        return Err(ProofError::TooLong { max: PROOF_LEN_MAX, found: bytes.len() });
     }
     Ok(Decoder::new(bytes))
 }
@@ -130,14 +122,10 @@ impl<'a> RawSteps<'a> {
         for at in 0..count {
             let types = self.types.get(at / 8).ok_or(misfit.clone())?;
             let step = if types & (0x80 >> (at % 8)) == 0 {
-                Step::Full {
-                    sibling: siblings.next().ok_or(misfit.clone())?,
-                }
+                Step::Full { sibling: siblings.next().ok_or(misfit.clone())? }
             } else {
                 let len = lengths.next().ok_or(misfit.clone())?;
-                Step::Short {
-                    len: short_len(steps.last(), len)?,
-                }
+                Step::Short { len: short_len(steps.last(), len)? }
             };
             steps.push(step);
         }

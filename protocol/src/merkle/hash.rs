@@ -26,12 +26,7 @@ pub(super) fn full(left: &NodeHash, right: &NodeHash) -> NodeHash {
 /// Hash of a node with one child, reached over `path`.
 pub(super) fn short(path: &Path, child: &NodeHash) -> NodeHash {
     let mut state = keyed(SHORT_KEY);
-    finish(
-        state
-            .update(&path.len().to_be_bytes())
-            .update(path.as_bytes())
-            .update(child),
-    )
+    finish(state.update(&path.len().to_be_bytes()).update(path.as_bytes()).update(child))
 }
 
 fn keyed(key: u8) -> State {

@@ -81,13 +81,7 @@ mod tests {
             EMPTY_ROOT.to_hex(),
             "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8"
         );
-        assert_eq!(
-            *blake2b_simd::Params::new()
-                .hash_length(32)
-                .hash(b"")
-                .as_bytes(),
-            EMPTY_ROOT.0
-        );
+        assert_eq!(*blake2b_simd::Params::new().hash_length(32).hash(b"").as_bytes(), EMPTY_ROOT.0);
     }
 
     #[test]

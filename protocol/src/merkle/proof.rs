@@ -63,9 +63,7 @@ impl AbsenceProof {
     }
 
     pub(super) fn new(steps: Vec<Step>, divergence: Divergence) -> Self {
-        Self {
-            divergence: Some((steps, divergence)),
-        }
+        Self { divergence: Some((steps, divergence)) }
     }
 
     pub(super) fn parts(&self) -> Option<&(Vec<Step>, Divergence)> {
@@ -104,9 +102,7 @@ pub fn verify_absence(
     };
     let depth = depth_of(steps);
     if depth + u32::from(divergence.path.len()) > u32::from(KEY_BITS) {
-        return Err(ProofError::Depth {
-            found: depth + u32::from(divergence.path.len()),
-        });
+        return Err(ProofError::Depth { found: depth + u32::from(divergence.path.len()) });
     }
     let depth = u16::try_from(depth).map_err(|_| ProofError::Depth { found: depth })?;
     if Path::of_key(&id.0, depth, divergence.path.len()) == divergence.path {
@@ -186,11 +182,7 @@ pub(super) fn depth_of(steps: &[Step]) -> u32 {
 }
 
 pub(super) fn check_depth(found: u32) -> Result<(), ProofError> {
-    if found == u32::from(KEY_BITS) {
-        Ok(())
-    } else {
-        Err(ProofError::Depth { found })
-    }
+    if found == u32::from(KEY_BITS) { Ok(()) } else { Err(ProofError::Depth { found }) }
 }
 
 pub(super) fn interim_node_types(steps: &[Step]) -> Vec<u8> {
@@ -246,8 +238,5 @@ fn check_root(expected: &Identifier, found: Identifier) -> Result<(), ProofError
     if *expected == found {
         return Ok(());
     }
-    Err(ProofError::WrongRoot {
-        expected: *expected,
-        found,
-    })
+    Err(ProofError::WrongRoot { expected: *expected, found })
 }

@@ -31,8 +31,7 @@ impl Tree {
     /// The tree's root.
     #[must_use]
     pub fn root(&self) -> Identifier {
-        self.root
-            .map_or(EMPTY_ROOT, |root| Identifier(self.nodes[root].hash))
+        self.root.map_or(EMPTY_ROOT, |root| Identifier(self.nodes[root].hash))
     }
 
     /// Proves that an ID is in the tree; `None` when it is not.
@@ -67,28 +66,17 @@ impl Tree {
                 if Path::of_key(key, depth, node.path.len()) != node.path {
                     return (
                         steps,
-                        End::Diverges(Divergence {
-                            path: node.path,
-                            child: node.inner_hash,
-                        }),
+                        End::Diverges(Divergence { path: node.path, child: node.inner_hash }),
                     );
                 }
-                steps.push(Step::Short {
-                    len: node.path.len(),
-                });
+                steps.push(Step::Short { len: node.path.len() });
                 depth += node.path.len();
             }
             let Some((left, right)) = node.children else {
                 return (steps, End::Leaf);
             };
-            let (next, sibling) = if bit(key, depth) {
-                (right, left)
-            } else {
-                (left, right)
-            };
-            steps.push(Step::Full {
-                sibling: self.nodes[sibling].hash,
-            });
+            let (next, sibling) = if bit(key, depth) { (right, left) } else { (left, right) };
+            steps.push(Step::Full { sibling: self.nodes[sibling].hash });
             (at, depth) = (next, depth + 1);
         }
     }
@@ -109,20 +97,13 @@ pub(super) fn list_entries(ids: &[Identifier]) -> Vec<Entry> {
     positions.dedup_by_key(|(id, _)| *id);
     positions
         .into_iter()
-        .map(|(id, position)| Entry {
-            key: id.0,
-            leaf: hash::leaf(&position.to_be_bytes()),
-        })
+        .map(|(id, position)| Entry { key: id.0, leaf: hash::leaf(&position.to_be_bytes()) })
         .collect()
 }
 
 /// Root over leaves by ascending key, without keeping the tree.
 pub(super) fn root_hash(entries: &[Entry]) -> NodeHash {
-    if entries.is_empty() {
-        EMPTY_ROOT.0
-    } else {
-        subtree_hash(entries, 0)
-    }
+    if entries.is_empty() { EMPTY_ROOT.0 } else { subtree_hash(entries, 0) }
 }
 
 fn subtree_hash(entries: &[Entry], depth: u16) -> NodeHash {
@@ -185,25 +166,13 @@ fn build(nodes: &mut Vec<Node>, entries: &[Entry], depth: u16) -> usize {
         Some((left, right)) => {
             let below = depth + path.len() + 1;
             let (left, right) = (build(nodes, left, below), build(nodes, right, below));
-            (
-                Some((left, right)),
-                hash::full(&nodes[left].hash, &nodes[right].hash),
-            )
+            (Some((left, right)), hash::full(&nodes[left].hash, &nodes[right].hash))
         }
     };
-    nodes.push(Node {
-        path,
-        children,
-        inner_hash,
-        hash: over_path(&path, inner_hash),
-    });
+    nodes.push(Node { path, children, inner_hash, hash: over_path(&path, inner_hash) });
     nodes.len() - 1
 }
 
 fn over_path(path: &Path, inner: NodeHash) -> NodeHash {
-    if path.len() == 0 {
-        inner
-    } else {
-        hash::short(path, &inner)
-    }
+    if path.len() == 0 { inner } else { hash::short(path, &inner) }
 }

@@ -36,13 +36,8 @@ pub enum Role {
 
 impl Role {
     /// All roles, in numeric order.
-    pub const ALL: [Self; 5] = [
-        Self::Collection,
-        Self::Consensus,
-        Self::Execution,
-        Self::Verification,
-        Self::Access,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Collection, Self::Consensus, Self::Execution, Self::Verification, Self::Access];
 
     /// The role's number in encodings, 1 to 5.
     #[must_use]
@@ -53,9 +48,7 @@ impl Role {
     /// The role with this number, if there is one.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|role| u64::from(role.number()) == number)
+        Self::ALL.into_iter().find(|role| u64::from(role.number()) == number)
     }
 
     /// Flow's name, such as `consensus`.
@@ -81,10 +74,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == text)
-            .ok_or(UnknownRole)
+        Self::ALL.into_iter().find(|role| role.name() == text).ok_or(UnknownRole)
     }
 }
 

@@ -72,9 +72,7 @@ impl FromStr for Identifier {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() != 64 {
-            return Err(IdentifierError::Digits {
-                found: text.chars().count(),
-            });
+            return Err(IdentifierError::Digits { found: text.chars().count() });
         }
         let mut bytes = [0u8; 32];
         hex::decode_to_slice(text, &mut bytes).map_err(|_| IdentifierError::NotHex)?;

@@ -156,10 +156,7 @@ impl EpochStateEntry {
     /// Phase of the current epoch (flow-go `flow.EpochPhase`).
     #[must_use]
     pub fn phase(&self) -> EpochPhase {
-        let next_committed = self
-            .next_epoch
-            .as_ref()
-            .is_some_and(|next| !next.commit_id.is_zero());
+        let next_committed = self.next_epoch.as_ref().is_some_and(|next| !next.commit_id.is_zero());
         match (self.epoch_fallback_triggered, &self.next_epoch) {
             (_, Some(_)) if next_committed => EpochPhase::Committed,
             (true, _) => EpochPhase::Fallback,

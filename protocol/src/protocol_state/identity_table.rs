@@ -62,10 +62,7 @@ impl FromStr for ParticipationStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.name() == text)
-            .ok_or(UnknownStatus)
+        Self::ALL.into_iter().find(|status| status.name() == text).ok_or(UnknownStatus)
     }
 }
 
@@ -108,10 +105,7 @@ impl<'a> EpochIdentities<'a> {
     pub fn table(&self) -> Result<Vec<Identity<'a>>, IdentityTableError> {
         let current = Side::new(Some(&self.entry.current_epoch), Some(self.current))?;
         let (other, status) = match &self.entry.next_epoch {
-            Some(next) => (
-                Side::new(Some(next), self.next)?,
-                ParticipationStatus::Joining,
-            ),
+            Some(next) => (Side::new(Some(next), self.next)?, ParticipationStatus::Joining),
             None => {
                 let previous = Side::new(self.entry.previous_epoch.as_ref(), self.previous)?;
                 (previous, ParticipationStatus::Leaving)
@@ -148,17 +142,13 @@ impl<'a> EpochIdentities<'a> {
 /// The current epoch's identity table, in canonical order; see [`EpochIdentities::table`].
 #[must_use]
 pub fn identity_table(state: &ProtocolState) -> Vec<Identity<'_>> {
-    EpochIdentities::of(state)
-        .table()
-        .expect("a protocol state's parts were checked to fit")
+    EpochIdentities::of(state).table().expect("a protocol state's parts were checked to fit")
 }
 
 /// The next epoch's identity table, in canonical order; see [`EpochIdentities::next_table`].
 #[must_use]
 pub fn next_identity_table(state: &ProtocolState) -> Option<Vec<Identity<'_>>> {
-    EpochIdentities::of(state)
-        .next_table()
-        .expect("a protocol state's parts were checked to fit")
+    EpochIdentities::of(state).next_table().expect("a protocol state's parts were checked to fit")
 }
 
 /// Why an epoch state and setups do not make an identity table.
@@ -181,10 +171,7 @@ pub enum IdentityTableError {
 /// Whether epoch state and setup list the same nodes in the same, canonical order.
 pub(super) fn same_nodes(container: &EpochStateContainer, setup: &EpochSetup) -> bool {
     let nodes = &container.active_identities;
-    nodes
-        .iter()
-        .map(|node| node.node_id)
-        .eq(setup.participants.iter().map(|node| node.node_id))
+    nodes.iter().map(|node| node.node_id).eq(setup.participants.iter().map(|node| node.node_id))
         && nodes.is_sorted_by(|a, b| a.node_id < b.node_id)
 }
 
@@ -200,10 +187,7 @@ impl<'a> Side<'a> {
         setup: Option<&'a EpochSetup>,
     ) -> Result<Self, IdentityTableError> {
         let Some(container) = container else {
-            return Ok(Self {
-                skeletons: &[],
-                nodes: &[],
-            });
+            return Ok(Self { skeletons: &[], nodes: &[] });
         };
         let setup = setup.ok_or(IdentityTableError::MissingSetup)?;
         if !same_nodes(container, setup) {
@@ -212,21 +196,14 @@ impl<'a> Side<'a> {
                 found: setup.participants.len(),
             });
         }
-        Ok(Self {
-            skeletons: &setup.participants,
-            nodes: &container.active_identities,
-        })
+        Ok(Self { skeletons: &setup.participants, nodes: &container.active_identities })
     }
 
     fn split_first(&mut self, status: ParticipationStatus) -> Option<Identity<'a>> {
         let (skeleton, skeletons) = self.skeletons.split_first()?;
         let (node, nodes) = self.nodes.split_first()?;
         *self = Self { skeletons, nodes };
-        let status = if node.ejected {
-            ParticipationStatus::Ejected
-        } else {
-            status
-        };
+        let status = if node.ejected { ParticipationStatus::Ejected } else { status };
         Some(Identity { skeleton, status })
     }
 
@@ -268,10 +245,7 @@ mod tests {
     use crate::model::{Identifier, ServiceEvent};
 
     fn status(table: &[Identity<'_>], node_id: Identifier) -> Option<ParticipationStatus> {
-        table
-            .iter()
-            .find(|row| row.skeleton.node_id == node_id)
-            .map(|row| row.status)
+        table.iter().find(|row| row.skeleton.node_id == node_id).map(|row| row.status)
     }
 
     #[test]
@@ -281,10 +255,7 @@ mod tests {
         let joining = status(&identity_table(&state), NODE_JOINING);
         assert_eq!(joining, Some(ParticipationStatus::Joining));
         let next = next_identity_table(&state).unwrap();
-        assert_eq!(
-            status(&next, NODE_JOINING),
-            Some(ParticipationStatus::Active)
-        );
+        assert_eq!(status(&next, NODE_JOINING), Some(ParticipationStatus::Active));
         let entered = evolve(&committed(), FINAL_VIEW + 1, &[]).unwrap();
         let active = status(&identity_table(&entered), NODE_JOINING);
         assert_eq!(active, Some(ParticipationStatus::Active));
@@ -292,9 +263,7 @@ mod tests {
 
     #[test]
     fn ejected_overrides_joining() {
-        let eject = ServiceEvent::EjectNode {
-            node_id: NODE_JOINING,
-        };
+        let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
         let state = evolve(&set_up(), 102, &[&eject]).unwrap();
         let status = status(&identity_table(&state), NODE_JOINING);
         assert_eq!(status, Some(ParticipationStatus::Ejected));
@@ -305,15 +274,9 @@ mod tests {
         let state = set_up();
         let mut identities = EpochIdentities::of(&state);
         identities.next = Some(identities.current);
-        let expected = IdentityTableError::Participants {
-            expected: 9,
-            found: 8,
-        };
+        let expected = IdentityTableError::Participants { expected: 9, found: 8 };
         assert_eq!(identities.table(), Err(expected));
         identities.next = None;
-        assert_eq!(
-            identities.next_table(),
-            Err(IdentityTableError::MissingSetup)
-        );
+        assert_eq!(identities.next_table(), Err(IdentityTableError::MissingSetup));
     }
 }

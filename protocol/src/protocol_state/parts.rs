@@ -32,52 +32,23 @@ impl ProtocolState {
     /// # Errors
     /// When a part is missing, is not the one that another names, or lists other nodes.
     pub fn new(parts: UntrustedProtocolState) -> Result<Self, ProtocolStateError> {
-        let UntrustedProtocolState {
-            kv,
-            epoch_state,
-            previous,
-            current,
-            next,
-        } = parts;
+        let UntrustedProtocolState { kv, epoch_state, previous, current, next } = parts;
         if kv.version > KV_STORE_VERSION_MAX {
             return Err(ProtocolStateError::UnsupportedVersion { found: kv.version });
         }
         if (kv.version == 3) != kv.execution.is_some() {
-            return Err(ProtocolStateError::ExecutionParameters {
-                version: kv.version,
-            });
+            return Err(ProtocolStateError::ExecutionParameters { version: kv.version });
         }
         let id = epoch_state.id();
         if id != kv.epoch_state_id {
             let expected = kv.epoch_state_id;
-            return Err(ProtocolStateError::EpochStateId {
-                expected,
-                found: id,
-            });
+            return Err(ProtocolStateError::EpochStateId { expected, found: id });
         }
-        check_epoch(
-            EpochName::Previous,
-            epoch_state.previous_epoch.as_ref(),
-            previous.as_ref(),
-        )?;
-        check_epoch(
-            EpochName::Current,
-            Some(&epoch_state.current_epoch),
-            Some(&current),
-        )?;
-        check_epoch(
-            EpochName::Next,
-            epoch_state.next_epoch.as_ref(),
-            next.as_ref(),
-        )?;
+        check_epoch(EpochName::Previous, epoch_state.previous_epoch.as_ref(), previous.as_ref())?;
+        check_epoch(EpochName::Current, Some(&epoch_state.current_epoch), Some(&current))?;
+        check_epoch(EpochName::Next, epoch_state.next_epoch.as_ref(), next.as_ref())?;
         let entry = Arc::new(epoch_state);
-        let epochs = Arc::new(Epochs {
-            id,
-            entry,
-            previous,
-            current,
-            next,
-        });
+        let epochs = Arc::new(Epochs { id, entry, previous, current, next });
         Ok(Self::from_checked(kv.id(), kv, epochs))
     }
 }
@@ -96,23 +67,12 @@ fn check_epoch(
     let found = events.setup.id();
     if found != container.setup_id {
         let expected = container.setup_id;
-        return Err(ProtocolStateError::SetupId {
-            epoch,
-            expected,
-            found,
-        });
+        return Err(ProtocolStateError::SetupId { epoch, expected, found });
     }
-    let found = events
-        .commit
-        .as_ref()
-        .map_or(Identifier::ZERO, |commit| commit.id());
+    let found = events.commit.as_ref().map_or(Identifier::ZERO, |commit| commit.id());
     if found != container.commit_id {
         let expected = container.commit_id;
-        return Err(ProtocolStateError::CommitId {
-            epoch,
-            expected,
-            found,
-        });
+        return Err(ProtocolStateError::CommitId { epoch, expected, found });
     }
     if events.commit.is_none() && epoch != EpochName::Next {
         return Err(ProtocolStateError::NotCommitted { epoch });
@@ -231,14 +191,7 @@ mod tests {
     #[test]
     fn accepts_parts_that_fit() {
         let state = ProtocolState::new(parts()).unwrap();
-        assert_eq!(
-            (
-                state.epoch_counter(),
-                state.first_view(),
-                state.final_view()
-            ),
-            (7, 101, 200)
-        );
+        assert_eq!((state.epoch_counter(), state.first_view(), state.final_view()), (7, 101, 200));
         assert_eq!(state.id(), parts().kv.id());
     }
 
@@ -248,35 +201,13 @@ mod tests {
         let found = error(|parts| parts.epoch_state.epoch_fallback_triggered = true);
         assert!(matches!(found, E::EpochStateId { .. }));
         let found = error(|parts| Arc::make_mut(&mut parts.current.setup).target_duration += 1);
-        assert!(matches!(
-            found,
-            E::SetupId {
-                epoch: EpochName::Current,
-                ..
-            }
-        ));
+        assert!(matches!(found, E::SetupId { epoch: EpochName::Current, .. }));
         let found = error(|parts| parts.current.commit = None);
-        assert!(matches!(
-            found,
-            E::CommitId {
-                epoch: EpochName::Current,
-                ..
-            }
-        ));
+        assert!(matches!(found, E::CommitId { epoch: EpochName::Current, .. }));
         let found = error(|parts| parts.next = Some(parts.current.clone()));
-        assert_eq!(
-            found,
-            E::UnexpectedEvents {
-                epoch: EpochName::Next
-            }
-        );
+        assert_eq!(found, E::UnexpectedEvents { epoch: EpochName::Next });
         let found = entry_error(|entry| entry.next_epoch = Some(entry.current_epoch.clone()));
-        assert_eq!(
-            found,
-            E::MissingEvents {
-                epoch: EpochName::Next
-            }
-        );
+        assert_eq!(found, E::MissingEvents { epoch: EpochName::Next });
     }
 
     #[test]
@@ -286,10 +217,7 @@ mod tests {
         let epoch = EpochName::Current;
         let found = entry_error(|entry| entry.current_epoch.active_identities.truncate(7));
         assert_eq!(found, E::Participants { epoch });
-        let extension = EpochExtension {
-            first_view: 202,
-            final_view: 300,
-        };
+        let extension = EpochExtension { first_view: 202, final_view: 300 };
         let found = entry_error(|entry| entry.current_epoch.epoch_extensions.push(extension));
         assert_eq!(found, E::Extensions { epoch });
     }
@@ -299,9 +227,6 @@ mod tests {
         let found = error(|parts| parts.kv.version = 4);
         assert_eq!(found, ProtocolStateError::UnsupportedVersion { found: 4 });
         let found = error(|parts| parts.kv.version = 3);
-        assert_eq!(
-            found,
-            ProtocolStateError::ExecutionParameters { version: 3 }
-        );
+        assert_eq!(found, ProtocolStateError::ExecutionParameters { version: 3 });
     }
 }

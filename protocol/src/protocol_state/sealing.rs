@@ -38,10 +38,7 @@ impl<'a> SealedResults<'a> {
     /// The results' service events, in the order the step wants them.
     #[must_use]
     pub fn service_events(&self) -> Vec<&'a ServiceEvent> {
-        self.results
-            .iter()
-            .flat_map(|result| &result.service_events)
-            .collect()
+        self.results.iter().flat_map(|result| &result.service_events).collect()
     }
 }
 
@@ -62,9 +59,8 @@ pub fn order_seals<'a>(
 ) -> Result<SealedResults<'a>, SealingError> {
     let mut ordered = Vec::with_capacity(seals.len());
     for seal in seals {
-        let position = block(&seal.block_id).ok_or(SealingError::UnknownBlock {
-            block_id: seal.block_id,
-        })?;
+        let position =
+            block(&seal.block_id).ok_or(SealingError::UnknownBlock { block_id: seal.block_id })?;
         ordered.push((position, seal));
     }
     ordered.sort_by_key(|(position, _)| position.height);
@@ -74,10 +70,7 @@ pub fn order_seals<'a>(
         last_sealed = follow(last_sealed, position, seal.block_id)?;
         results.push(sealed_result(seal, &result)?);
     }
-    Ok(SealedResults {
-        last_sealed,
-        results,
-    })
+    Ok(SealedResults { last_sealed, results })
 }
 
 fn follow(
@@ -90,10 +83,7 @@ fn follow(
     }
     let found = position.height;
     if found <= last.height {
-        return Err(SealingError::AlreadySealed {
-            block_id,
-            height: found,
-        });
+        return Err(SealingError::AlreadySealed { block_id, height: found });
     }
     let expected = last.height.saturating_add(1);
     if found != expected {
@@ -101,16 +91,9 @@ fn follow(
     }
     if position.parent_id != last.block_id {
         let expected = last.block_id;
-        return Err(SealingError::OtherFork {
-            block_id,
-            expected,
-            found: position.parent_id,
-        });
+        return Err(SealingError::OtherFork { block_id, expected, found: position.parent_id });
     }
-    Ok(LastSealed {
-        block_id,
-        height: found,
-    })
+    Ok(LastSealed { block_id, height: found })
 }
 
 fn sealed_result<'a>(
@@ -121,11 +104,7 @@ fn sealed_result<'a>(
     let result = result(&result_id).ok_or(SealingError::UnknownResult { result_id })?;
     if result.block_id != seal.block_id {
         let (expected, found) = (seal.block_id, result.block_id);
-        return Err(SealingError::ResultOfOtherBlock {
-            result_id,
-            expected,
-            found,
-        });
+        return Err(SealingError::ResultOfOtherBlock { result_id, expected, found });
     }
     Ok(result)
 }
@@ -195,10 +174,7 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    const LAST: LastSealed = LastSealed {
-        block_id: id(3),
-        height: 3,
-    };
+    const LAST: LastSealed = LastSealed { block_id: id(3), height: 3 };
 
     const fn id(number: u8) -> Identifier {
         Identifier([number; 32])
@@ -227,14 +203,10 @@ mod tests {
             })
             .collect();
         let block = |block_id: &Identifier| match block_id.0[0] {
-            15 => Some(BlockPosition {
-                height: 4,
-                parent_id: id(2),
-            }),
-            number @ 1..10 => Some(BlockPosition {
-                height: number.into(),
-                parent_id: id(number - 1),
-            }),
+            15 => Some(BlockPosition { height: 4, parent_id: id(2) }),
+            number @ 1..10 => {
+                Some(BlockPosition { height: number.into(), parent_id: id(number - 1) })
+            }
             _ => None,
         };
         let result = |result_id: &Identifier| match result_id.0[0] {
@@ -260,13 +232,7 @@ mod tests {
     #[test]
     fn rejects_a_gap() {
         let seals = [seal(4, 104), seal(6, 106)];
-        assert_eq!(
-            check(&seals),
-            Err(SealingError::Gap {
-                expected: 5,
-                found: 6
-            })
-        );
+        assert_eq!(check(&seals), Err(SealingError::Gap { expected: 5, found: 6 }));
     }
 
     #[test]
@@ -280,11 +246,7 @@ mod tests {
     #[test]
     fn rejects_the_result_of_another_block() {
         let (result_id, expected, found) = (id(105), id(4), id(5));
-        let error = SealingError::ResultOfOtherBlock {
-            result_id,
-            expected,
-            found,
-        };
+        let error = SealingError::ResultOfOtherBlock { result_id, expected, found };
         assert_eq!(check(&[seal(4, 105)]), Err(error));
     }
 
@@ -294,21 +256,14 @@ mod tests {
         assert_eq!(check(&[seal(4, 104), seal(4, 104)]), Err(error));
         let error = SealingError::DuplicateSeal { block_id: id(3) };
         assert_eq!(check(&[seal(3, 103)]), Err(error));
-        let error = SealingError::AlreadySealed {
-            block_id: id(2),
-            height: 2,
-        };
+        let error = SealingError::AlreadySealed { block_id: id(2), height: 2 };
         assert_eq!(check(&[seal(2, 102)]), Err(error));
     }
 
     #[test]
     fn rejects_a_seal_of_another_fork() {
         let (block_id, expected, found) = (id(15), id(3), id(2));
-        let error = SealingError::OtherFork {
-            block_id,
-            expected,
-            found,
-        };
+        let error = SealingError::OtherFork { block_id, expected, found };
         assert_eq!(check(&[seal(15, 104)]), Err(error));
     }
 }

@@ -23,10 +23,7 @@ mod tests {
 
     fn view_count(value: u64) -> u64 {
         let mut kv = kv(2, 10);
-        apply(
-            &mut kv,
-            &[&ServiceEvent::SetEpochExtensionViewCount { value }],
-        );
+        apply(&mut kv, &[&ServiceEvent::SetEpochExtensionViewCount { value }]);
         kv.epoch_extension_view_count
     }
 

@@ -139,10 +139,7 @@ impl ProtocolState {
     /// Commit of the previous epoch.
     #[must_use]
     pub fn previous_commit(&self) -> Option<&Arc<EpochCommit>> {
-        self.epochs
-            .previous
-            .as_ref()
-            .and_then(|events| events.commit.as_ref())
+        self.epochs.previous.as_ref().and_then(|events| events.commit.as_ref())
     }
 
     /// Setup of the current epoch.
@@ -154,11 +151,7 @@ impl ProtocolState {
     /// Commit of the current epoch.
     #[must_use]
     pub fn current_commit(&self) -> &Arc<EpochCommit> {
-        self.epochs
-            .current
-            .commit
-            .as_ref()
-            .expect("only a committed epoch becomes current")
+        self.epochs.current.commit.as_ref().expect("only a committed epoch becomes current")
     }
 
     /// Setup of the next epoch, once there is one.
@@ -170,10 +163,7 @@ impl ProtocolState {
     /// Commit of the next epoch, once there is one.
     #[must_use]
     pub fn next_commit(&self) -> Option<&Arc<EpochCommit>> {
-        self.epochs
-            .next
-            .as_ref()
-            .and_then(|events| events.commit.as_ref())
+        self.epochs.next.as_ref().and_then(|events| events.commit.as_ref())
     }
 
     pub(super) fn epochs(&self) -> &Arc<Epochs> {

@@ -72,10 +72,7 @@ fn setup(counter: u64, first_view: u64, nodes: u8) -> EpochSetup {
 }
 
 fn commit(counter: u64) -> EpochCommit {
-    let qc = ClusterQcVoteData {
-        sig_data: vec![1; 48],
-        voter_ids: vec![node_id(1)],
-    };
+    let qc = ClusterQcVoteData { sig_data: vec![1; 48], voter_ids: vec![node_id(1)] };
     EpochCommit {
         counter,
         cluster_qcs: vec![qc.clone(), qc],
@@ -103,10 +100,7 @@ pub(super) fn commit_event() -> ServiceEvent {
 }
 
 pub(super) fn recover_event(state: &ProtocolState) -> ServiceEvent {
-    let recover = EpochRecover {
-        setup: next_setup(state),
-        commit: next_commit(),
-    };
+    let recover = EpochRecover { setup: next_setup(state), commit: next_commit() };
     ServiceEvent::EpochRecover(recover.into())
 }
 
@@ -119,10 +113,7 @@ pub(super) fn parts() -> UntrustedProtocolState {
         setup_id: setup.id(),
         commit_id: commit.id(),
         active_identities: nodes
-            .map(|node| DynamicIdentityEntry {
-                node_id: node.node_id,
-                ejected: false,
-            })
+            .map(|node| DynamicIdentityEntry { node_id: node.node_id, ejected: false })
             .collect(),
         epoch_extensions: Vec::new(),
     };
@@ -134,17 +125,8 @@ pub(super) fn parts() -> UntrustedProtocolState {
     };
     let mut kv = kv(2, THRESHOLD);
     kv.epoch_state_id = epoch_state.id();
-    let current = EpochEvents {
-        setup: Arc::new(setup),
-        commit: Some(Arc::new(commit)),
-    };
-    UntrustedProtocolState {
-        kv,
-        epoch_state,
-        previous: None,
-        current,
-        next: None,
-    }
+    let current = EpochEvents { setup: Arc::new(setup), commit: Some(Arc::new(commit)) };
+    UntrustedProtocolState { kv, epoch_state, previous: None, current, next: None }
 }
 
 /// Staking phase.

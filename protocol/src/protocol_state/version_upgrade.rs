@@ -26,17 +26,10 @@ pub(super) fn replicate(parent: &KvStore, version: u64) -> Result<KvStore, StepE
         return Err(StepError::UnsupportedVersion { found: version });
     }
     if parent.version.checked_add(1) != Some(version) {
-        return Err(StepError::VersionChange {
-            parent: parent.version,
-            found: version,
-        });
+        return Err(StepError::VersionChange { parent: parent.version, found: version });
     }
     let execution = (version == 3).then(default_execution_parameters);
-    Ok(KvStore {
-        version,
-        execution,
-        ..parent.clone()
-    })
+    Ok(KvStore { version, execution, ..parent.clone() })
 }
 
 /// Schedules the version upgrades among the events; those that break a rule are ignored.
@@ -47,10 +40,7 @@ pub(super) fn apply(kv: &mut KvStore, parent: &KvStore, view: u64, events: &[&Se
             active_view,
         } = **event
         {
-            let upgrade = ViewBasedActivator {
-                data: version,
-                activation_view: active_view,
-            };
+            let upgrade = ViewBasedActivator { data: version, activation_view: active_view };
             if is_acceptable(&upgrade, kv, parent, view) {
                 kv.version_upgrade = Some(upgrade);
             }
@@ -84,15 +74,9 @@ fn default_execution_parameters() -> ExecutionParameters {
         execution_memory_limit: u64::MAX,
         ..ExecutionMeteringParameters::default()
     };
-    let zero = UpdatableField {
-        current_value: MagnitudeVersion::default(),
-        update: None,
-    };
+    let zero = UpdatableField { current_value: MagnitudeVersion::default(), update: None };
     ExecutionParameters {
-        metering: UpdatableField {
-            current_value: metering,
-            update: None,
-        },
+        metering: UpdatableField { current_value: metering, update: None },
         execution_component_version: zero.clone(),
         cadence_component_version: zero,
     }
@@ -123,10 +107,7 @@ mod tests {
     }
 
     fn at(data: u64, activation_view: u64) -> Option<ViewBasedActivator<u64>> {
-        Some(ViewBasedActivator {
-            data,
-            activation_view,
-        })
+        Some(ViewBasedActivator { data, activation_view })
     }
 
     #[test]
@@ -147,10 +128,7 @@ mod tests {
 
     #[test]
     fn reschedules_a_pending_upgrade_to_the_same_version_only() {
-        assert_eq!(
-            scheduled(&kv(1, THRESHOLD), &[(2, 200), (2, 300)]),
-            at(2, 300)
-        );
+        assert_eq!(scheduled(&kv(1, THRESHOLD), &[(2, 200), (2, 300)]), at(2, 300));
         let mut parent = kv(1, THRESHOLD);
         parent.version_upgrade = at(3, VIEW);
         assert_eq!(scheduled(&parent, &[(2, 200)]), at(3, VIEW));
@@ -167,17 +145,8 @@ mod tests {
         let upgraded = replicate(&parent, 3).unwrap();
         assert_eq!(upgraded.version_upgrade, at(3, 200));
         let execution = upgraded.execution.unwrap();
-        assert_eq!(
-            execution.metering.current_value.execution_memory_limit,
-            u64::MAX
-        );
-        assert!(
-            execution
-                .metering
-                .current_value
-                .execution_effort_weights
-                .is_empty()
-        );
+        assert_eq!(execution.metering.current_value.execution_memory_limit, u64::MAX);
+        assert!(execution.metering.current_value.execution_effort_weights.is_empty());
     }
 
     #[test]

@@ -40,19 +40,8 @@ impl Epochs {
         if evolved.entry == *self.entry {
             return Arc::clone(self);
         }
-        let EvolvingEpochs {
-            entry,
-            previous,
-            current,
-            next,
-        } = evolved;
-        Arc::new(Self {
-            id: entry.id(),
-            entry: Arc::new(entry),
-            previous,
-            current,
-            next,
-        })
+        let EvolvingEpochs { entry, previous, current, next } = evolved;
+        Arc::new(Self { id: entry.id(), entry: Arc::new(entry), previous, current, next })
     }
 }
 
@@ -65,8 +54,5 @@ impl EvolvingEpochs {
 
 /// Final view of an epoch, extensions counted.
 pub(super) fn final_view(container: &EpochStateContainer, setup: &EpochSetup) -> u64 {
-    container
-        .epoch_extensions
-        .last()
-        .map_or(setup.final_view, |extension| extension.final_view)
+    container.epoch_extensions.last().map_or(setup.final_view, |extension| extension.final_view)
 }

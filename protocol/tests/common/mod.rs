@@ -10,9 +10,7 @@ pub(crate) fn read(name: &str) -> Vec<u8> {
     let path = folder().join(name);
     let file = std::fs::File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut content = Vec::new();
-    GzDecoder::new(file)
-        .read_to_end(&mut content)
-        .expect("vectors are well-formed gzip");
+    GzDecoder::new(file).read_to_end(&mut content).expect("vectors are well-formed gzip");
     content
 }
 
@@ -32,12 +30,7 @@ pub(crate) fn chains() -> Vec<String> {
         .expect("the vectors' folder exists")
         .map(|entry| entry.expect("the vectors' folder is readable").path())
         .filter(|path| path.join("scenario.json").exists())
-        .map(|path| {
-            path.file_name()
-                .expect("a folder has a name")
-                .to_string_lossy()
-                .into()
-        })
+        .map(|path| path.file_name().expect("a folder has a name").to_string_lossy().into())
         .collect();
     names.sort();
     assert_eq!(names.len(), 13, "chains in the vectors' folder");
@@ -46,8 +39,5 @@ pub(crate) fn chains() -> Vec<String> {
 
 /// The vectors' folder.
 pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../integration-tests/vectors"
-    ))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration-tests/vectors"))
 }

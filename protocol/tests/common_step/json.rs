@@ -11,16 +11,12 @@ use weir_protocol::model::{
 
 /// An integer.
 pub(crate) fn uint(value: &Value) -> u64 {
-    value
-        .as_u64()
-        .unwrap_or_else(|| panic!("expected an integer, found {value}"))
+    value.as_u64().unwrap_or_else(|| panic!("expected an integer, found {value}"))
 }
 
 /// A text.
 pub(crate) fn text(value: &Value) -> &str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("expected text, found {value}"))
+    value.as_str().unwrap_or_else(|| panic!("expected text, found {value}"))
 }
 
 /// An identifier.
@@ -29,10 +25,7 @@ pub(crate) fn id(value: &Value) -> Identifier {
 }
 
 fn list<T>(value: &Value, item: impl Fn(&Value) -> T) -> Vec<T> {
-    value
-        .as_array()
-        .map(|items| items.iter().map(item).collect())
-        .unwrap_or_default()
+    value.as_array().map(|items| items.iter().map(item).collect()).unwrap_or_default()
 }
 
 fn base64(value: &Value) -> Vec<u8> {
@@ -52,16 +45,14 @@ pub(crate) fn service_event(type_name: &str, value: &Value) -> ServiceEvent {
             let (setup, commit) = (setup(&value["EpochSetup"]), commit(&value["EpochCommit"]));
             ServiceEvent::EpochRecover(EpochRecover { setup, commit }.into())
         }
-        "eject-node" => ServiceEvent::EjectNode {
-            node_id: id(&value["NodeID"]),
-        },
+        "eject-node" => ServiceEvent::EjectNode { node_id: id(&value["NodeID"]) },
         "protocol-state-version-upgrade" => ServiceEvent::ProtocolStateVersionUpgrade {
             new_protocol_state_version: uint(&value["NewProtocolStateVersion"]),
             active_view: uint(&value["ActiveView"]),
         },
-        "set-epoch-extension-view-count" => ServiceEvent::SetEpochExtensionViewCount {
-            value: uint(&value["Value"]),
-        },
+        "set-epoch-extension-view-count" => {
+            ServiceEvent::SetEpochExtensionViewCount { value: uint(&value["Value"]) }
+        }
         other => panic!("unknown service event {other}"),
     }
 }

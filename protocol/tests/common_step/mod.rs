@@ -2,11 +2,7 @@
 //!
 //! Kept apart from the crate's own decoders, so that a fault in them cannot hide one here.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "every test crate uses a part of it"
-)]
+#![allow(dead_code, unused_imports, reason = "every test crate uses a part of it")]
 
 mod json;
 
@@ -107,10 +103,7 @@ impl Chain {
 }
 
 fn find<'a>(lines: &'a [Value], key: &str, wanted: Identifier) -> &'a Value {
-    lines
-        .iter()
-        .find(|line| id(&line[key]) == wanted)
-        .expect("vectors are complete")
+    lines.iter().find(|line| id(&line[key]) == wanted).expect("vectors are complete")
 }
 
 fn gunzip(chain: &str, file: &str) -> Vec<u8> {
@@ -118,17 +111,13 @@ fn gunzip(chain: &str, file: &str) -> Vec<u8> {
     let path = PathBuf::from(folder).join(chain).join(file);
     let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(&packed[..])
-        .read_to_end(&mut bytes)
-        .unwrap();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
     bytes
 }
 
 fn lines(chain: &str, file: &str) -> Vec<Value> {
     let text = String::from_utf8(gunzip(chain, file)).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// `flow.entities.Block`.
@@ -171,10 +160,7 @@ fn read_result(message: &[u8]) -> ExecutionResult {
 /// `flow.entities.ServiceEvent`.
 fn read_event(message: &[u8]) -> ServiceEvent {
     let type_name = std::str::from_utf8(only(message, 1)).unwrap();
-    json::service_event(
-        type_name,
-        &serde_json::from_slice(only(message, 2)).unwrap(),
-    )
+    json::service_event(type_name, &serde_json::from_slice(only(message, 2)).unwrap())
 }
 
 fn identifier(bytes: &[u8]) -> Identifier {
@@ -234,11 +220,9 @@ fn only(message: &[u8], wanted: u64) -> &[u8] {
 }
 
 fn number(message: &[u8], wanted: u64) -> u64 {
-    let value = fields(message)
-        .into_iter()
-        .find_map(|(field, value)| match value {
-            Field::Varint(value) if field == wanted => Some(value),
-            _ => None,
-        });
+    let value = fields(message).into_iter().find_map(|(field, value)| match value {
+        Field::Varint(value) if field == wanted => Some(value),
+        _ => None,
+    });
     value.unwrap_or_default()
 }

@@ -45,9 +45,5 @@ fn available(head: &Head) -> Available {
 }
 
 pub(super) fn reference(block: &BlockRef) -> BlockReference {
-    BlockReference {
-        block_id: block.id.0.to_vec().into(),
-        height: block.height,
-        view: block.view,
-    }
+    BlockReference { block_id: block.id.0.to_vec().into(), height: block.height, view: block.view }
 }

@@ -36,9 +36,7 @@ pub async fn serve(
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_serving::<SnapshotApiServer<SnapshotService>>()
-        .await;
+    health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -49,15 +49,8 @@ impl SnapshotService {
     }
 
     async fn answer(&self, asked: Asked) -> Result<(Proved, bool), Status> {
-        let Asked {
-            question,
-            held,
-            depth,
-            with_value,
-        } = asked;
-        let proved = self
-            .blocking(move |prover| prover.answer(&question, &held, depth))
-            .await?;
+        let Asked { question, held, depth, with_value } = asked;
+        let proved = self.blocking(move |prover| prover.answer(&question, &held, depth)).await?;
         Ok((proved, with_value))
     }
 }
@@ -99,29 +92,18 @@ impl SnapshotApi for SnapshotService {
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let block_id =
             identifier("block_id", &request.into_inner().block_id).map_err(|e| invalid(&e))?;
-        let evidence = self
-            .blocking(move |prover| prover.checkpoint(block_id))
-            .await?;
-        Ok(Response::new(v1::GetCheckpointResponse {
-            evidence: encoded(&evidence),
-        }))
+        let evidence = self.blocking(move |prover| prover.checkpoint(block_id)).await?;
+        Ok(Response::new(v1::GetCheckpointResponse { evidence: encoded(&evidence) }))
     }
 
     async fn get_epoch_hop(
         &self,
         request: Request<v1::GetEpochHopRequest>,
     ) -> Result<Response<v1::GetEpochHopResponse>, Status> {
-        let v1::GetEpochHopRequest {
-            epoch_counter,
-            held,
-        } = request.into_inner();
+        let v1::GetEpochHopRequest { epoch_counter, held } = request.into_inner();
         let held = held_from_wire(held).map_err(|error| invalid(&error))?;
-        let evidence = self
-            .blocking(move |prover| prover.hop(epoch_counter, &held))
-            .await?;
-        Ok(Response::new(v1::GetEpochHopResponse {
-            evidence: encoded(&evidence),
-        }))
+        let evidence = self.blocking(move |prover| prover.hop(epoch_counter, &held)).await?;
+        Ok(Response::new(v1::GetEpochHopResponse { evidence: encoded(&evidence) }))
     }
 
     async fn get_snapshot(
@@ -132,17 +114,13 @@ impl SnapshotApi for SnapshotService {
         let (proved, with_value) = self.answer(asked).await?;
         let evidence = encoded(&proved.evidence);
         let snapshot = if with_value {
-            let (progress, proved) = self
-                .blocking(move |prover| Ok((progress(&prover, &proved)?, proved)))
-                .await?;
+            let (progress, proved) =
+                self.blocking(move |prover| Ok((progress(&prover, &proved)?, proved))).await?;
             Some(values::snapshot(&proved, &progress))
         } else {
             None
         };
-        Ok(Response::new(v1::GetSnapshotResponse {
-            snapshot,
-            evidence,
-        }))
+        Ok(Response::new(v1::GetSnapshotResponse { snapshot, evidence }))
     }
 
     async fn get_identity(
@@ -156,10 +134,8 @@ impl SnapshotApi for SnapshotService {
         let evidence = encoded(&proved.evidence);
         let block = Some(values::block(&proved.block));
         let identity = if with_value {
-            let filter = IdentityFilter {
-                node_ids: BTreeSet::from([node_id]),
-                ..Default::default()
-            };
+            let filter =
+                IdentityFilter { node_ids: BTreeSet::from([node_id]), ..Default::default() };
             let node = values::identities(&proved.state, &filter).pop();
             let block_id = proved.block.block_id;
             let absent = || {
@@ -170,32 +146,21 @@ impl SnapshotApi for SnapshotService {
         } else {
             None
         };
-        Ok(Response::new(v1::GetIdentityResponse {
-            block,
-            identity,
-            evidence,
-        }))
+        Ok(Response::new(v1::GetIdentityResponse { block, identity, evidence }))
     }
 
     async fn list_identities(
         &self,
         request: Request<v1::ListIdentitiesRequest>,
     ) -> Result<Response<v1::ListIdentitiesResponse>, Status> {
-        let v1::ListIdentitiesRequest {
-            question,
-            roles,
-            statuses,
-            node_ids,
-        } = request.into_inner();
+        let v1::ListIdentitiesRequest { question, roles, statuses, node_ids } =
+            request.into_inner();
         let filter =
             filter_from_wire(&roles, &statuses, &node_ids).map_err(|error| invalid(&error))?;
         let asked = asked(question, Topic::Identities(filter.clone()))?;
         let (proved, with_value) = self.answer(asked).await?;
-        let identities = if with_value {
-            values::identities(&proved.state, &filter)
-        } else {
-            Vec::new()
-        };
+        let identities =
+            if with_value { values::identities(&proved.state, &filter) } else { Vec::new() };
         Ok(Response::new(v1::ListIdentitiesResponse {
             block: Some(values::block(&proved.block)),
             identities,
@@ -211,11 +176,8 @@ impl SnapshotApi for SnapshotService {
         let name = epoch_from_wire(epoch).map_err(|error| invalid(&error))?;
         let asked = asked(question, Topic::Epoch(name))?;
         let (proved, with_value) = self.answer(asked).await?;
-        let mut response = if with_value {
-            values::epoch(&proved, name)
-        } else {
-            Default::default()
-        };
+        let mut response =
+            if with_value { values::epoch(&proved, name) } else { Default::default() };
         response.evidence = encoded(&proved.evidence);
         Ok(Response::new(response))
     }
@@ -251,11 +213,7 @@ impl SnapshotApi for SnapshotService {
         let mut response = v1::GetExecutionResultResponse::default();
         if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
             let result_id = seal.seal.result_id;
-            let result = proved
-                .evidence
-                .preimages
-                .get(&result_id)
-                .unwrap_or_default();
+            let result = proved.evidence.preimages.get(&result_id).unwrap_or_default();
             response.block = Some(values::block(&proved.block));
             response.result_id = values::bytes(&result_id);
             response.result = result.to_vec().into();
@@ -284,9 +242,7 @@ fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> 
     let form = v1::Form::try_from(question.form);
     let proof = v1::Proof::try_from(question.proof);
     let (Ok(form), Ok(proof)) = (form, proof) else {
-        return Err(Status::invalid_argument(
-            "question.form or question.proof is unknown",
-        ));
+        return Err(Status::invalid_argument("question.form or question.proof is unknown"));
     };
     let block = selector_from_wire(question.block).map_err(|error| invalid(&error))?;
     let held = held_from_wire(question.held).map_err(|error| invalid(&error))?;
@@ -296,37 +252,22 @@ fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> 
         v1::Proof::KnownBlock => Depth::KnownBlock,
     };
     let with_value = form == v1::Form::Unspecified;
-    Ok(Asked {
-        question: Question { block, topic },
-        held,
-        depth,
-        with_value,
-    })
+    Ok(Asked { question: Question { block, topic }, held, depth, with_value })
 }
 
 fn held_from_wire(held: Option<v1::Held>) -> Result<Held, ConvertError> {
     let held = held.unwrap_or_default();
     if held.preimage_ids.len() > HELD_IDS_MAX {
         let (max, found) = (HELD_IDS_MAX, held.preimage_ids.len());
-        return Err(ConvertError::TooMany {
-            field: "held.preimage_ids",
-            max,
-            found,
-        });
+        return Err(ConvertError::TooMany { field: "held.preimage_ids", max, found });
     }
     let checkpoint_id = match &held.checkpoint_id[..] {
         [] => None,
         bytes => Some(identifier("held.checkpoint_id", bytes)?),
     };
-    let ids: Result<_, ConvertError> = held
-        .preimage_ids
-        .iter()
-        .map(|id| identifier("held.preimage_ids", id))
-        .collect();
-    Ok(Held {
-        checkpoint_id,
-        preimage_ids: ids?,
-    })
+    let ids: Result<_, ConvertError> =
+        held.preimage_ids.iter().map(|id| identifier("held.preimage_ids", id)).collect();
+    Ok(Held { checkpoint_id, preimage_ids: ids? })
 }
 
 fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {

@@ -33,12 +33,10 @@ pub(super) fn snapshot(proved: &Proved, progress: &Progress) -> v1::Snapshot {
         block: Some(block(&proved.block)),
         protocol_state_id: bytes(&state.id()),
         protocol_state_version: state.version(),
-        pending_upgrade: kv
-            .version_upgrade
-            .map(|upgrade| v1::ProtocolVersionUpgrade {
-                version: upgrade.data,
-                activation_view: upgrade.activation_view,
-            }),
+        pending_upgrade: kv.version_upgrade.map(|upgrade| v1::ProtocolVersionUpgrade {
+            version: upgrade.data,
+            activation_view: upgrade.activation_view,
+        }),
         epoch_state_id: bytes(&state.epoch_state_id()),
         epoch_counter: state.epoch_counter(),
         epoch_phase: state.phase().name().to_owned(),
@@ -84,10 +82,8 @@ fn identity(node: &Identity<'_>) -> v1::Identity {
 }
 
 pub(super) fn epoch(proved: &Proved, name: EpochName) -> v1::GetEpochResponse {
-    let mut response = v1::GetEpochResponse {
-        block: Some(block(&proved.block)),
-        ..Default::default()
-    };
+    let mut response =
+        v1::GetEpochResponse { block: Some(block(&proved.block)), ..Default::default() };
     let state = &proved.state;
     if let Some((container, events)) = state.container(name).zip(state.events(name)) {
         response.epoch_counter = events.setup.counter;

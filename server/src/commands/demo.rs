@@ -24,9 +24,7 @@ use weir_server::store::StoreOptions;
 
 /// Tells the story.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(story())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,32 +43,19 @@ async fn story() -> anyhow::Result<()> {
     );
 
     let question = ask_about(Selector::LatestFinalized, Topic::Snapshot);
-    let outcome = ask(
-        &mut client,
-        "What is the epoch phase at the latest finalized block?",
-        &question,
-    )
-    .await?;
+    let outcome =
+        ask(&mut client, "What is the epoch phase at the latest finalized block?", &question)
+            .await?;
     describe_epoch(&outcome.answer);
     let filter = IdentityFilter::default();
     let question = ask_about(Selector::LatestSealed, Topic::Identities(filter));
-    let outcome = ask(
-        &mut client,
-        "Who is in the identity table at the latest sealed block?",
-        &question,
-    )
-    .await?;
+    let outcome =
+        ask(&mut client, "Who is in the identity table at the latest sealed block?", &question)
+            .await?;
     let node_id = describe_identities(&outcome.answer)?;
-    let question = ask_about(
-        Selector::Id(outcome.answer.block_id),
-        Topic::Identity(node_id),
-    );
-    let outcome = ask(
-        &mut client,
-        "And one node alone, now that the client is warm?",
-        &question,
-    )
-    .await?;
+    let question = ask_about(Selector::Id(outcome.answer.block_id), Topic::Identity(node_id));
+    let outcome =
+        ask(&mut client, "And one node alone, now that the client is warm?", &question).await?;
     lie(root_id, &outcome)
 }
 
@@ -169,11 +154,7 @@ fn describe_identities(answer: &Answer) -> anyhow::Result<Identifier> {
         );
     }
     println!("    ...");
-    Ok(nodes
-        .first()
-        .context("an identity table has nodes")?
-        .skeleton
-        .node_id)
+    Ok(nodes.first().context("an identity table has nodes")?.skeleton.node_id)
 }
 
 /// Changes one bit of the saved evidence and shows who notices.

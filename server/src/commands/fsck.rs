@@ -27,8 +27,5 @@ pub(crate) fn run(data: &Path) -> anyhow::Result<ExitCode> {
         println!("no findings");
         return Ok(ExitCode::SUCCESS);
     }
-    bail!(
-        "{} findings: rebuild the data folder from its source",
-        report.finding_count
-    )
+    bail!("{} findings: rebuild the data folder from its source", report.finding_count)
 }

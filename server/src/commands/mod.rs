@@ -79,24 +79,16 @@ enum Command {
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
 pub(crate) fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Some(Command::Replay {
-            dir,
-            json,
-            all_signatures,
-        }) => replay::run(&dir, json, all_signatures),
-        Some(Command::Serve {
-            data,
-            source,
-            listen,
-            cache_mib,
-        }) => serve::run(&data, &source, listen, cache_mib),
+        Some(Command::Replay { dir, json, all_signatures }) => {
+            replay::run(&dir, json, all_signatures)
+        }
+        Some(Command::Serve { data, source, listen, cache_mib }) => {
+            serve::run(&data, &source, listen, cache_mib)
+        }
         #[cfg(feature = "demo")]
         Some(Command::Demo) | None => demo::run(),
         #[cfg(not(feature = "demo"))]
-        None => Arguments::command()
-            .print_help()
-            .map(|()| ExitCode::from(2))
-            .map_err(Into::into),
+        None => Arguments::command().print_help().map(|()| ExitCode::from(2)).map_err(Into::into),
         Some(Command::Migrate { data, dry_run }) => migrate::run(&data, dry_run),
         Some(Command::Fsck { data }) => fsck::run(&data),
     };

@@ -10,11 +10,7 @@ use weir_server::source::ChainFolder;
 
 /// Replays a folder; 3 when it holds conflicting certificates.
 pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Result<ExitCode> {
-    let thoroughness = if all_signatures {
-        Thoroughness::All
-    } else {
-        Thoroughness::Unvouched
-    };
+    let thoroughness = if all_signatures { Thoroughness::All } else { Thoroughness::Unvouched };
     let replay = Replay::run(&ChainFolder::open(dir)?, thoroughness)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if json {

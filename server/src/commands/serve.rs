@@ -56,9 +56,7 @@ pub(crate) fn run(
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn")),
         )
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(data, source, listen, cache_mib))
 }
 
@@ -74,10 +72,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let Source::Replay(dir) = source;
     let folder = ChainFolder::open(dir)?;
-    let options = StoreOptions {
-        cache_bytes: cache_mib << 20,
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { cache_bytes: cache_mib << 20, ..StoreOptions::default() };
     let stop = Arc::new(AtomicBool::new(false));
     let indexer = Indexer::open(data, options, &folder, stop.clone())?;
     let prover = Prover::new(indexer.reader());
@@ -86,13 +81,11 @@ async fn serve(
     let worker = index_in_background(indexer, indexing.clone())?;
     api::serve(listener, prover, indexing, interrupted()).await?;
     stop.store(true, Ordering::Relaxed);
-    tokio::task::spawn_blocking(move || worker.join())
-        .await?
-        .map_err(|_| {
-            anyhow::anyhow!(
-                "the indexer stopped unexpectedly; run `weir-server fsck` on the data folder"
-            )
-        })?;
+    tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
+        anyhow::anyhow!(
+            "the indexer stopped unexpectedly; run `weir-server fsck` on the data folder"
+        )
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,15 +94,13 @@ fn index_in_background(
     mut indexer: Indexer,
     indexing: Arc<AtomicBool>,
 ) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("indexer".into())
-        .spawn(move || {
-            let bar = progress_bar();
-            let outcome = indexer.run(|progress| show(&bar, progress));
-            indexing.store(false, Ordering::Relaxed);
-            bar.finish_and_clear();
-            report(&indexer, outcome);
-        })
+    std::thread::Builder::new().name("indexer".into()).spawn(move || {
+        let bar = progress_bar();
+        let outcome = indexer.run(|progress| show(&bar, progress));
+        indexing.store(false, Ordering::Relaxed);
+        bar.finish_and_clear();
+        report(&indexer, outcome);
+    })
 }
 
 fn report(indexer: &Indexer, outcome: Result<End, IndexError>) {
@@ -118,18 +109,10 @@ fn report(indexer: &Indexer, outcome: Result<End, IndexError>) {
     let (blocks, height) = (head.blocks, head.finalized.height);
     match outcome {
         Ok(End::SourceExhausted) => {
-            tracing::info!(
-                blocks,
-                finalized_height = height,
-                "the source is indexed to its end"
-            );
+            tracing::info!(blocks, finalized_height = height, "the source is indexed to its end");
         }
         Ok(End::Stopped) => {
-            tracing::info!(
-                blocks,
-                finalized_height = height,
-                "stopped; it goes on here next time"
-            );
+            tracing::info!(blocks, finalized_height = height, "stopped; it goes on here next time");
         }
         Err(error) => tracing::error!(
             %error, blocks, finalized_height = height,

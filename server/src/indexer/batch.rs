@@ -40,12 +40,8 @@ impl BatchWriter {
     pub(super) fn begin(snapshot: &Snapshot, root: &Accepted) -> Self {
         let params = snapshot.params();
         let header = &root.block.header;
-        let reference = BlockRef {
-            ordinal: 0,
-            id: root.block_id,
-            height: header.height,
-            view: header.view,
-        };
+        let reference =
+            BlockRef { ordinal: 0, id: root.block_id, height: header.height, view: header.view };
         let counter = root.state.epoch_counter();
         let head = Head {
             chain: ChainInfo {
@@ -69,12 +65,7 @@ impl BatchWriter {
 
     /// Goes on after `head`; blocks that are not final yet are noted by [`Self::note`].
     pub(super) fn with_head(head: Head) -> Self {
-        Self {
-            head,
-            pending: HashMap::new(),
-            preimages: HashSet::new(),
-            epochs: BTreeMap::new(),
-        }
+        Self { head, pending: HashMap::new(), preimages: HashSet::new(), epochs: BTreeMap::new() }
     }
 
     /// Notes a block that is stored already.
@@ -141,8 +132,7 @@ impl BatchWriter {
     /// Sets the head that goes with the batch.
     pub(super) fn set_head(&mut self, batch: &mut WriteBatch, resume_ordinal: u64) {
         self.head.resume_ordinal = resume_ordinal;
-        self.pending
-            .retain(|_, block| block.ordinal >= resume_ordinal);
+        self.pending.retain(|_, block| block.ordinal >= resume_ordinal);
         batch.set_head(self.head.clone());
     }
 
@@ -224,19 +214,8 @@ impl BatchWriter {
         reader: Option<&Reader>,
         id: &Identifier,
     ) -> Result<Option<BlockRef>, IndexError> {
-        if let Some(Pending {
-            ordinal,
-            height,
-            view,
-            ..
-        }) = self.pending.get(id)
-        {
-            return Ok(Some(BlockRef {
-                ordinal: *ordinal,
-                id: *id,
-                height: *height,
-                view: *view,
-            }));
+        if let Some(Pending { ordinal, height, view, .. }) = self.pending.get(id) {
+            return Ok(Some(BlockRef { ordinal: *ordinal, id: *id, height: *height, view: *view }));
         }
         let Some(reader) = reader else {
             return Ok(None);
@@ -248,12 +227,7 @@ impl BatchWriter {
             return Ok(None);
         };
         let header = &block.record.header;
-        Ok(Some(BlockRef {
-            ordinal,
-            id: *id,
-            height: header.height,
-            view: header.view,
-        }))
+        Ok(Some(BlockRef { ordinal, id: *id, height: header.height, view: header.view }))
     }
 
     /// Records the first final block of an epoch, and the first that commits the epoch after it.
@@ -269,10 +243,8 @@ impl BatchWriter {
             (None, Some(reader)) => reader.epoch(counter)?,
             (None, None) => None,
         };
-        let mut epoch = known.unwrap_or(EpochRecord {
-            hop_ordinal: None,
-            first_ordinal: block.ordinal,
-        });
+        let mut epoch =
+            known.unwrap_or(EpochRecord { hop_ordinal: None, first_ordinal: block.ordinal });
         if epoch.hop_ordinal.is_none() && block.next_committed {
             epoch.hop_ordinal = Some(block.ordinal);
         }

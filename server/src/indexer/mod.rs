@@ -75,26 +75,14 @@ impl Indexer {
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 check_root(&root, first)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self {
-                    store,
-                    chain,
-                    writer,
-                    blocks,
-                    stop,
-                })
+                Ok(Self { store, chain, writer, blocks, stop })
             }
             Opened::Existing(store) => {
                 let prover = Prover::new(store.reader());
                 resume::check_same_chain(&prover.head(), &snapshot)?;
                 resume::skip(&mut blocks, &prover, &first)?;
                 let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self {
-                    store,
-                    chain,
-                    writer,
-                    blocks,
-                    stop,
-                })
+                Ok(Self { store, chain, writer, blocks, stop })
             }
         }
     }
@@ -157,11 +145,8 @@ impl Indexer {
             self.writer.add(Some(&reader), &mut batch, block)?;
         }
         // After a failure the chain is ahead of what is written, so resume where it did before.
-        let resume_ordinal = if whole {
-            self.chain.resume_ordinal()
-        } else {
-            self.writer.resume_ordinal()
-        };
+        let resume_ordinal =
+            if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
         self.writer.set_head(&mut batch, resume_ordinal);
         Ok(self.store.commit(batch)?)
     }
@@ -194,15 +179,10 @@ fn begin(
 
 /// Checks the certificates of a batch; on failure only the blocks before the failing one remain.
 fn check_certificates(accepted: &mut Vec<Accepted>) -> Result<(), IngestError> {
-    let claims: Vec<Claim> = accepted
-        .iter()
-        .filter_map(|block| block.claim.clone())
-        .collect();
+    let claims: Vec<Claim> = accepted.iter().filter_map(|block| block.claim.clone()).collect();
     let result = verify(&claims, Thoroughness::Unvouched);
     if let Err(error) = &result {
-        let failing = accepted
-            .iter()
-            .position(|block| block.block_id == error.block_id);
+        let failing = accepted.iter().position(|block| block.block_id == error.block_id);
         accepted.truncate(failing.unwrap_or_default());
     }
     result

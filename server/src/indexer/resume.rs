@@ -15,21 +15,13 @@ use crate::store::Head;
 pub(super) fn check_same_chain(head: &Head, snapshot: &Snapshot) -> Result<(), IndexError> {
     let (stored, params) = (&head.chain, snapshot.params());
     let another = |field, expected: String, found: String| {
-        Err(IndexError::AnotherChain {
-            field,
-            expected,
-            found,
-        })
+        Err(IndexError::AnotherChain { field, expected, found })
     };
     if stored.chain_id != params.chain_id {
         return another("chain", stored.chain_id.clone(), params.chain_id.clone());
     }
     if stored.spork_id != params.spork_id {
-        return another(
-            "spork",
-            stored.spork_id.to_string(),
-            params.spork_id.to_string(),
-        );
+        return another("spork", stored.spork_id.to_string(), params.spork_id.to_string());
     }
     Ok(())
 }
@@ -47,17 +39,11 @@ pub(super) fn skip(
             Some(wire) => Some(wire?),
             None => None,
         };
-        let found = wire
-            .as_ref()
-            .and_then(|wire| Identifier::try_from(&wire.id[..]).ok());
+        let found = wire.as_ref().and_then(|wire| Identifier::try_from(&wire.id[..]).ok());
         let expected = prover.block_at(ordinal)?.block_id;
         if found != Some(expected) {
             let found = found.map_or_else(|| "missing".to_owned(), |id| id.to_string());
-            return Err(IndexError::AnotherOrder {
-                ordinal,
-                expected,
-                found,
-            });
+            return Err(IndexError::AnotherOrder { ordinal, expected, found });
         }
     }
     Ok(())
@@ -86,16 +72,11 @@ fn restored(
 ) -> Result<Restored, IndexError> {
     let record = &block.record;
     let state = prover.states().load(&record.roots.protocol_state_id)?;
-    let bytes = prover
-        .reader()
-        .payload(block.ordinal)
-        .map_err(ProverError::from)?;
+    let bytes = prover.reader().payload(block.ordinal).map_err(ProverError::from)?;
     let (block_id, head) = (block.block_id, prover.head());
     let bytes = bytes.ok_or(ProverError::PrunedPayload { block_id, head })?;
-    let payload = payload::decode(&bytes).map_err(|source| ProverError::Malformed {
-        what: "payload",
-        source,
-    })?;
+    let payload = payload::decode(&bytes)
+        .map_err(|source| ProverError::Malformed { what: "payload", source })?;
     let sealed = prover.block_by_id(record.last_sealed_id)?;
     writer.note(
         block_id,
@@ -113,10 +94,7 @@ fn restored(
         ordinal: block.ordinal,
         header: record.header.clone(),
         state,
-        last_sealed: LastSealed {
-            block_id: sealed.block_id,
-            height: sealed.record.header.height,
-        },
+        last_sealed: LastSealed { block_id: sealed.block_id, height: sealed.record.header.height },
         results: payload.results,
     })
 }

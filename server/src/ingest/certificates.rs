@@ -69,10 +69,8 @@ pub fn verify(claims: &[Claim], thoroughness: Thoroughness) -> Result<(), Ingest
 
 /// Claims whose carrier no claim by the same committee certifies.
 fn unvouched(claims: &[Claim]) -> Vec<&Claim> {
-    let certified: HashSet<(Identifier, *const Committee)> = claims
-        .iter()
-        .map(|claim| (claim.qc.block_id, Arc::as_ptr(&claim.committee)))
-        .collect();
+    let certified: HashSet<(Identifier, *const Committee)> =
+        claims.iter().map(|claim| (claim.qc.block_id, Arc::as_ptr(&claim.committee))).collect();
     let vouched =
         |claim: &Claim| certified.contains(&(claim.carrier_id, Arc::as_ptr(&claim.committee)));
     claims.iter().filter(|claim| !vouched(claim)).collect()
@@ -80,10 +78,7 @@ fn unvouched(claims: &[Claim]) -> Vec<&Claim> {
 
 fn verify_selected(claims: &[&Claim]) -> Result<(), IngestError> {
     for batch in claims.chunks(QCS_MAX) {
-        let pairs: Vec<_> = batch
-            .iter()
-            .map(|claim| (&*claim.committee, &claim.qc))
-            .collect();
+        let pairs: Vec<_> = batch.iter().map(|claim| (&*claim.committee, &claim.qc)).collect();
         hotstuff::verify_qcs(&pairs)
             .map_err(|failure| qc_failure(batch[failure.index], failure.source))?;
     }
@@ -92,49 +87,25 @@ fn verify_selected(claims: &[&Claim]) -> Result<(), IngestError> {
 
 fn verify_each(claims: &[Claim]) -> Result<(), IngestError> {
     claims.iter().try_for_each(|claim| {
-        claim
-            .committee
-            .verify_qc(&claim.qc)
-            .map_err(|source| qc_failure(claim, source))?;
+        claim.committee.verify_qc(&claim.qc).map_err(|source| qc_failure(claim, source))?;
         verify_tc(claim)
     })
 }
 
 fn verify_tc(claim: &Claim) -> Result<(), IngestError> {
-    let Some(TimeoutClaim {
-        tc,
-        committee,
-        newest_qc_committee,
-    }) = &claim.tc
-    else {
+    let Some(TimeoutClaim { tc, committee, newest_qc_committee }) = &claim.tc else {
         return Ok(());
     };
-    let failure = |source| {
-        broken(
-            claim,
-            Rule::TimeoutCertificate {
-                view: tc.view,
-                source,
-            },
-        )
-    };
+    let failure = |source| broken(claim, Rule::TimeoutCertificate { view: tc.view, source });
     committee.verify_tc(tc).map_err(failure)?;
     if tc.newest_qc == claim.qc {
         return Ok(());
     }
-    newest_qc_committee
-        .verify_qc(&tc.newest_qc)
-        .map_err(failure)
+    newest_qc_committee.verify_qc(&tc.newest_qc).map_err(failure)
 }
 
 fn qc_failure(claim: &Claim, source: CertificateError) -> IngestError {
-    broken(
-        claim,
-        Rule::QuorumCertificate {
-            block_id: claim.qc.block_id,
-            source,
-        },
-    )
+    broken(claim, Rule::QuorumCertificate { block_id: claim.qc.block_id, source })
 }
 
 fn broken(claim: &Claim, rule: Rule) -> IngestError {

@@ -5,20 +5,18 @@ use std::sync::Arc;
 
 use weir_proto::convert;
 use weir_proto::flow::entities;
-use weir_protocol::codec::snapshot::{ProtocolStateEntry, Snapshot};
+use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, payload_hash};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
 use weir_protocol::merkle;
-use weir_protocol::model::{
-    Block, EpochCommit, EpochSetup, ExecutionResult, Header, Identifier, Payload, PayloadRoots,
-    QuorumCertificate,
-};
+use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, Payload, PayloadRoots};
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
-use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState, evolve};
+use weir_protocol::protocol_state::{ProtocolState, evolve};
 
 use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
+use super::root::{last_sealed, state_of, verify_root_qc};
 use super::{IngestError, Rule, headers};
 
 /// Recent blocks of all forks.
@@ -95,21 +93,10 @@ impl Chain {
         verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
         let last_sealed = last_sealed(snapshot).map_err(fail)?;
         let segment = snapshot.sealing_segment();
-        let included = segment
-            .blocks
-            .iter()
-            .flat_map(|block| &block.payload.results);
+        let included = segment.blocks.iter().flat_map(|block| &block.payload.results);
         let results = segment.execution_results.iter().chain(included);
-        let results = results
-            .map(|result| (result.id(), Arc::new(result.clone())))
-            .collect();
-        let node = Node {
-            position,
-            ordinal: 0,
-            state: state.clone(),
-            last_sealed,
-            committee,
-        };
+        let results = results.map(|result| (result.id(), Arc::new(result.clone()))).collect();
+        let node = Node { position, ordinal: 0, state: state.clone(), last_sealed, committee };
         let chain = Self {
             chain_id: block.header.chain_id.clone(),
             nodes: HashMap::from([(position.block_id, node)]),
@@ -123,10 +110,7 @@ impl Chain {
             block: block.clone(),
             state,
             last_sealed,
-            progress: Progress {
-                finalized: vec![position],
-                ..Progress::default()
-            },
+            progress: Progress { finalized: vec![position], ..Progress::default() },
             claim: None,
         };
         Ok((chain, root))
@@ -145,9 +129,7 @@ impl Chain {
             results: HashMap::new(),
             committees: Committees::default(),
         };
-        chain
-            .keep_restored(root)
-            .map_err(|rule| failure(&position, rule))?;
+        chain.keep_restored(root).map_err(|rule| failure(&position, rule))?;
         Ok(chain)
     }
 
@@ -158,34 +140,16 @@ impl Chain {
     pub fn restore_block(&mut self, block: Restored) -> Result<(), IngestError> {
         let position = position_of(&block.header);
         let fail = |rule| failure(&position, rule);
-        self.forks
-            .add(position)
-            .map_err(|source| fail(Rule::Forks(source)))?;
+        self.forks.add(position).map_err(|source| fail(Rule::Forks(source)))?;
         self.keep_restored(block).map_err(fail)
     }
 
     fn keep_restored(&mut self, block: Restored) -> Result<(), Rule> {
         let position = position_of(&block.header);
         let committee = self.committees.current(&block.state)?;
-        let Restored {
-            ordinal,
-            state,
-            last_sealed,
-            results,
-            ..
-        } = block;
-        self.results.extend(
-            results
-                .into_iter()
-                .map(|result| (result.id(), Arc::new(result))),
-        );
-        let node = Node {
-            position,
-            ordinal,
-            state,
-            last_sealed,
-            committee,
-        };
+        let Restored { ordinal, state, last_sealed, results, .. } = block;
+        self.results.extend(results.into_iter().map(|result| (result.id(), Arc::new(result))));
+        let node = Node { position, ordinal, state, last_sealed, committee };
         self.nodes.insert(position.block_id, node);
         Ok(())
     }
@@ -200,19 +164,11 @@ impl Chain {
             None => (wire.id.clone(), wire.height, 0),
         };
         let claimed = Identifier::try_from(&claimed[..]).unwrap_or_default();
-        let fail = |rule| IngestError {
-            block_id: claimed,
-            height,
-            view,
-            rule: Box::new(rule),
-        };
+        let fail = |rule| IngestError { block_id: claimed, height, view, rule: Box::new(rule) };
         let block = convert::block_from_wire(wire).map_err(|source| fail(source.into()))?;
         let block_id = block.header.id();
         if block_id != claimed {
-            return Err(fail(Rule::BlockId {
-                expected: block_id,
-                found: claimed,
-            }));
+            return Err(fail(Rule::BlockId { expected: block_id, found: claimed }));
         }
         self.accept(block_id, block, ordinal).map_err(fail)
     }
@@ -232,20 +188,13 @@ impl Chain {
             return Err(Rule::ChainId { expected, found });
         }
         let parent = self.nodes.get(&header.parent_id);
-        let parent = parent
-            .ok_or(Rule::UnknownParent {
-                found: header.parent_id,
-            })?
-            .clone();
+        let parent = parent.ok_or(Rule::UnknownParent { found: header.parent_id })?.clone();
         headers::check_link(header, &parent.position)?;
         headers::check_last_view_tc(&block)?;
         let roots = payload_roots(&block.payload);
         let found = payload_hash(&roots);
         if found != header.payload_hash {
-            return Err(Rule::PayloadHash {
-                expected: header.payload_hash,
-                found,
-            });
+            return Err(Rule::PayloadHash { expected: header.payload_hash, found });
         }
         let (state, last_sealed) = self.step(&parent, &block)?;
         let claim = self.claim(block_id, &block, &parent)?;
@@ -253,51 +202,26 @@ impl Chain {
         let position = position_of(header);
         let progress = self.forks.add(position)?;
         let results = block.payload.results.iter();
-        self.results
-            .extend(results.map(|result| (result.id(), Arc::new(result.clone()))));
-        let node = Node {
-            position,
-            ordinal,
-            state: state.clone(),
-            last_sealed,
-            committee,
-        };
+        self.results.extend(results.map(|result| (result.id(), Arc::new(result.clone()))));
+        let node = Node { position, ordinal, state: state.clone(), last_sealed, committee };
         self.nodes.insert(block_id, node);
-        Ok(Accepted {
-            block_id,
-            block,
-            roots,
-            state,
-            last_sealed,
-            progress,
-            claim: Some(claim),
-        })
+        Ok(Accepted { block_id, block, roots, state, last_sealed, progress, claim: Some(claim) })
     }
 
     /// Computes the block's state and compares it with the one its payload commits to.
     fn step(&self, parent: &Node, block: &Block) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
         let position = |id: &Identifier| {
-            let ForkBlock {
-                height, parent_id, ..
-            } = self.nodes.get(id)?.position;
+            let ForkBlock { height, parent_id, .. } = self.nodes.get(id)?.position;
             Some(BlockPosition { height, parent_id })
         };
         let seals = &block.payload.seals;
         let own: HashMap<Identifier, &ExecutionResult> = if seals.is_empty() {
             HashMap::new()
         } else {
-            block
-                .payload
-                .results
-                .iter()
-                .map(|result| (result.id(), result))
-                .collect()
+            block.payload.results.iter().map(|result| (result.id(), result)).collect()
         };
         let result = |id: &Identifier| {
-            self.results
-                .get(id)
-                .map(|result| &**result)
-                .or_else(|| own.get(id).copied())
+            self.results.get(id).map(|result| &**result).or_else(|| own.get(id).copied())
         };
         let sealed = order_seals(parent.last_sealed, seals, position, result)?;
         let state = evolve(&parent.state, block.header.view, &sealed.service_events())?;
@@ -311,10 +235,7 @@ impl Chain {
     /// The certificates the block carries, checked as far as that is cheap.
     fn claim(&mut self, block_id: Identifier, block: &Block, parent: &Node) -> Result<Claim, Rule> {
         let qc = block.header.parent_qc();
-        let failure = |source| Rule::QuorumCertificate {
-            block_id: qc.block_id,
-            source,
-        };
+        let failure = |source| Rule::QuorumCertificate { block_id: qc.block_id, source };
         parent.committee.check_qc(&qc).map_err(failure)?;
         let tc = match &block.last_view_tc {
             Some(tc) => Some(TimeoutClaim {
@@ -344,10 +265,7 @@ impl Chain {
     #[must_use]
     pub fn latest_sealed(&self) -> LastSealed {
         let finalized = self.forks.latest_finalized().block_id;
-        self.nodes
-            .get(&finalized)
-            .expect("the latest final block is kept")
-            .last_sealed
+        self.nodes.get(&finalized).expect("the latest final block is kept").last_sealed
     }
 
     /// How final a block is, if it is still kept.
@@ -372,8 +290,7 @@ impl Chain {
     pub fn prune(&mut self) {
         let height_min = self.latest_sealed().height;
         self.forks.prune(height_min);
-        self.nodes
-            .retain(|_, node| node.position.height >= height_min);
+        self.nodes.retain(|_, node| node.position.height >= height_min);
         self.prune_results();
     }
 
@@ -382,104 +299,19 @@ impl Chain {
         let sealed_height = self.latest_sealed().height;
         let nodes = &self.nodes;
         self.results.retain(|_, result| {
-            nodes
-                .get(&result.block_id)
-                .is_some_and(|node| node.position.height > sealed_height)
+            nodes.get(&result.block_id).is_some_and(|node| node.position.height > sealed_height)
         });
     }
 
     /// Lowest ordinal among the blocks kept: where to resume from.
     #[must_use]
     pub fn resume_ordinal(&self) -> u64 {
-        self.nodes
-            .values()
-            .map(|node| node.ordinal)
-            .min()
-            .unwrap_or_default()
+        self.nodes.values().map(|node| node.ordinal).min().unwrap_or_default()
     }
-}
-
-fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule> {
-    let events = |setup: &EpochSetup, commit: Option<&EpochCommit>| EpochEvents {
-        setup: Arc::new(setup.clone()),
-        commit: commit.cloned().map(Arc::new),
-    };
-    let optional = |setup: &Option<EpochSetup>, commit: &Option<EpochCommit>| {
-        setup.as_ref().map(|setup| events(setup, commit.as_ref()))
-    };
-    Ok(ProtocolState::new(UntrustedProtocolState {
-        kv: entry.kv_store.clone(),
-        epoch_state: entry.epoch_entry.clone(),
-        previous: optional(&entry.previous_epoch_setup, &entry.previous_epoch_commit),
-        current: events(
-            &entry.current_epoch_setup,
-            Some(&entry.current_epoch_commit),
-        ),
-        next: optional(&entry.next_epoch_setup, &entry.next_epoch_commit),
-    })?)
-}
-
-/// The highest block sealed as of the snapshot's head.
-fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
-    let segment = snapshot.sealing_segment();
-    let head_id = snapshot.head().header.id();
-    let blocks = || segment.extra_blocks.iter().chain(&segment.blocks);
-    let seals = blocks()
-        .flat_map(|block| &block.payload.seals)
-        .chain(&segment.first_seal);
-    let latest = segment.latest_seals.get(&head_id);
-    let seal = latest.and_then(|id| seals.into_iter().find(|seal| seal.id() == *id));
-    let block_id = seal.ok_or(Rule::RootSeal)?.block_id;
-    let block = blocks().find(|block| block.header.id() == block_id);
-    let height = block.ok_or(Rule::RootSeal)?.header.height;
-    Ok(LastSealed { block_id, height })
-}
-
-/// The first block of a source is the head of the root snapshot, payload included.
-///
-/// # Errors
-/// When it is another block.
-pub fn check_root(root: &Accepted, first: entities::Block) -> Result<(), IngestError> {
-    let position = position_of(&root.block.header);
-    let fail = |rule| failure(&position, rule);
-    let block = convert::block_from_wire(first).map_err(|source| fail(source.into()))?;
-    let found = block.header.id();
-    if found != root.block_id {
-        return Err(fail(Rule::Root {
-            expected: root.block_id,
-            found,
-        }));
-    }
-    let (expected, found) = (
-        block.header.payload_hash,
-        payload_hash(&payload_roots(&block.payload)),
-    );
-    if expected != found {
-        return Err(fail(Rule::PayloadHash { expected, found }));
-    }
-    Ok(())
-}
-
-fn verify_root_qc(
-    committee: &Committee,
-    root: &ForkBlock,
-    qc: &QuorumCertificate,
-) -> Result<(), Rule> {
-    if qc.block_id != root.block_id {
-        return Err(Rule::Root {
-            expected: root.block_id,
-            found: qc.block_id,
-        });
-    }
-    let failure = |source| Rule::QuorumCertificate {
-        block_id: qc.block_id,
-        source,
-    };
-    committee.verify_qc(qc).map_err(failure)
 }
 
 /// The roots of a payload.
-fn payload_roots(payload: &Payload) -> PayloadRoots {
+pub(super) fn payload_roots(payload: &Payload) -> PayloadRoots {
     PayloadRoots {
         guarantees_root: root(&payload.guarantees),
         seals_root: root(&payload.seals),
@@ -494,7 +326,7 @@ fn root<T: Entity>(entities: &[T]) -> Identifier {
     merkle::root(&ids)
 }
 
-fn position_of(header: &Header) -> ForkBlock {
+pub(super) fn position_of(header: &Header) -> ForkBlock {
     ForkBlock {
         block_id: header.id(),
         parent_id: header.parent_id,
@@ -503,19 +335,9 @@ fn position_of(header: &Header) -> ForkBlock {
     }
 }
 
-fn failure(position: &ForkBlock, rule: Rule) -> IngestError {
-    let ForkBlock {
-        block_id,
-        height,
-        view,
-        ..
-    } = *position;
-    IngestError {
-        block_id,
-        height,
-        view,
-        rule: Box::new(rule),
-    }
+pub(super) fn failure(position: &ForkBlock, rule: Rule) -> IngestError {
+    let ForkBlock { block_id, height, view, .. } = *position;
+    IngestError { block_id, height, view, rule: Box::new(rule) }
 }
 
 /// Most blocks kept: two days without a seal at two blocks a second.

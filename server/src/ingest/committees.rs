@@ -51,10 +51,7 @@ impl Committees {
         if let Some(committee) = self.0.get(&key) {
             return Ok(committee.clone());
         }
-        let commit = events
-            .commit
-            .as_ref()
-            .expect("a committee's epoch is committed");
+        let commit = events.commit.as_ref().expect("a committee's epoch is committed");
         let counter = events.setup.counter;
         let committee = Committee::new(&events.setup, commit)
             .map_err(|source| Rule::Committee { counter, source })?;

@@ -10,27 +10,15 @@ pub(super) fn check_link(header: &Header, parent: &ForkBlock) -> Result<(), Rule
     let height = parent.height.saturating_add(1);
     if header.height != height {
         let (expected, found) = (height.to_string(), header.height);
-        return Err(Rule::Link {
-            field: "height",
-            expected,
-            found,
-        });
+        return Err(Rule::Link { field: "height", expected, found });
     }
     if header.parent_view != parent.view {
         let (expected, found) = (parent.view.to_string(), header.parent_view);
-        return Err(Rule::Link {
-            field: "parent view",
-            expected,
-            found,
-        });
+        return Err(Rule::Link { field: "parent view", expected, found });
     }
     if header.view <= parent.view {
         let (expected, found) = (format!("more than {}", parent.view), header.view);
-        return Err(Rule::Link {
-            field: "view",
-            expected,
-            found,
-        });
+        return Err(Rule::Link { field: "view", expected, found });
     }
     Ok(())
 }
@@ -48,17 +36,11 @@ pub(super) fn check_last_view_tc(block: &Block) -> Result<(), Rule> {
         (Some(tc), false) => tc,
     };
     if tc.view.checked_add(1) != Some(header.view) {
-        return broken(format!(
-            "expected view {}, found {}",
-            header.view - 1,
-            tc.view
-        ));
+        return broken(format!("expected view {}, found {}", header.view - 1, tc.view));
     }
     if tc.newest_qc.view > header.parent_view {
         let (expected, found) = (header.parent_view, tc.newest_qc.view);
-        return broken(format!(
-            "newest qc: expected view {expected} or less, found {found}"
-        ));
+        return broken(format!("newest qc: expected view {expected} or less, found {found}"));
     }
     Ok(())
 }

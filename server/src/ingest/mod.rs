@@ -8,6 +8,8 @@ mod chain;
 mod committees;
 mod error;
 mod headers;
+mod root;
 
-pub use chain::{Accepted, Chain, FORK_BLOCKS_MAX, Restored, check_root};
+pub use chain::{Accepted, Chain, FORK_BLOCKS_MAX, Restored};
 pub use error::{IngestError, Rule};
+pub use root::check_root;

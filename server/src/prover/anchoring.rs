@@ -65,10 +65,7 @@ impl Prover {
         block: &StoredBlock,
         checkpoint: &StoredBlock,
     ) -> Result<Vec<Header>, ProverError> {
-        let (from, to) = (
-            block.record.header.height + 1,
-            checkpoint.record.header.height,
-        );
+        let (from, to) = (block.record.header.height + 1, checkpoint.record.header.height);
         let found = (to + 1).saturating_sub(from);
         let max = HEADERS_MAX as u64;
         if found > max {
@@ -126,10 +123,7 @@ impl Prover {
 
     /// The certified child of the very next view, among the newest blocks.
     fn finalizing_child(&self, block: &StoredBlock) -> Result<Option<StoredBlock>, ProverError> {
-        let end = self
-            .head()
-            .blocks
-            .min(block.ordinal.saturating_add(PENDING_MAX));
+        let end = self.head().blocks.min(block.ordinal.saturating_add(PENDING_MAX));
         for ordinal in block.ordinal + 1..end {
             let candidate = self.block_at(ordinal)?;
             let header = &candidate.record.header;

@@ -118,10 +118,7 @@ pub enum ProverError {
 
 impl ProverError {
     pub(super) fn unknown_epoch(counter: u64, head: &Arc<Head>) -> Self {
-        Self::UnknownEpoch {
-            counter,
-            head: head.clone(),
-        }
+        Self::UnknownEpoch { counter, head: head.clone() }
     }
 
     /// What exists instead, where the request asked for something that does not.

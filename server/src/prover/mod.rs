@@ -71,19 +71,13 @@ impl Prover {
     /// A prover over the blocks that `reader` shows.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Self {
-            states: States::new(reader.clone()),
-            reader,
-        }
+        Self { states: States::new(reader.clone()), reader }
     }
 
     /// The same prover over what has been announced by now.
     #[must_use]
     pub fn latest(&self) -> Self {
-        Self {
-            states: self.states.clone(),
-            reader: self.reader.latest(),
-        }
+        Self { states: self.states.clone(), reader: self.reader.latest() }
     }
 
     /// Protocol states by ID.
@@ -114,28 +108,12 @@ impl Prover {
         let mut preimages = Preimages::default();
         let held = HashSet::new();
         self.add_state(&state, &held, &mut preimages)?;
-        self.add_epoch(
-            &state,
-            EpochName::Current,
-            WithCommit::Yes,
-            &held,
-            &mut preimages,
-        )?;
+        self.add_epoch(&state, EpochName::Current, WithCommit::Yes, &held, &mut preimages)?;
         if state.next_commit().is_some() {
-            self.add_epoch(
-                &state,
-                EpochName::Next,
-                WithCommit::Yes,
-                &held,
-                &mut preimages,
-            )?;
+            self.add_epoch(&state, EpochName::Next, WithCommit::Yes, &held, &mut preimages)?;
         }
         let checkpoint = Some(self.known_block(&block));
-        Ok(Evidence {
-            checkpoint,
-            preimages,
-            ..Evidence::default()
-        })
+        Ok(Evidence { checkpoint, preimages, ..Evidence::default() })
     }
 
     /// Evidence for the hop from an epoch to the next.
@@ -148,27 +126,19 @@ impl Prover {
             .reader
             .epoch(counter)?
             .ok_or_else(|| ProverError::unknown_epoch(counter, &head))?;
-        let ordinal = epoch.hop_ordinal.ok_or_else(|| ProverError::NotCommitted {
-            counter,
-            head: head.clone(),
-        })?;
+        let ordinal = epoch
+            .hop_ordinal
+            .ok_or_else(|| ProverError::NotCommitted { counter, head: head.clone() })?;
         let block = self.block_at(ordinal)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let mut preimages = Preimages::default();
         self.add_state(&state, &held.preimage_ids, &mut preimages)?;
-        let names = [
-            (EpochName::Current, WithCommit::No),
-            (EpochName::Next, WithCommit::Yes),
-        ];
+        let names = [(EpochName::Current, WithCommit::No), (EpochName::Next, WithCommit::Yes)];
         for (name, commit) in names {
             self.add_epoch(&state, name, commit, &held.preimage_ids, &mut preimages)?;
         }
         let hops = vec![self.anchored(&block, None)?];
-        Ok(Evidence {
-            hops,
-            preimages,
-            ..Evidence::default()
-        })
+        Ok(Evidence { hops, preimages, ..Evidence::default() })
     }
 
     /// Evidence for the answer to a question.
@@ -194,37 +164,17 @@ impl Prover {
             Depth::KnownBlock => self.known_block(&block),
             Depth::Finality | Depth::Seal => self.anchored(&block, anchor)?,
         };
-        let seal = if seal_wanted {
-            self.seal_proof(&block, anchor)?
-        } else {
-            None
-        };
+        let seal = if seal_wanted { self.seal_proof(&block, anchor)? } else { None };
         if seal.is_none() && matches!(question.topic, Topic::Seal | Topic::ExecutionResult) {
-            return Err(ProverError::NotSealed {
-                block_id: block.block_id,
-                head: self.head(),
-            });
+            return Err(ProverError::NotSealed { block_id: block.block_id, head: self.head() });
         }
         let last_sealed = match (&question.topic, depth) {
             (Topic::Snapshot, Depth::Seal) => self.last_sealed_proof(&block)?,
             _ => None,
         };
-        let answer = AnswerProof {
-            question: question.clone(),
-            block: proof,
-            seal,
-            last_sealed,
-        };
-        let evidence = Evidence {
-            answer: Some(answer),
-            preimages,
-            ..Evidence::default()
-        };
-        Ok(Proved {
-            evidence,
-            block,
-            state,
-        })
+        let answer = AnswerProof { question: question.clone(), block: proof, seal, last_sealed };
+        let evidence = Evidence { answer: Some(answer), preimages, ..Evidence::default() };
+        Ok(Proved { evidence, block, state })
     }
 
     fn select(&self, selector: Selector) -> Result<StoredBlock, ProverError> {
@@ -242,10 +192,7 @@ impl Prover {
     }
 
     pub(crate) fn block_by_id(&self, block_id: Identifier) -> Result<StoredBlock, ProverError> {
-        let unknown = || ProverError::UnknownBlock {
-            block_id,
-            head: self.head(),
-        };
+        let unknown = || ProverError::UnknownBlock { block_id, head: self.head() };
         let ordinal = self.reader.ordinal_of(&block_id)?.ok_or_else(unknown)?;
         self.block_at(ordinal)
     }
@@ -255,15 +202,8 @@ impl Prover {
     /// # Errors
     /// When the store has no such record.
     pub fn block_at(&self, ordinal: u64) -> Result<StoredBlock, ProverError> {
-        let stored = self
-            .reader
-            .block(ordinal)?
-            .ok_or(ProverError::MissingRecord { ordinal })?;
-        Ok(StoredBlock {
-            ordinal,
-            block_id: stored.id(),
-            record: stored.record.clone(),
-        })
+        let stored = self.reader.block(ordinal)?.ok_or(ProverError::MissingRecord { ordinal })?;
+        Ok(StoredBlock { ordinal, block_id: stored.id(), record: stored.record.clone() })
     }
 
     fn add_topic(
@@ -291,11 +231,7 @@ impl Prover {
             Topic::Epoch(name) => {
                 if state.events(*name).is_none() {
                     let block_id = block.block_id;
-                    return Err(ProverError::NoEpoch {
-                        name: *name,
-                        block_id,
-                        head: self.head(),
-                    });
+                    return Err(ProverError::NoEpoch { name: *name, block_id, head: self.head() });
                 }
                 self.add_epoch(state, EpochName::Current, WithCommit::No, held, preimages)?;
                 self.add_epoch(state, *name, WithCommit::Yes, held, preimages)
@@ -346,10 +282,8 @@ impl Prover {
         preimages: &mut Preimages,
     ) -> Result<(), ProverError> {
         if !held.contains(id) && !preimages.contains(id) {
-            let bytes = self
-                .reader
-                .preimage(id)?
-                .ok_or(ProverError::MissingPreimage { id: *id })?;
+            let bytes =
+                self.reader.preimage(id)?.ok_or(ProverError::MissingPreimage { id: *id })?;
             preimages.insert(bytes.to_vec());
         }
         Ok(())
@@ -359,9 +293,7 @@ impl Prover {
 /// Whether the node is in the block's identity table.
 #[must_use]
 pub fn has_identity(state: &ProtocolState, node_id: &Identifier) -> bool {
-    identity_table(state)
-        .iter()
-        .any(|identity| identity.skeleton.node_id == *node_id)
+    identity_table(state).iter().any(|identity| identity.skeleton.node_id == *node_id)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

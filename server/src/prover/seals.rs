@@ -22,10 +22,7 @@ impl Prover {
             return Ok(None);
         };
         let ids: Vec<_> = payload.seals.iter().map(|seal| seal.id()).collect();
-        let position = payload
-            .seals
-            .iter()
-            .position(|seal| seal.block_id == block.block_id);
+        let position = payload.seals.iter().position(|seal| seal.block_id == block.block_id);
         let found = position.and_then(|index| {
             let proof = merkle::Tree::new(&ids).prove(&ids[index])?;
             Some((index, proof))
@@ -67,11 +64,7 @@ impl Prover {
                 None => return Ok(None),
             }
         }
-        Ok(Some(LastSealedProof {
-            ancestors,
-            seals: payload.seals,
-            sealed_headers,
-        }))
+        Ok(Some(LastSealedProof { ancestors, seals: payload.seals, sealed_headers }))
     }
 
     /// Adds the execution result that the block's seal names.
@@ -80,16 +73,10 @@ impl Prover {
         block: &StoredBlock,
         preimages: &mut Preimages,
     ) -> Result<(), ProverError> {
-        let not_sealed = || ProverError::NotSealed {
-            block_id: block.block_id,
-            head: self.head(),
-        };
+        let not_sealed = || ProverError::NotSealed { block_id: block.block_id, head: self.head() };
         let sealing = self.sealing_block(block)?.ok_or_else(not_sealed)?;
         let payload = self.payload_or_pruned(&sealing)?;
-        let seal = payload
-            .seals
-            .iter()
-            .find(|seal| seal.block_id == block.block_id);
+        let seal = payload.seals.iter().find(|seal| seal.block_id == block.block_id);
         let result_id = seal.ok_or_else(not_sealed)?.result_id;
         // The result was included after the block and before its seal, on the same fork.
         let mut including = sealing;
@@ -118,21 +105,13 @@ impl Prover {
     }
 
     fn payload(&self, block: &StoredBlock) -> Result<Option<StoredPayload>, ProverError> {
-        let malformed = |source| ProverError::Malformed {
-            what: "payload",
-            source,
-        };
+        let malformed = |source| ProverError::Malformed { what: "payload", source };
         let bytes = self.reader.payload(block.ordinal)?;
-        bytes
-            .map(|bytes| payload::decode(&bytes).map_err(malformed))
-            .transpose()
+        bytes.map(|bytes| payload::decode(&bytes).map_err(malformed)).transpose()
     }
 
     fn payload_or_pruned(&self, block: &StoredBlock) -> Result<StoredPayload, ProverError> {
-        let pruned = || ProverError::PrunedPayload {
-            block_id: block.block_id,
-            head: self.head(),
-        };
+        let pruned = || ProverError::PrunedPayload { block_id: block.block_id, head: self.head() };
         self.payload(block)?.ok_or_else(pruned)
     }
 }

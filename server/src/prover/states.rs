@@ -23,10 +23,7 @@ impl States {
     /// Loads from `reader`.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Self {
-            reader,
-            cache: Arc::new(Cache::new(STATES_MAX)),
-        }
+        Self { reader, cache: Arc::new(Cache::new(STATES_MAX)) }
     }
 
     /// The state with this ID.
@@ -59,10 +56,7 @@ impl States {
         } else {
             Some(self.decode(&container.commit_id, "epoch commit", EpochCommit::decode)?)
         };
-        Ok(EpochEvents {
-            setup: Arc::new(setup),
-            commit: commit.map(Arc::new),
-        })
+        Ok(EpochEvents { setup: Arc::new(setup), commit: commit.map(Arc::new) })
     }
 
     fn decode<T>(
@@ -71,10 +65,7 @@ impl States {
         what: &'static str,
         decode: impl FnOnce(&mut Decoder<'_>) -> Result<T, RlpError>,
     ) -> Result<T, ProverError> {
-        let bytes = self
-            .reader
-            .preimage(id)?
-            .ok_or(ProverError::MissingPreimage { id: *id })?;
+        let bytes = self.reader.preimage(id)?.ok_or(ProverError::MissingPreimage { id: *id })?;
         decode(&mut Decoder::new(&bytes)).map_err(|source| ProverError::Malformed { what, source })
     }
 }

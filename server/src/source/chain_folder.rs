@@ -57,14 +57,8 @@ impl ChainFolder {
         let path = self.find(SNAPSHOT_FILE)?;
         let (reader, _) = open(&path)?;
         let mut json = Vec::new();
-        let read = |source| SourceError::Read {
-            path: path.clone(),
-            source,
-        };
-        reader
-            .take(SNAPSHOT_BYTES_MAX + 1)
-            .read_to_end(&mut json)
-            .map_err(read)?;
+        let read = |source| SourceError::Read { path: path.clone(), source };
+        reader.take(SNAPSHOT_BYTES_MAX + 1).read_to_end(&mut json).map_err(read)?;
         if json.len() as u64 > SNAPSHOT_BYTES_MAX {
             return Err(SourceError::SnapshotTooLarge { path });
         }
@@ -86,18 +80,10 @@ impl ChainFolder {
     /// When the file cannot be opened.
     pub fn blocks(&self) -> Result<Blocks, SourceError> {
         let path = self.find(BLOCKS_FILE)?;
-        let read = |source| SourceError::Read {
-            path: path.clone(),
-            source,
-        };
+        let read = |source| SourceError::Read { path: path.clone(), source };
         let bytes_total = path.metadata().map_err(read)?.len();
         let (reader, bytes_read) = open(&path)?;
-        Ok(Blocks {
-            frames: Frames::new(reader),
-            path,
-            bytes_read,
-            bytes_total,
-        })
+        Ok(Blocks { frames: Frames::new(reader), path, bytes_read, bytes_total })
     }
 
     fn find(&self, name: &'static str) -> Result<PathBuf, SourceError> {
@@ -106,10 +92,7 @@ impl ChainFolder {
         [plain, gzipped]
             .into_iter()
             .find(|path| path.is_file())
-            .ok_or_else(|| SourceError::MissingFile {
-                dir: self.dir.clone(),
-                name,
-            })
+            .ok_or_else(|| SourceError::MissingFile { dir: self.dir.clone(), name })
     }
 }
 
@@ -123,9 +106,7 @@ impl Blocks {
 
 impl fmt::Debug for Blocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blocks")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Blocks").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -134,33 +115,19 @@ impl Iterator for Blocks {
 
     fn next(&mut self) -> Option<Self::Item> {
         let block = self.frames.next()?;
-        Some(block.map_err(|source| SourceError::Blocks {
-            path: self.path.clone(),
-            source,
-        }))
+        Some(block.map_err(|source| SourceError::Blocks { path: self.path.clone(), source }))
     }
 }
 
 /// A file's bytes, decompressed if gzipped, with a count of those read from disk.
 fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Arc<AtomicU64>), SourceError> {
-    let file = File::open(path).map_err(|source| SourceError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file =
+        File::open(path).map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
     let count = Arc::new(AtomicU64::new(0));
-    let counted = BufReader::with_capacity(
-        READ_BYTES,
-        Counted {
-            file,
-            count: count.clone(),
-        },
-    );
+    let counted = BufReader::with_capacity(READ_BYTES, Counted { file, count: count.clone() });
     let gzipped = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn Read + Send> = if gzipped {
-        Box::new(BufReader::with_capacity(
-            READ_BYTES,
-            MultiGzDecoder::new(counted),
-        ))
+        Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(counted)))
     } else {
         Box::new(counted)
     };

@@ -62,11 +62,7 @@ impl WriteBatch {
         check_len("payload", payload.len(), PAYLOAD_BYTES_MAX)?;
         let header = record.header.to_rlp();
         let id = entity_id(&header);
-        self.blocks.push(EncodedBlock {
-            id,
-            record: record.to_rlp(&header),
-            payload,
-        });
+        self.blocks.push(EncodedBlock { id, record: record.to_rlp(&header), payload });
         Ok(id)
     }
 
@@ -113,9 +109,5 @@ impl WriteBatch {
 }
 
 fn check_len(what: &'static str, found: usize, limit: usize) -> Result<(), CommitError> {
-    if found > limit {
-        Err(CommitError::TooLong { what, limit, found })
-    } else {
-        Ok(())
-    }
+    if found > limit { Err(CommitError::TooLong { what, limit, found }) } else { Ok(()) }
 }

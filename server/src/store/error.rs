@@ -114,10 +114,7 @@ pub enum ReadError {
 
 impl ReadError {
     pub(super) fn damaged(key: Key, reason: impl Into<String>) -> Self {
-        Self::Damaged {
-            entry: key.to_string(),
-            reason: reason.into(),
-        }
+        Self::Damaged { entry: key.to_string(), reason: reason.into() }
     }
 
     pub(super) fn missing(key: Key) -> Self {
@@ -125,10 +122,7 @@ impl ReadError {
     }
 
     pub(super) fn database(key: Key, source: Source) -> Self {
-        Self::Database {
-            entry: key.to_string(),
-            source,
-        }
+        Self::Database { entry: key.to_string(), source }
     }
 }
 

@@ -109,10 +109,7 @@ fn check_block(reader: &Reader, ordinal: u64, report: &mut FsckReport) {
         return;
     };
     report.blocks += 1;
-    if report
-        .take(&entry, reader.ordinal_of(&block.id()))
-        .is_some_and(|o| o != Some(ordinal))
-    {
+    if report.take(&entry, reader.ordinal_of(&block.id())).is_some_and(|o| o != Some(ordinal)) {
         report.add(&entry, "the index of block ids does not lead to it");
     }
     if payload_hash(&block.record.roots) != block.record.header.payload_hash {
@@ -141,17 +138,11 @@ fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut
     };
     let (height, view) = (found.record.header.height, found.record.header.view);
     if header.height.checked_sub(1) != Some(height) || header.parent_view != view {
-        report.add(
-            &entry,
-            "its height or parent view does not follow its parent's",
-        );
+        report.add(&entry, "its height or parent view does not follow its parent's");
     }
     let first = report.take(&entry, reader.first_child(parent));
     if first.is_some_and(|first| first.is_none_or(|first| first > ordinal)) {
-        report.add(
-            &entry,
-            "its parent's first child comes after it or is missing",
-        );
+        report.add(&entry, "its parent's first child comes after it or is missing");
     }
 }
 
@@ -194,9 +185,7 @@ fn check_heights(reader: &Reader, report: &mut FsckReport) {
         if header.height != height || !links {
             report.add(&entry, "its finalized block does not follow the one below");
         }
-        let sealing = report
-            .take(&entry, reader.sealing_ordinal(height))
-            .flatten();
+        let sealing = report.take(&entry, reader.sealing_ordinal(height)).flatten();
         if sealing.is_some_and(|sealing| !seals_above(reader, sealing, height)) {
             report.add(&entry, "its sealing block is not a finalized one above it");
         }
@@ -230,10 +219,7 @@ fn check_head(reader: &Reader, head: &Head, report: &mut FsckReport) {
     check("head's finalized block", &head.finalized);
     check("head's sealed block", &head.sealed);
     if head.sealed.height > head.finalized.height || head.resume_ordinal > head.blocks {
-        report.add(
-            "head",
-            "its sealed block or its resume ordinal is ahead of its blocks",
-        );
+        report.add("head", "its sealed block or its resume ordinal is ahead of its blocks");
     }
 }
 

@@ -65,8 +65,7 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn prune_payloads(&mut self, keep_blocks: u64) -> Result<u64, CommitError> {
-        self.writer
-            .prune_payloads(&self.shared.database, keep_blocks)
+        self.writer.prune_payloads(&self.shared.database, keep_blocks)
     }
 
     /// A view of the store as of the newest head.
@@ -84,14 +83,7 @@ impl Store {
     fn new(database: Database, writer: Writer, head: Arc<Head>, options: &StoreOptions) -> Self {
         let caches = Caches::new(options.decoded_cache_bytes);
         let (head, _) = watch::channel(head);
-        Self {
-            shared: Arc::new(Shared {
-                database,
-                caches,
-                head,
-            }),
-            writer,
-        }
+        Self { shared: Arc::new(Shared { database, caches, head }), writer }
     }
 }
 

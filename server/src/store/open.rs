@@ -24,10 +24,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self {
-            cache_bytes: 64 * MEBIBYTE,
-            decoded_cache_bytes: 32 * MEBIBYTE,
-        }
+        Self { cache_bytes: 64 * MEBIBYTE, decoded_cache_bytes: 32 * MEBIBYTE }
     }
 }
 
@@ -56,11 +53,8 @@ impl NewStore {
     pub fn initialize(self, batch: WriteBatch) -> Result<Store, CommitError> {
         let mut writer = Writer::new();
         let head = writer.commit(&self.database, batch)?;
-        write_folder_version(&self.folder, FORMAT_VERSION).map_err(|error| {
-            CommitError::Database {
-                source: error.into(),
-            }
-        })?;
+        write_folder_version(&self.folder, FORMAT_VERSION)
+            .map_err(|error| CommitError::Database { source: error.into() })?;
         Ok(Store::new(self.database, writer, head, &self.options))
     }
 }
@@ -72,34 +66,21 @@ impl Store {
     /// When another process has the folder open, when it holds something else or another format
     /// (a newer one is left untouched), or when the store is damaged.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Opened, OpenError> {
-        let fence = if folder.is_dir() {
-            folder_version(folder)?
-        } else {
-            None
-        };
+        let fence = if folder.is_dir() { folder_version(folder)? } else { None };
         fence.map_or(Ok(()), |found| check_version(folder, found))?;
         let database = Database::open(folder, options.cache_bytes)?;
         settle_version(&database, folder, fence)?;
         let recovery = database.recovery();
-        let damaged = |source| OpenError::Damaged {
-            path: folder.to_path_buf(),
-            source,
-        };
+        let damaged = |source| OpenError::Damaged { path: folder.to_path_buf(), source };
         let head = match (read_head(&database).map_err(damaged)?, fence, recovery) {
             (Some(head), _, _) => head,
             (None, None, Recovery::None) => {
                 let folder = folder.to_path_buf();
-                return Ok(Opened::New(NewStore {
-                    database,
-                    folder,
-                    options,
-                }));
+                return Ok(Opened::New(NewStore { database, folder, options }));
             }
             // The fence is written after the first head is on disk: there was one.
             (None, _, _) => {
-                return Err(OpenError::Lost {
-                    path: folder.to_path_buf(),
-                });
+                return Err(OpenError::Lost { path: folder.to_path_buf() });
             }
         };
         if fence.is_none() {
@@ -117,17 +98,9 @@ impl Store {
 fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
     let (path, expected) = (folder.to_path_buf(), FORMAT_VERSION);
     if found > expected {
-        Err(OpenError::Newer {
-            path,
-            expected,
-            found,
-        })
+        Err(OpenError::Newer { path, expected, found })
     } else if found < expected {
-        Err(OpenError::Older {
-            path,
-            expected,
-            found,
-        })
+        Err(OpenError::Older { path, expected, found })
     } else {
         Ok(())
     }
@@ -135,23 +108,16 @@ fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
 
 /// Checks the version in the database; writes it first of all into a new one.
 fn settle_version(database: &Database, folder: &Path, fence: Option<u32>) -> Result<(), OpenError> {
-    let begin = |source| OpenError::Begin {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let begin = |source| OpenError::Begin { path: folder.to_path_buf(), source };
     let found = guarded(|| read_version(database.tree(), folder));
     if let Some(found) = found.map_err(|panic| begin(panic.into()))?? {
         return check_version(folder, found);
     }
     if fence.is_some() {
-        return Err(OpenError::Lost {
-            path: folder.to_path_buf(),
-        });
+        return Err(OpenError::Lost { path: folder.to_path_buf() });
     }
     let write = || {
-        database
-            .tree()
-            .insert(META_KEY, version_entry(FORMAT_VERSION))?;
+        database.tree().insert(META_KEY, version_entry(FORMAT_VERSION))?;
         database.flush()
     };
     let written = guarded(write).map_err(|panic| begin(panic.into()))?;

@@ -46,19 +46,13 @@ impl ItemPage {
             range
         };
         let items = lens.into_iter().map(range).collect();
-        Ok(Self {
-            key,
-            content,
-            items,
-        })
+        Ok(Self { key, content, items })
     }
 
     /// The RLP of the item at a position, and the key to name should it be damaged.
     pub(super) fn item(&self, position: usize) -> Result<&[u8], ReadError> {
         let range = self.items.get(position);
-        range
-            .map(|range| &self.content[range.clone()])
-            .ok_or_else(|| ReadError::missing(self.key))
+        range.map(|range| &self.content[range.clone()]).ok_or_else(|| ReadError::missing(self.key))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -103,10 +97,7 @@ pub(super) fn decode_block(key: Key, rlp: &[u8]) -> Result<Arc<StoredBlock>, Rea
 
 /// Numbers, 0 for none; trailing zeros are left out, so equal pages have equal bytes.
 pub(super) fn encode_numbers(numbers: &[u64]) -> Vec<u8> {
-    let used = numbers
-        .iter()
-        .rposition(|number| *number != 0)
-        .map_or(0, |last| last + 1);
+    let used = numbers.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
     let mut encoder = Encoder::new();
     encoder.list_of(&numbers[..used], |e, number| e.uint(*number));
     encoder.finish()

@@ -115,11 +115,7 @@ impl Reader {
     /// # Errors
     /// None benign.
     pub fn finalized_at(&self, height: u64) -> Result<Option<u64>, ReadError> {
-        if height > self.head.finalized.height {
-            Ok(None)
-        } else {
-            self.height_entry(height, 0)
-        }
+        if height > self.head.finalized.height { Ok(None) } else { self.height_entry(height, 0) }
     }
 
     /// Ordinal of the finalized block that seals the finalized block of a height.
@@ -127,11 +123,7 @@ impl Reader {
     /// # Errors
     /// None benign.
     pub fn sealing_ordinal(&self, height: u64) -> Result<Option<u64>, ReadError> {
-        if height > self.head.sealed.height {
-            Ok(None)
-        } else {
-            self.height_entry(height, 1)
-        }
+        if height > self.head.sealed.height { Ok(None) } else { self.height_entry(height, 1) }
     }
 
     /// The lowest ordinal of a block's children.
@@ -217,10 +209,7 @@ impl Reader {
             return Ok(found);
         }
         let key = Key::BlockPage(page);
-        let content = self
-            .shared
-            .value(key)?
-            .ok_or_else(|| ReadError::missing(key))?;
+        let content = self.shared.value(key)?.ok_or_else(|| ReadError::missing(key))?;
         let found = Arc::new(BlockPage::decode(key, content)?);
         cache.insert(page, Arc::clone(&found));
         Ok(found)

@@ -90,10 +90,7 @@ pub struct EpochRecord {
 
 impl StoredBlock {
     pub(super) fn new(record: BlockRecord) -> Self {
-        Self {
-            record,
-            id: OnceLock::new(),
-        }
+        Self { record, id: OnceLock::new() }
     }
 
     /// The block ID, hashed once.
@@ -121,11 +118,7 @@ impl Head {
             e.uint(self.resume_ordinal);
             e.uint(self.epoch_counter);
             e.uint(self.first_epoch_counter);
-            e.list(|e| {
-                self.conflicting
-                    .iter()
-                    .for_each(|evidence| e.bytes(evidence))
-            });
+            e.list(|e| self.conflicting.iter().for_each(|evidence| e.bytes(evidence)));
         });
         encoder.finish()
     }
@@ -143,11 +136,7 @@ impl Head {
                 epoch_counter: d.uint()?,
                 first_epoch_counter: d.uint()?,
                 conflicting: d.list(|d| {
-                    if d.is_empty() {
-                        Ok(None)
-                    } else {
-                        Ok(Some(d.bytes()?.to_vec()))
-                    }
+                    if d.is_empty() { Ok(None) } else { Ok(Some(d.bytes()?.to_vec())) }
                 })?,
             })
         })
@@ -205,13 +194,11 @@ impl EpochRecord {
         whole(rlp, |d| {
             Ok(Self {
                 first_ordinal: d.uint()?,
-                hop_ordinal: d.list(|d| {
-                    if d.is_empty() {
-                        Ok(None)
-                    } else {
-                        d.uint().map(Some)
-                    }
-                })?,
+                hop_ordinal: d.list(
+                    |d| {
+                        if d.is_empty() { Ok(None) } else { d.uint().map(Some) }
+                    },
+                )?,
             })
         })
     }
@@ -239,12 +226,7 @@ fn put_block_ref(encoder: &mut Encoder, block: &BlockRef) {
 
 fn take_block_ref(decoder: &mut Decoder<'_>) -> Result<BlockRef, RlpError> {
     decoder.list(|d| {
-        Ok(BlockRef {
-            ordinal: d.uint()?,
-            id: take_id(d)?,
-            height: d.uint()?,
-            view: d.uint()?,
-        })
+        Ok(BlockRef { ordinal: d.uint()?, id: take_id(d)?, height: d.uint()?, view: d.uint()? })
     })
 }
 

@@ -45,10 +45,7 @@ impl FsckReport {
     pub(super) fn add(&mut self, entry: impl fmt::Display, reason: impl Into<String>) {
         self.finding_count += 1;
         if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Finding {
-                entry: entry.to_string(),
-                reason: reason.into(),
-            });
+            self.findings.push(Finding { entry: entry.to_string(), reason: reason.into() });
         }
     }
 

@@ -61,9 +61,7 @@ fn decompress(rest: &[u8]) -> Option<Vec<u8>> {
     if len > CONTENT_BYTES_MAX {
         return None;
     }
-    zstd::bulk::decompress(compressed, len)
-        .ok()
-        .filter(|content| content.len() == len)
+    zstd::bulk::decompress(compressed, len).ok().filter(|content| content.len() == len)
 }
 
 const FLAG_RAW: u8 = 0;
@@ -80,9 +78,7 @@ mod tests {
 
     #[test]
     fn values_read_back_and_any_flipped_bit_is_damage() {
-        let random: Vec<u8> = (0..7u64)
-            .flat_map(|n| sha3_256(&[&n.to_be_bytes()]).0)
-            .collect();
+        let random: Vec<u8> = (0..7u64).flat_map(|n| sha3_256(&[&n.to_be_bytes()]).0).collect();
         for content in [vec![], vec![9; 10], vec![9; 1000], random] {
             for compression in [Compression::None, Compression::Zstd] {
                 let value = encode(Key::Epoch(3), &content, compression);

@@ -31,12 +31,7 @@ enum State {
 impl Writer {
     /// A writer for a store without blocks.
     pub(super) fn new() -> Self {
-        Self {
-            head: None,
-            state: State::Open,
-            block_tail: Vec::new(),
-            payload_tail: Vec::new(),
-        }
+        Self { head: None, state: State::Open, block_tail: Vec::new(), payload_tail: Vec::new() }
     }
 
     /// A writer that goes on from a head.
@@ -47,12 +42,7 @@ impl Writer {
         let block_tail = blocks.collect::<Result<_, _>>()?;
         let payloads = tail(PAYLOADS_PER_PAGE).map(|ordinal| row(Key::PayloadRow(ordinal)));
         let payload_tail = payloads.collect::<Result<_, _>>()?;
-        Ok(Self {
-            head: Some(head),
-            state: State::Open,
-            block_tail,
-            payload_tail,
-        })
+        Ok(Self { head: Some(head), state: State::Open, block_tail, payload_tail })
     }
 
     /// Writes a batch and returns its head once it is on disk.
@@ -63,10 +53,7 @@ impl Writer {
     ) -> Result<Arc<Head>, CommitError> {
         self.stop_unless_done(|writer| {
             let head = check(writer.head.as_deref(), &batch)?;
-            let mut writes = Writes {
-                database,
-                batch: sled::Batch::default(),
-            };
+            let mut writes = Writes { database, batch: sled::Batch::default() };
             let first = writer.head.as_ref().map_or(0, |head| head.blocks);
             writer.append(&mut writes, first, &batch.blocks);
             put_children(&mut writes, &batch)?;
@@ -97,10 +84,7 @@ impl Writer {
                     return Ok(pruned);
                 }
                 pruned += keys.len() as u64;
-                let mut writes = Writes {
-                    database,
-                    batch: sled::Batch::default(),
-                };
+                let mut writes = Writes { database, batch: sled::Batch::default() };
                 keys.into_iter().for_each(|key| writes.batch.remove(key));
                 writes.apply()?;
             }
@@ -133,13 +117,7 @@ impl Writer {
             encoder.bytes(&block.payload);
             encoder.finish()
         });
-        fill(
-            writes,
-            &PAYLOAD_PAGES,
-            first,
-            &mut self.payload_tail,
-            payloads.collect(),
-        );
+        fill(writes, &PAYLOAD_PAGES, first, &mut self.payload_tail, payloads.collect());
     }
 }
 
@@ -186,10 +164,7 @@ fn fill(
         }
     }
     let start = end - tail.len() as u64;
-    for (ordinal, item) in (start..end)
-        .zip(tail.iter())
-        .filter(|(ordinal, _)| *ordinal >= first)
-    {
+    for (ordinal, item) in (start..end).zip(tail.iter()).filter(|(ordinal, _)| *ordinal >= first) {
         writes.put((layout.row)(ordinal), item, layout.row_compression);
     }
 }
@@ -250,31 +225,17 @@ fn check(present: Option<&Head>, batch: &WriteBatch) -> Result<Head, CommitError
     };
     let blocks = present.map_or(0, |head| head.blocks) + batch.blocks.len() as u64;
     if head.blocks != blocks || blocks == 0 {
-        return fault(format!(
-            "its head has {} blocks instead of {blocks}",
-            head.blocks
-        ));
+        return fault(format!("its head has {} blocks instead of {blocks}", head.blocks));
     }
     if present.is_some_and(|present| present.first_height != head.first_height) {
-        return fault(format!(
-            "its head moves the first height to {}",
-            head.first_height
-        ));
+        return fault(format!("its head moves the first height to {}", head.first_height));
     }
     let heights = || batch.finalized.iter().chain(&batch.sealing);
     if let Some((height, _)) = heights().find(|(height, _)| *height < head.first_height) {
-        return fault(format!(
-            "height {height} is below the first, {}",
-            head.first_height
-        ));
+        return fault(format!("height {height} is below the first, {}", head.first_height));
     }
     let named = heights().map(|(_, ordinal)| *ordinal);
-    let named = named.chain(
-        batch
-            .children
-            .iter()
-            .flat_map(|(parent, child)| [*parent, *child]),
-    );
+    let named = named.chain(batch.children.iter().flat_map(|(parent, child)| [*parent, *child]));
     let epochs = batch.epochs.values();
     let named =
         named.chain(epochs.flat_map(|e| e.hop_ordinal.into_iter().chain([e.first_ordinal])));

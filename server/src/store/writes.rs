@@ -16,11 +16,7 @@ pub(super) struct NumberPages {
 
 impl NumberPages {
     pub(super) fn new(key: fn(u64) -> Key, per_page: u64) -> Self {
-        Self {
-            key,
-            per_page,
-            pages: BTreeMap::new(),
-        }
+        Self { key, per_page, pages: BTreeMap::new() }
     }
 
     /// The place of a number, read from the database when its page is not at hand.
@@ -43,11 +39,7 @@ impl NumberPages {
 
     pub(super) fn put(&self, writes: &mut Writes<'_>) {
         for (page, numbers) in &self.pages {
-            writes.put(
-                (self.key)(*page),
-                &encode_numbers(numbers),
-                Compression::None,
-            );
+            writes.put((self.key)(*page), &encode_numbers(numbers), Compression::None);
         }
     }
 }
@@ -60,8 +52,7 @@ pub(super) struct Writes<'a> {
 
 impl Writes<'_> {
     pub(super) fn put(&mut self, key: Key, content: &[u8], compression: Compression) {
-        self.batch
-            .insert(key.to_bytes(), value::encode(key, content, compression));
+        self.batch.insert(key.to_bytes(), value::encode(key, content, compression));
     }
 
     pub(super) fn remove(&mut self, key: Key) {
@@ -71,20 +62,11 @@ impl Writes<'_> {
     /// Writes, and waits until the disk has it.
     pub(super) fn apply(self) -> Result<(), CommitError> {
         let Self { database, batch } = self;
-        let write = || {
-            database
-                .tree()
-                .apply_batch(batch)
-                .and_then(|()| database.flush())
-        };
+        let write = || database.tree().apply_batch(batch).and_then(|()| database.flush());
         match guarded(write) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(CommitError::Database {
-                source: error.into(),
-            }),
-            Err(panic) => Err(CommitError::Database {
-                source: panic.into(),
-            }),
+            Ok(Err(error)) => Err(CommitError::Database { source: error.into() }),
+            Err(panic) => Err(CommitError::Database { source: panic.into() }),
         }
     }
 }
@@ -101,12 +83,8 @@ pub(super) fn first_keys(
     };
     match guarded(range) {
         Ok(Ok(keys)) => Ok(keys),
-        Ok(Err(error)) => Err(CommitError::Database {
-            source: error.into(),
-        }),
-        Err(panic) => Err(CommitError::Database {
-            source: panic.into(),
-        }),
+        Ok(Err(error)) => Err(CommitError::Database { source: error.into() }),
+        Err(panic) => Err(CommitError::Database { source: panic.into() }),
     }
 }
 

@@ -29,13 +29,7 @@ impl Chain {
 
     pub(crate) fn with_payloads(len: u64, payload_len: usize) -> Self {
         let (blocks, refs, parents, main) = Default::default();
-        let mut chain = Self {
-            blocks,
-            refs,
-            parents,
-            main,
-            payload_len,
-        };
+        let mut chain = Self { blocks, refs, parents, main, payload_len };
         (0..len).for_each(|_| chain.grow());
         chain
     }
@@ -65,12 +59,7 @@ impl Chain {
             proposer_id: hash("proposer", ordinal % 80),
             last_view_tc_id: Identifier::ZERO,
         };
-        self.refs.push(BlockRef {
-            ordinal,
-            id: header.id(),
-            height,
-            view: header.view,
-        });
+        self.refs.push(BlockRef { ordinal, id: header.id(), height, view: header.view });
         let orphan = ordinal % 7 == 3;
         if !orphan {
             self.main.push(ordinal);
@@ -86,19 +75,11 @@ impl Chain {
     }
 
     pub(crate) fn payload(&self, ordinal: u64) -> Vec<u8> {
-        [
-            &ordinal.to_be_bytes()[..],
-            &noise(ordinal, self.payload_len),
-        ]
-        .concat()
+        [&ordinal.to_be_bytes()[..], &noise(ordinal, self.payload_len)].concat()
     }
 
     fn finalized_len(&self, blocks: usize) -> usize {
-        let main = self
-            .main
-            .iter()
-            .take_while(|ordinal| **ordinal < blocks as u64)
-            .count();
+        let main = self.main.iter().take_while(|ordinal| **ordinal < blocks as u64).count();
         main.saturating_sub(2).max(1)
     }
 
@@ -136,17 +117,11 @@ impl Chain {
     pub(crate) fn batch(&self, start: usize, end: usize) -> WriteBatch {
         let mut batch = WriteBatch::new();
         for ordinal in start..end {
-            batch
-                .append_block(&self.blocks[ordinal], self.payload(ordinal as u64))
-                .unwrap();
+            batch.append_block(&self.blocks[ordinal], self.payload(ordinal as u64)).unwrap();
             if let Some(parent) = self.parents[ordinal] {
                 batch.add_child(parent, ordinal as u64);
             }
-            let before = if ordinal == 0 {
-                0
-            } else {
-                self.finalized_len(ordinal)
-            };
+            let before = if ordinal == 0 { 0 } else { self.finalized_len(ordinal) };
             for index in before..self.finalized_len(ordinal + 1) {
                 self.finalize(&mut batch, index);
             }
@@ -167,13 +142,7 @@ impl Chain {
         if index == first || index == hop {
             let hop_ordinal = (index == hop).then_some(block.ordinal);
             let first_ordinal = self.main[first];
-            batch.put_epoch(
-                counter,
-                EpochRecord {
-                    hop_ordinal,
-                    first_ordinal,
-                },
-            );
+            batch.put_epoch(counter, EpochRecord { hop_ordinal, first_ordinal });
             batch.put_preimage(preimage(counter)).unwrap();
         }
     }
@@ -184,12 +153,7 @@ pub(crate) fn epoch(height: u64) -> u64 {
 }
 
 pub(crate) fn preimage(counter: u64) -> Vec<u8> {
-    [
-        &counter.to_be_bytes()[..],
-        &noise(counter, 2000),
-        &[7; 2000],
-    ]
-    .concat()
+    [&counter.to_be_bytes()[..], &noise(counter, 2000), &[7; 2000]].concat()
 }
 
 fn hash(what: &str, number: u64) -> Identifier {
@@ -210,13 +174,9 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
 
 /// A store with the first `end` blocks, written a batch of `size` at a time.
 pub(crate) fn store_with(folder: &Path, chain: &Chain, end: usize, size: usize) -> Store {
-    let mut store = new(folder)
-        .initialize(chain.batch(0, size.min(end)))
-        .unwrap();
+    let mut store = new(folder).initialize(chain.batch(0, size.min(end))).unwrap();
     for start in (size.min(end)..end).step_by(size) {
-        store
-            .commit(chain.batch(start, (start + size).min(end)))
-            .unwrap();
+        store.commit(chain.batch(start, (start + size).min(end))).unwrap();
     }
     store
 }

@@ -93,19 +93,9 @@ struct ReceiptJson {
 
 impl ReadJson for Claimed<ExecutionReceiptStub> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ReceiptJson {
-            executor_id,
-            result_id,
-            spocks,
-            executor_signature,
-            id,
-        } = ReceiptJson::deserialize(deserializer)?;
-        let value = ExecutionReceiptStub {
-            executor_id,
-            result_id,
-            spocks,
-            executor_signature,
-        };
+        let ReceiptJson { executor_id, result_id, spocks, executor_signature, id } =
+            ReceiptJson::deserialize(deserializer)?;
+        let value = ExecutionReceiptStub { executor_id, result_id, spocks, executor_signature };
         Ok(Self { value, id })
     }
 }
@@ -196,10 +186,7 @@ struct SealJson {
     result_id: Identifier,
     #[serde(rename = "FinalState", with = "shaped")]
     final_state: Identifier,
-    #[serde(
-        rename = "AggregatedApprovalSigs",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "AggregatedApprovalSigs", deserialize_with = "shaped::deserialize")]
     aggregated_approval_sigs: Vec<AggregatedSignature>,
 }
 reads_as!(Seal, SealJson);
@@ -245,8 +232,5 @@ struct TimeoutCertificateJson {
 reads_as!(TimeoutCertificate, TimeoutCertificateJson);
 
 fn base64_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
-    Ok(Vec::<super::Base64>::read(deserializer)?
-        .into_iter()
-        .map(|item| item.0)
-        .collect())
+    Ok(Vec::<super::Base64>::read(deserializer)?.into_iter().map(|item| item.0).collect())
 }

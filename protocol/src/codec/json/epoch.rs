@@ -173,10 +173,7 @@ mod hex_keys {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<BlsPublicKey>, D::Error> {
-        Ok(Vec::<Hex<96>>::read(deserializer)?
-            .into_iter()
-            .map(|hex| hex.0)
-            .collect())
+        Ok(Vec::<Hex<96>>::read(deserializer)?.into_iter().map(|hex| hex.0).collect())
     }
 
     pub(super) fn serialize<S: Serializer>(
@@ -224,15 +221,11 @@ fn members_by_index<E: serde::de::Error>(
     let mut members = vec![None; count];
     let mut sorted = Vec::with_capacity(count);
     for (id, Index(index)) in pairs {
-        let slot = usize::try_from(index)
-            .ok()
-            .and_then(|index| members.get_mut(index));
+        let slot = usize::try_from(index).ok().and_then(|index| members.get_mut(index));
         match slot {
             Some(slot @ None) => *slot = Some(id),
             _ => {
-                return Err(E::custom(format_args!(
-                    "DKG index {index} is not one of {count}"
-                )));
+                return Err(E::custom(format_args!("DKG index {index} is not one of {count}")));
             }
         }
         sorted.push(id);

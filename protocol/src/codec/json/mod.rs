@@ -89,9 +89,7 @@ impl ReadJson for Base64 {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         let text = Option::<Cow<'de, str>>::deserialize(deserializer)?.unwrap_or_default();
         let bytes = BASE64_STANDARD.decode(text.as_bytes());
-        bytes
-            .map(Self)
-            .map_err(|_| D::Error::custom("expected padded standard base64"))
+        bytes.map(Self).map_err(|_| D::Error::custom("expected padded standard base64"))
     }
 }
 
@@ -112,9 +110,7 @@ impl<const N: usize> ReadJson for Hex<N> {
         let mut bytes = [0; N];
         match hex::decode_to_slice(text.as_bytes(), &mut bytes) {
             Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(D::Error::custom(format_args!(
-                "expected {N} bytes in hexadecimal"
-            ))),
+            Err(_) => Err(D::Error::custom(format_args!("expected {N} bytes in hexadecimal"))),
         }
     }
 }
@@ -139,9 +135,7 @@ impl WriteJson for Identifier {
 
 impl ReadJson for Role {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -226,9 +220,7 @@ impl<'de, T: ReadJson> serde::de::Visitor<'de> for IdPairsVisitor<T> {
 
 fn exactly<const N: usize, E: serde::de::Error>(bytes: &[u8]) -> Result<[u8; N], E> {
     let found = bytes.len();
-    bytes
-        .try_into()
-        .map_err(|_| E::custom(format_args!("expected {N} bytes, found {found}")))
+    bytes.try_into().map_err(|_| E::custom(format_args!("expected {N} bytes, found {found}")))
 }
 
 /// Makes a struct's mirror its shape: the mirror derives serde's traits with `remote`.

@@ -46,36 +46,21 @@ pub(in super::super) struct EpochEntryJson {
     pub(in super::super) next_epoch: Option<EpochStateContainer>,
     #[serde(rename = "EpochFallbackTriggered")]
     pub(in super::super) epoch_fallback_triggered: bool,
-    #[serde(
-        rename = "PreviousEpochSetup",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "PreviousEpochSetup", deserialize_with = "shaped::deserialize")]
     pub(in super::super) previous_epoch_setup: Option<EpochSetup>,
-    #[serde(
-        rename = "PreviousEpochCommit",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "PreviousEpochCommit", deserialize_with = "shaped::deserialize")]
     pub(in super::super) previous_epoch_commit: Option<EpochCommit>,
     #[serde(rename = "CurrentEpochSetup", deserialize_with = "shaped::deserialize")]
     pub(in super::super) current_epoch_setup: EpochSetup,
-    #[serde(
-        rename = "CurrentEpochCommit",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "CurrentEpochCommit", deserialize_with = "shaped::deserialize")]
     pub(in super::super) current_epoch_commit: EpochCommit,
     #[serde(rename = "NextEpochSetup", deserialize_with = "shaped::deserialize")]
     pub(in super::super) next_epoch_setup: Option<EpochSetup>,
     #[serde(rename = "NextEpochCommit", deserialize_with = "shaped::deserialize")]
     pub(in super::super) next_epoch_commit: Option<EpochCommit>,
-    #[serde(
-        rename = "CurrentEpochIdentityTable",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "CurrentEpochIdentityTable", deserialize_with = "shaped::deserialize")]
     pub(in super::super) current_epoch_identity_table: Vec<EpochIdentity>,
-    #[serde(
-        rename = "NextEpochIdentityTable",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "NextEpochIdentityTable", deserialize_with = "shaped::deserialize")]
     pub(in super::super) next_epoch_identity_table: Vec<EpochIdentity>,
 }
 
@@ -118,10 +103,7 @@ reads_as!(EpochExtension, EpochExtensionJson);
 struct EpochIdentityJson {
     #[serde(rename = "EncodableIdentitySkeleton", with = "shaped")]
     skeleton: IdentitySkeleton,
-    #[serde(
-        rename = "ParticipationStatus",
-        deserialize_with = "shaped::deserialize"
-    )]
+    #[serde(rename = "ParticipationStatus", deserialize_with = "shaped::deserialize")]
     status: ParticipationStatus,
 }
 reads_as!(EpochIdentity, EpochIdentityJson);

@@ -20,10 +20,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Result<(), SnapshotError> {
     for block in blocks(segment) {
         let id = block.payload.protocol_state_id;
         if !segment.protocol_state_entries.contains_key(&id) {
-            return Err(SnapshotError::Missing {
-                entity: "protocol state",
-                id,
-            });
+            return Err(SnapshotError::Missing { entity: "protocol state", id });
         }
     }
     check_spork(snapshot)?;
@@ -48,10 +45,7 @@ fn check_chain(segment: &SealingSegment, chain_id: &str) -> Result<(), SnapshotE
             && (header.parent_id != parent_id
                 || Some(header.height) != parent_height.checked_add(1))
         {
-            return Err(SnapshotError::Disconnected {
-                id,
-                height: header.height,
-            });
+            return Err(SnapshotError::Disconnected { id, height: header.height });
         }
         parent = Some((id, header.height));
     }
@@ -61,35 +55,20 @@ fn check_chain(segment: &SealingSegment, chain_id: &str) -> Result<(), SnapshotE
 /// Every block of the segment has a latest seal, which is there.
 fn check_seals(segment: &SealingSegment) -> Result<(), SnapshotError> {
     let payloads = blocks(segment).flat_map(|block| &block.payload.seals);
-    let seals: BTreeSet<Identifier> = payloads
-        .chain(&segment.first_seal)
-        .map(Entity::id)
-        .collect();
-    let block_ids: BTreeSet<Identifier> = segment
-        .blocks
-        .iter()
-        .map(|block| block.header.id())
-        .collect();
+    let seals: BTreeSet<Identifier> = payloads.chain(&segment.first_seal).map(Entity::id).collect();
+    let block_ids: BTreeSet<Identifier> =
+        segment.blocks.iter().map(|block| block.header.id()).collect();
     for id in &block_ids {
         if !segment.latest_seals.contains_key(id) {
-            return Err(SnapshotError::Missing {
-                entity: "latest seal of block",
-                id: *id,
-            });
+            return Err(SnapshotError::Missing { entity: "latest seal of block", id: *id });
         }
     }
     for (block_id, seal_id) in &segment.latest_seals {
         if !block_ids.contains(block_id) {
-            return Err(SnapshotError::Missing {
-                entity: "block of a latest seal",
-                id: *block_id,
-            });
+            return Err(SnapshotError::Missing { entity: "block of a latest seal", id: *block_id });
         }
         if !seals.contains(seal_id) {
-            return Err(SnapshotError::Missing {
-                entity: "seal",
-                id: *seal_id,
-            });
+            return Err(SnapshotError::Missing { entity: "seal", id: *seal_id });
         }
     }
     Ok(())
@@ -103,26 +82,14 @@ fn check_spork(snapshot: &Snapshot) -> Result<(), SnapshotError> {
         return Err(SnapshotError::Chain { expected, found });
     }
     check_id("spork root block", &params.spork_id, root)?;
-    check_number(
-        "spork root block height",
-        root.height,
-        params.spork_root_block_height,
-    )?;
-    check_number(
-        "spork root block view",
-        root.view,
-        params.spork_root_block_view,
-    )
+    check_number("spork root block height", root.height, params.spork_root_block_height)?;
+    check_number("spork root block view", root.view, params.spork_root_block_view)
 }
 
 /// The store names the epoch state, which names the events, which hold the nodes of the tables.
 fn check_state(id: &Identifier, entry: &ProtocolStateEntry) -> Result<(), SnapshotError> {
     check_id("protocol state", id, &entry.kv_store)?;
-    check_id(
-        "epoch state",
-        &entry.kv_store.epoch_state_id,
-        &entry.epoch_entry,
-    )?;
+    check_id("epoch state", &entry.kv_store.epoch_state_id, &entry.epoch_entry)?;
     let epochs = &entry.epoch_entry;
     check_epoch(
         epochs.previous_epoch.as_ref(),
@@ -148,9 +115,7 @@ fn check_epoch(
     commit: Option<&EpochCommit>,
 ) -> Result<(), SnapshotError> {
     let setup_id = epoch.map(|epoch| epoch.setup_id);
-    let commit_id = epoch
-        .map(|epoch| epoch.commit_id)
-        .filter(|id| !id.is_zero());
+    let commit_id = epoch.map(|epoch| epoch.commit_id).filter(|id| !id.is_zero());
     check_event("epoch setup", setup_id, setup)?;
     check_event("epoch commit", commit_id, commit)
 }
@@ -175,23 +140,13 @@ fn check_identities(entry: &ProtocolStateEntry) -> Result<(), SnapshotError> {
         entry.next_epoch_setup.as_ref(),
     ];
     let mut known: BTreeMap<Identifier, Vec<&IdentitySkeleton>> = BTreeMap::new();
-    for skeleton in setups
-        .into_iter()
-        .flatten()
-        .flat_map(|setup| &setup.participants)
-    {
+    for skeleton in setups.into_iter().flatten().flat_map(|setup| &setup.participants) {
         known.entry(skeleton.node_id).or_default().push(skeleton);
     }
-    let tables = [
-        &entry.current_epoch_identity_table,
-        &entry.next_epoch_identity_table,
-    ];
+    let tables = [&entry.current_epoch_identity_table, &entry.next_epoch_identity_table];
     for identity in tables.into_iter().flatten() {
         let id = identity.skeleton.node_id;
-        if !known
-            .get(&id)
-            .is_some_and(|skeletons| skeletons.contains(&&identity.skeleton))
-        {
+        if !known.get(&id).is_some_and(|skeletons| skeletons.contains(&&identity.skeleton)) {
             return Err(SnapshotError::Identity { id });
         }
     }
@@ -199,15 +154,7 @@ fn check_identities(entry: &ProtocolStateEntry) -> Result<(), SnapshotError> {
 }
 
 fn check_number(field: &'static str, expected: u64, found: u64) -> Result<(), SnapshotError> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(SnapshotError::Number {
-            field,
-            expected,
-            found,
-        })
-    }
+    if expected == found { Ok(()) } else { Err(SnapshotError::Number { field, expected, found }) }
 }
 
 fn blocks(segment: &SealingSegment) -> impl Iterator<Item = &Block> {

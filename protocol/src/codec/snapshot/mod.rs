@@ -40,10 +40,7 @@ impl Snapshot {
     /// does not extend the one before, a reference to something that is not there.
     pub fn from_json(json: &[u8]) -> Result<Self, SnapshotError> {
         if json.len() > SNAPSHOT_LEN_MAX {
-            return Err(SnapshotError::TooLong {
-                max: SNAPSHOT_LEN_MAX,
-                found: json.len(),
-            });
+            return Err(SnapshotError::TooLong { max: SNAPSHOT_LEN_MAX, found: json.len() });
         }
         let snapshot = read::snapshot(json)?;
         check::snapshot(&snapshot)?;

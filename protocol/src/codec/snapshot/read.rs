@@ -19,12 +19,8 @@ use serde::Deserialize;
 
 /// Reads a snapshot whose parts need not fit together yet.
 pub(super) fn snapshot(json: &[u8]) -> Result<Snapshot, SnapshotError> {
-    let SnapshotJson {
-        sealing_segment,
-        quorum_certificate,
-        params,
-        sealed_version_beacon,
-    } = serde_json::from_slice(json)?;
+    let SnapshotJson { sealing_segment, quorum_certificate, params, sealed_version_beacon } =
+        serde_json::from_slice(json)?;
     Ok(Snapshot {
         sealing_segment: segment(sealing_segment)?,
         quorum_certificate,
@@ -54,35 +50,18 @@ pub(super) fn check_id(
     if found == *expected {
         return Ok(());
     }
-    Err(SnapshotError::Id {
-        entity,
-        expected: *expected,
-        found,
-    })
+    Err(SnapshotError::Id { entity, expected: *expected, found })
 }
 
 fn segment(json: SealingSegmentJson) -> Result<SealingSegment, SnapshotError> {
     let results = json.execution_results.into_iter().map(result);
-    let states = json
-        .protocol_state_entries
-        .into_iter()
-        .map(|(id, json)| Ok((id, state(id, json)?)));
+    let states =
+        json.protocol_state_entries.into_iter().map(|(id, json)| Ok((id, state(id, json)?)));
     Ok(SealingSegment {
-        blocks: json
-            .blocks
-            .into_iter()
-            .map(proposal)
-            .collect::<Result<_, _>>()?,
-        extra_blocks: json
-            .extra_blocks
-            .into_iter()
-            .map(proposal)
-            .collect::<Result<_, _>>()?,
+        blocks: json.blocks.into_iter().map(proposal).collect::<Result<_, _>>()?,
+        extra_blocks: json.extra_blocks.into_iter().map(proposal).collect::<Result<_, _>>()?,
         execution_results: results.collect::<Result<_, _>>()?,
-        latest_seals: unique(
-            "latest seal of block",
-            json.latest_seals.into_iter().map(Ok),
-        )?,
+        latest_seals: unique("latest seal of block", json.latest_seals.into_iter().map(Ok))?,
         first_seal: json.first_seal,
         protocol_state_entries: unique("protocol state", states)?,
         spork_root_block: block(json.spork_root_block)?,
@@ -104,10 +83,7 @@ fn unique<T>(
 }
 
 fn proposal(json: ProposalJson) -> Result<Block, SnapshotError> {
-    Ok(Block {
-        proposer_sig_data: json.proposer_sig_data,
-        ..block(json.block)?
-    })
+    Ok(Block { proposer_sig_data: json.proposer_sig_data, ..block(json.block)? })
 }
 
 /// The JSON has no payload hash; the block ID stands for it.
@@ -124,19 +100,11 @@ fn block(json: BlockJson) -> Result<Block, SnapshotError> {
         parent_voter_indices: json.parent_voter_indices,
         parent_voter_sig_data: json.parent_voter_sig_data,
         proposer_id: json.proposer_id,
-        last_view_tc_id: json
-            .last_view_tc
-            .as_ref()
-            .map_or(Identifier::ZERO, Entity::id),
+        last_view_tc_id: json.last_view_tc.as_ref().map_or(Identifier::ZERO, Entity::id),
     };
     check_id("block", &json.id, &header)?;
     let last_view_tc = json.last_view_tc;
-    Ok(Block {
-        header,
-        last_view_tc,
-        payload,
-        proposer_sig_data: Vec::new(),
-    })
+    Ok(Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() })
 }
 
 fn payload(json: PayloadJson) -> Result<Payload, SnapshotError> {
@@ -146,16 +114,8 @@ fn payload(json: PayloadJson) -> Result<Payload, SnapshotError> {
     Ok(Payload {
         guarantees: json.guarantees,
         seals: json.seals,
-        receipts: json
-            .receipts
-            .into_iter()
-            .map(receipt)
-            .collect::<Result<_, _>>()?,
-        results: json
-            .results
-            .into_iter()
-            .map(result)
-            .collect::<Result<_, _>>()?,
+        receipts: json.receipts.into_iter().map(receipt).collect::<Result<_, _>>()?,
+        results: json.results.into_iter().map(result).collect::<Result<_, _>>()?,
         protocol_state_id: json.protocol_state_id,
     })
 }

@@ -5,12 +5,7 @@ use super::*;
 /// A block named by view; one of branch `fork` differs from the others of its view.
 fn block(fork: u8, view: u64, parent: ForkBlock) -> ForkBlock {
     let block_id = id(fork, view);
-    ForkBlock {
-        block_id,
-        parent_id: parent.block_id,
-        view,
-        height: parent.height + 1,
-    }
+    ForkBlock { block_id, parent_id: parent.block_id, view, height: parent.height + 1 }
 }
 
 fn id(fork: u8, view: u64) -> Identifier {
@@ -20,12 +15,7 @@ fn id(fork: u8, view: u64) -> Identifier {
 }
 
 fn root() -> ForkBlock {
-    ForkBlock {
-        block_id: id(0, 10),
-        parent_id: id(0, 0),
-        view: 10,
-        height: 5,
-    }
+    ForkBlock { block_id: id(0, 10), parent_id: id(0, 0), view: 10, height: 5 }
 }
 
 /// Adds one block after the other above `parent`.
@@ -70,10 +60,7 @@ fn an_explicit_certificate_counts() {
     assert_eq!(views(&forks.certify(tip.block_id).unwrap().finalized), [11]);
     assert_eq!(forks.certify(tip.block_id).unwrap(), Progress::default());
     let block_id = id(9, 9);
-    assert_eq!(
-        forks.certify(block_id),
-        Err(ForksError::UnknownBlock { block_id })
-    );
+    assert_eq!(forks.certify(block_id), Err(ForksError::UnknownBlock { block_id }));
 }
 
 #[test]
@@ -104,10 +91,7 @@ fn two_certified_blocks_of_one_view_are_evidence() {
     let (second, progress) = extend(&mut forks, 1, root(), &[11]);
     assert_eq!(progress.evidence, []);
     let (_, progress) = extend(&mut forks, 1, second, &[14]);
-    assert_eq!(
-        progress.evidence,
-        [Evidence::DoubleCertification { first, second }]
-    );
+    assert_eq!(progress.evidence, [Evidence::DoubleCertification { first, second }]);
 }
 
 #[test]
@@ -115,23 +99,14 @@ fn a_certificate_that_leaves_out_a_final_block_is_reported_in_either_order() {
     let (mut forks, mut other) = (Forks::new(root(), 100), Forks::new(root(), 100));
     let finalized = block(0, 11, root());
     let certified = block(1, 14, root());
-    let expected = [LeftOut {
-        finalized,
-        certified,
-    }];
+    let expected = [LeftOut { finalized, certified }];
     extend(&mut forks, 0, root(), &[11, 12, 13]);
     // One report for the branch, however long.
     let (_, progress) = extend(&mut forks, 1, root(), &[14, 16, 18]);
-    assert_eq!(
-        (progress.left_out, progress.evidence),
-        (expected.to_vec(), Vec::new())
-    );
+    assert_eq!((progress.left_out, progress.evidence), (expected.to_vec(), Vec::new()));
     extend(&mut other, 1, root(), &[14, 16, 18]);
     let (_, progress) = extend(&mut other, 0, root(), &[11, 12, 13]);
-    assert_eq!(
-        (progress.left_out, progress.evidence),
-        (expected.to_vec(), Vec::new())
-    );
+    assert_eq!((progress.left_out, progress.evidence), (expected.to_vec(), Vec::new()));
 }
 
 #[test]
@@ -142,19 +117,9 @@ fn the_first_final_branch_stays_final() {
     let (conflicting, _) = extend(&mut forks, 1, root(), &[14]);
     let (_, progress) = extend(&mut forks, 1, conflicting, &[15, 16]);
     assert_eq!(progress.finalized, []);
-    let expected = Evidence::ConflictingFinality {
-        finalized,
-        conflicting,
-    };
-    assert!(
-        progress.evidence.contains(&expected),
-        "{:?}",
-        progress.evidence
-    );
-    assert_eq!(
-        forks.finality(&conflicting.block_id),
-        Some(Finality::Conflicting)
-    );
+    let expected = Evidence::ConflictingFinality { finalized, conflicting };
+    assert!(progress.evidence.contains(&expected), "{:?}", progress.evidence);
+    assert_eq!(forks.finality(&conflicting.block_id), Some(Finality::Conflicting));
     assert_eq!(forks.finalized_at(6), Some(finalized));
     assert_eq!(forks.latest_finalized(), finalized);
     let (_, progress) = extend(&mut forks, 0, tip, &[17]);
@@ -176,10 +141,7 @@ fn pruning_keeps_the_final_block_and_takes_late_blocks() {
     assert_eq!(forks.add(orphan), Ok(Progress::default()));
     let (_, progress) = extend(&mut forks, 1, orphan, &[17]);
     let finalized = forks.latest_finalized();
-    let expected = LeftOut {
-        finalized,
-        certified: orphan,
-    };
+    let expected = LeftOut { finalized, certified: orphan };
     assert_eq!(progress.left_out, [expected]);
     assert_eq!(views(&extend(&mut forks, 0, tip, &[18]).1.finalized), [13]);
 }
@@ -192,21 +154,9 @@ fn rejects_blocks_that_do_not_fit() {
     let unknown = forks.add(ForkBlock { parent_id, ..good });
     assert_eq!(unknown, Err(ForksError::UnknownParent { parent_id }));
     let height = forks.add(ForkBlock { height: 7, ..good });
-    assert_eq!(
-        height,
-        Err(ForksError::Height {
-            parent: 5,
-            found: 7
-        })
-    );
+    assert_eq!(height, Err(ForksError::Height { parent: 5, found: 7 }));
     let view = forks.add(ForkBlock { view: 10, ..good });
-    assert_eq!(
-        view,
-        Err(ForksError::View {
-            parent: 10,
-            found: 10
-        })
-    );
+    assert_eq!(view, Err(ForksError::View { parent: 10, found: 10 }));
     assert_eq!(forks.add(good), Ok(Progress::default()));
     assert_eq!(forks.add(good), Ok(Progress::default()));
     let full = forks.add(block(0, 12, good));

@@ -51,10 +51,7 @@ fn extend_current_epoch(epochs: &mut EvolvingEpochs, count: u64) -> Result<(), S
     let overflow = StepError::ViewOverflow { final_view, count };
     let first_view = final_view.checked_add(1).ok_or(overflow.clone())?;
     let extended = final_view.checked_add(count).ok_or(overflow)?;
-    let extension = EpochExtension {
-        first_view,
-        final_view: extended,
-    };
+    let extension = EpochExtension { first_view, final_view: extended };
     epochs.entry.current_epoch.epoch_extensions.push(extension);
     Ok(())
 }
@@ -66,10 +63,7 @@ fn recover(
 ) -> Result<(), InvalidServiceEvent> {
     let final_view = machine.epochs.final_view();
     if candidate.safe_view() >= final_view {
-        return Err(InvalidServiceEvent::RecoverTooLate {
-            view: candidate.view,
-            final_view,
-        });
+        return Err(InvalidServiceEvent::RecoverTooLate { view: candidate.view, final_view });
     }
     check_extending_setup(&event.setup, &machine.epochs)?;
     check_commit(&event.commit, &event.setup)?;
@@ -119,9 +113,8 @@ mod tests {
     #[test]
     fn an_invalid_event_triggers_fallback_and_starts_over() {
         let parent = state();
-        let eject = ServiceEvent::EjectNode {
-            node_id: parent.current_setup().participants[0].node_id,
-        };
+        let eject =
+            ServiceEvent::EjectNode { node_id: parent.current_setup().participants[0].node_id };
         let state = step(&parent, 101, &[eject, setup_event(&parent), commit_event()]);
         assert_eq!(state.phase(), EpochPhase::Fallback);
         assert_eq!(state.next_setup(), None);
@@ -136,10 +129,7 @@ mod tests {
         assert!(state.epoch_fallback_triggered());
         assert_eq!(state.phase(), EpochPhase::Committed);
         let entered = step(&state, FINAL_VIEW + 1, &[]);
-        assert_eq!(
-            (entered.epoch_counter(), entered.phase()),
-            (8, EpochPhase::Fallback)
-        );
+        assert_eq!((entered.epoch_counter(), entered.phase()), (8, EpochPhase::Fallback));
     }
 
     #[test]
@@ -164,9 +154,7 @@ mod tests {
     #[test]
     fn the_first_valid_recovery_wins() {
         let parent = fallback();
-        let ServiceEvent::EpochRecover(first) = recover_event(&parent) else {
-            unreachable!()
-        };
+        let ServiceEvent::EpochRecover(first) = recover_event(&parent) else { unreachable!() };
         let mut invalid = first.clone();
         invalid.commit.counter += 1;
         let mut second = first.clone();
@@ -179,9 +167,7 @@ mod tests {
     #[test]
     fn ignores_a_recovery_with_an_ejected_node() {
         let parent = fallback();
-        let eject = ServiceEvent::EjectNode {
-            node_id: NODE_JOINING,
-        };
+        let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
         let state = step(&parent, 101, &[eject, recover_event(&parent)]);
         assert_eq!(state.phase(), EpochPhase::Fallback);
     }

@@ -38,10 +38,7 @@ fn set_up(machine: &mut Machine, setup: &EpochSetup) -> Result<(), InvalidServic
         active_identities: nodes,
         epoch_extensions: Vec::new(),
     });
-    machine.epochs.next = Some(EpochEvents {
-        setup: Arc::new(setup.clone()),
-        commit: None,
-    });
+    machine.epochs.next = Some(EpochEvents { setup: Arc::new(setup.clone()), commit: None });
     Ok(())
 }
 
@@ -51,9 +48,7 @@ fn commit(machine: &mut Machine, commit: &EpochCommit) -> Result<(), InvalidServ
         return Err(InvalidServiceEvent::CommitWithoutSetup);
     };
     if !container.commit_id.is_zero() {
-        return Err(InvalidServiceEvent::RepeatedCommit {
-            commit_id: container.commit_id,
-        });
+        return Err(InvalidServiceEvent::RepeatedCommit { commit_id: container.commit_id });
     }
     check_commit(commit, &events.setup)?;
     container.commit_id = commit.id();
@@ -76,11 +71,7 @@ mod tests {
     ) -> Result<Machine, InvalidServiceEvent> {
         let events: Vec<&ServiceEvent> = events.iter().collect();
         let mut machine = Machine::new(parent);
-        let candidate = Candidate {
-            parent,
-            view: 101,
-            events: &events,
-        };
+        let candidate = Candidate { parent, view: 101, events: &events };
         apply(&mut machine, &candidate).map(|()| machine)
     }
 
@@ -95,10 +86,7 @@ mod tests {
     fn rejects_a_second_setup() {
         let parent = state();
         let events = [setup_event(&parent), setup_event(&parent)];
-        assert!(matches!(
-            check(&parent, &events),
-            Err(InvalidServiceEvent::RepeatedSetup { .. })
-        ));
+        assert!(matches!(check(&parent, &events), Err(InvalidServiceEvent::RepeatedSetup { .. })));
     }
 
     #[test]
@@ -112,10 +100,7 @@ mod tests {
     #[test]
     fn rejects_a_second_commit() {
         let error = check(&committed(), &[commit_event()]).err();
-        assert!(matches!(
-            error,
-            Some(InvalidServiceEvent::RepeatedCommit { .. })
-        ));
+        assert!(matches!(error, Some(InvalidServiceEvent::RepeatedCommit { .. })));
         assert!(check(&set_up(), &[commit_event()]).is_ok());
     }
 
@@ -143,16 +128,10 @@ mod tests {
     #[test]
     fn ejects_a_node_set_up_before_it() {
         let parent = state();
-        let eject = ServiceEvent::EjectNode {
-            node_id: NODE_JOINING,
-        };
+        let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
         let machine = check(&parent, &[setup_event(&parent), eject]).unwrap();
         let next = machine.epochs.entry.next_epoch.unwrap();
-        let ejected: Vec<_> = next
-            .active_identities
-            .iter()
-            .filter(|node| node.ejected)
-            .collect();
+        let ejected: Vec<_> = next.active_identities.iter().filter(|node| node.ejected).collect();
         assert_eq!(ejected.len(), 1);
         assert_eq!(ejected[0].node_id, NODE_JOINING);
     }

@@ -25,11 +25,7 @@ pub(super) fn evolve(
     if !events.iter().any(|event| concerns_epochs(event)) && !changes_epochs(parent, view) {
         return Ok(None);
     }
-    let candidate = Candidate {
-        parent,
-        view,
-        events,
-    };
+    let candidate = Candidate { parent, view, events };
     if !parent.epoch_fallback_triggered() && !misses_commit(parent, view) {
         let mut machine = Machine::new(parent);
         transition::enter_next_epoch(&mut machine.epochs, &candidate)?;
@@ -66,10 +62,7 @@ struct Machine {
 
 impl Machine {
     fn new(parent: &ProtocolState) -> Self {
-        Self {
-            epochs: parent.epochs().evolving(),
-            ejected: Vec::new(),
-        }
+        Self { epochs: parent.epochs().evolving(), ejected: Vec::new() }
     }
 
     /// Ejects a node from all epochs; a node in none of them is only remembered.
@@ -102,10 +95,7 @@ impl Machine {
                 if is_ejected || self.ejected.contains(&node_id) {
                     return Err(InvalidServiceEvent::EjectedNode { node_id });
                 }
-                Ok(DynamicIdentityEntry {
-                    node_id,
-                    ejected: false,
-                })
+                Ok(DynamicIdentityEntry { node_id, ejected: false })
             })
             .collect()
     }
@@ -113,9 +103,7 @@ impl Machine {
 
 /// Nodes are in canonical order: a setup's are checked to be, and so are a given epoch state's.
 fn find(nodes: &[DynamicIdentityEntry], node_id: Identifier) -> Option<&DynamicIdentityEntry> {
-    let index = nodes
-        .binary_search_by_key(&node_id, |node| node.node_id)
-        .ok()?;
+    let index = nodes.binary_search_by_key(&node_id, |node| node.node_id).ok()?;
     nodes.get(index)
 }
 

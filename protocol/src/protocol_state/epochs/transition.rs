@@ -25,10 +25,7 @@ pub(super) fn enter_next_epoch(
     };
     let first_view = events.setup.first_view;
     if candidate.view < first_view {
-        return Err(StepError::NextEpochNotReached {
-            view: candidate.view,
-            first_view,
-        });
+        return Err(StepError::NextEpochNotReached { view: candidate.view, first_view });
     }
     let left = core::mem::replace(&mut epochs.entry.current_epoch, container);
     epochs.entry.previous_epoch = Some(left);

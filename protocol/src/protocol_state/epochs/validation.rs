@@ -65,39 +65,26 @@ pub(super) fn check_extending_setup(
     epochs: &EvolvingEpochs,
 ) -> Result<(), InvalidServiceEvent> {
     if let Some(next) = &epochs.entry.next_epoch {
-        return Err(InvalidServiceEvent::RepeatedSetup {
-            setup_id: next.setup_id,
-        });
+        return Err(InvalidServiceEvent::RepeatedSetup { setup_id: next.setup_id });
     }
     let expected = epochs.current.setup.counter.wrapping_add(1);
     if setup.counter != expected {
-        return Err(InvalidServiceEvent::Counter {
-            expected,
-            found: setup.counter,
-        });
+        return Err(InvalidServiceEvent::Counter { expected, found: setup.counter });
     }
     let expected = epochs.final_view().wrapping_add(1);
     if setup.first_view != expected {
-        return Err(InvalidServiceEvent::FirstView {
-            expected,
-            found: setup.first_view,
-        });
+        return Err(InvalidServiceEvent::FirstView { expected, found: setup.first_view });
     }
     check_setup(setup)
 }
 
 fn check_setup(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
     if setup.random_source.len() != RANDOM_SOURCE_LEN {
-        return Err(InvalidServiceEvent::RandomSource {
-            found: setup.random_source.len(),
-        });
+        return Err(InvalidServiceEvent::RandomSource { found: setup.random_source.len() });
     }
     if setup.first_view >= setup.final_view {
         let (first_view, final_view) = (setup.first_view, setup.final_view);
-        return Err(InvalidServiceEvent::FinalView {
-            first_view,
-            final_view,
-        });
+        return Err(InvalidServiceEvent::FinalView { first_view, final_view });
     }
     check_participants(setup)?;
     check_clusters(setup)
@@ -106,9 +93,7 @@ fn check_setup(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
 fn check_participants(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
     for pair in setup.participants.windows(2) {
         if pair[0].node_id >= pair[1].node_id {
-            return Err(InvalidServiceEvent::ParticipantOrder {
-                node_id: pair[1].node_id,
-            });
+            return Err(InvalidServiceEvent::ParticipantOrder { node_id: pair[1].node_id });
         }
     }
     let mut addresses = BTreeSet::new();
@@ -118,18 +103,9 @@ fn check_participants(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
             return Err(InvalidServiceEvent::DuplicateAddress { address });
         }
     }
-    let needed = [
-        Role::Consensus,
-        Role::Collection,
-        Role::Execution,
-        Role::Verification,
-    ];
+    let needed = [Role::Consensus, Role::Collection, Role::Execution, Role::Verification];
     for role in needed {
-        if !setup
-            .participants
-            .iter()
-            .any(|node| node.role == role && node.initial_weight > 0)
-        {
+        if !setup.participants.iter().any(|node| node.role == role && node.initial_weight > 0) {
             return Err(InvalidServiceEvent::MissingRole { role });
         }
     }
@@ -152,10 +128,7 @@ fn check_clusters(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
         }
         for pair in members.windows(2) {
             if pair[0] >= pair[1] {
-                return Err(InvalidServiceEvent::ClusterOrder {
-                    cluster,
-                    node_id: pair[1],
-                });
+                return Err(InvalidServiceEvent::ClusterOrder { cluster, node_id: pair[1] });
             }
         }
     }
@@ -178,10 +151,7 @@ pub(super) fn check_commit(
     if expected != found {
         return Err(InvalidServiceEvent::Counter { expected, found });
     }
-    let (expected, found) = (
-        commit.dkg_member_ids.len(),
-        commit.dkg_participant_keys.len(),
-    );
+    let (expected, found) = (commit.dkg_member_ids.len(), commit.dkg_participant_keys.len());
     if expected != found {
         return Err(InvalidServiceEvent::DkgKeys { expected, found });
     }
@@ -192,9 +162,7 @@ pub(super) fn check_commit(
         }
     }
     let expected = dkg_members_in_committee_min(members.len());
-    let found = weighted(setup, Role::Consensus)
-        .filter(|id| members.contains(id))
-        .count();
+    let found = weighted(setup, Role::Consensus).filter(|id| members.contains(id)).count();
     if found < expected {
         return Err(InvalidServiceEvent::DkgMembersInCommittee { expected, found });
     }
@@ -209,9 +177,7 @@ fn dkg_members_in_committee_min(members: usize) -> usize {
 
 fn weighted(setup: &EpochSetup, role: Role) -> impl Iterator<Item = Identifier> + '_ {
     let nodes = setup.participants.iter();
-    nodes
-        .filter(move |node| node.role == role && node.initial_weight > 0)
-        .map(|node| node.node_id)
+    nodes.filter(move |node| node.role == role && node.initial_weight > 0).map(|node| node.node_id)
 }
 
 #[cfg(test)]

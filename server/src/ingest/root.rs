@@ -1,0 +1,81 @@
+//! The root: the head of a trusted snapshot, where a chain begins.
+
+use std::sync::Arc;
+
+use weir_proto::convert;
+use weir_proto::flow::entities;
+use weir_protocol::codec::snapshot::{ProtocolStateEntry, Snapshot};
+use weir_protocol::codec::{Entity as _, payload_hash};
+use weir_protocol::hotstuff::Committee;
+use weir_protocol::hotstuff::finality::ForkBlock;
+use weir_protocol::model::{EpochCommit, EpochSetup, QuorumCertificate};
+use weir_protocol::protocol_state::sealing::LastSealed;
+use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
+
+use super::chain::{Accepted, failure, payload_roots, position_of};
+use super::{IngestError, Rule};
+
+/// The protocol state of the head.
+pub(super) fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule> {
+    let events = |setup: &EpochSetup, commit: Option<&EpochCommit>| EpochEvents {
+        setup: Arc::new(setup.clone()),
+        commit: commit.cloned().map(Arc::new),
+    };
+    let optional = |setup: &Option<EpochSetup>, commit: &Option<EpochCommit>| {
+        setup.as_ref().map(|setup| events(setup, commit.as_ref()))
+    };
+    Ok(ProtocolState::new(UntrustedProtocolState {
+        kv: entry.kv_store.clone(),
+        epoch_state: entry.epoch_entry.clone(),
+        previous: optional(&entry.previous_epoch_setup, &entry.previous_epoch_commit),
+        current: events(&entry.current_epoch_setup, Some(&entry.current_epoch_commit)),
+        next: optional(&entry.next_epoch_setup, &entry.next_epoch_commit),
+    })?)
+}
+
+/// The highest block sealed as of the snapshot's head.
+pub(super) fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
+    let segment = snapshot.sealing_segment();
+    let head_id = snapshot.head().header.id();
+    let blocks = || segment.extra_blocks.iter().chain(&segment.blocks);
+    let seals = blocks().flat_map(|block| &block.payload.seals).chain(&segment.first_seal);
+    let latest = segment.latest_seals.get(&head_id);
+    let seal = latest.and_then(|id| seals.into_iter().find(|seal| seal.id() == *id));
+    let block_id = seal.ok_or(Rule::RootSeal)?.block_id;
+    let block = blocks().find(|block| block.header.id() == block_id);
+    let height = block.ok_or(Rule::RootSeal)?.header.height;
+    Ok(LastSealed { block_id, height })
+}
+
+/// The first block of a source is the head of the root snapshot, payload included.
+///
+/// # Errors
+/// When it is another block.
+pub fn check_root(root: &Accepted, first: entities::Block) -> Result<(), IngestError> {
+    let position = position_of(&root.block.header);
+    let fail = |rule| failure(&position, rule);
+    let block = convert::block_from_wire(first).map_err(|source| fail(source.into()))?;
+    let found = block.header.id();
+    if found != root.block_id {
+        return Err(fail(Rule::Root { expected: root.block_id, found }));
+    }
+    let (expected, found) =
+        (block.header.payload_hash, payload_hash(&payload_roots(&block.payload)));
+    if expected != found {
+        return Err(fail(Rule::PayloadHash { expected, found }));
+    }
+    Ok(())
+}
+
+/// The snapshot's certificate is for the head, and valid.
+pub(super) fn verify_root_qc(
+    committee: &Committee,
+    root: &ForkBlock,
+    qc: &QuorumCertificate,
+) -> Result<(), Rule> {
+    if qc.block_id != root.block_id {
+        return Err(Rule::Root { expected: root.block_id, found: qc.block_id });
+    }
+    let failure = |source| Rule::QuorumCertificate { block_id: qc.block_id, source };
+    committee.verify_qc(qc).map_err(failure)
+}
