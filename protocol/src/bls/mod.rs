@@ -104,10 +104,14 @@ impl<B: Backend> Signature<B> {
     /// Reads a signature in the usual compressed form.
     ///
     /// # Errors
-    /// When the length is not 48 or the bytes are no point of the subgroup.
+    /// When the length is not 48, or the bytes are no point of the subgroup or the identity, which
+    /// no key signs with.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BlsError> {
         let length = BlsError::SignatureLength { found: bytes.len() };
         let bytes: [u8; SIGNATURE_LEN] = bytes.try_into().map_err(|_| length)?;
+        if bytes[0] & INFINITY != 0 {
+            return Err(BlsError::Signature);
+        }
         let point = B::g1_from_compressed(&bytes).ok_or(BlsError::Signature)?;
         Ok(Self { point, bytes })
     }
@@ -155,9 +159,11 @@ pub enum BlsError {
         found: usize,
     },
     /// No signature.
-    #[error("signature is not a point of the subgroup")]
+    #[error("signature is not a point of the subgroup, or is the identity")]
     Signature,
 }
 
+/// The flag of the identity.
+const INFINITY: u8 = 0b0100_0000;
 /// Compression, infinity and sign, in the first byte of a compressed point.
 const FLAGS: u8 = 0b1110_0000;

@@ -2,12 +2,12 @@
 
 use super::{Backend, expand_message};
 use alloc::vec::Vec;
+use blst::{blst_fp12, blst_p1_affine, blst_p2_affine};
 use blstrs_plus::elliptic_curve;
 use blstrs_plus::elliptic_curve::hash2curve::{ExpandMsg, Expander};
 use blstrs_plus::group::Group as _;
 use blstrs_plus::group::prime::PrimeCurveAffine as _;
-use blstrs_plus::pairing_lib::{MillerLoopResult as _, MultiMillerLoop as _};
-use blstrs_plus::{Bls12, G1Affine, G1Projective, G2Affine, G2Prepared, G2Projective};
+use blstrs_plus::{G1Affine, G1Projective, G2Affine, G2Projective};
 
 /// Arithmetic by blst.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +41,15 @@ impl Backend for Native {
     }
 
     fn pairing_holds(signature: &G1Affine, terms: &[(G1Affine, G2Affine)]) -> bool {
-        let negated = (-*signature, G2Prepared::from(G2Affine::generator()));
-        let prepared: Vec<(G1Affine, G2Prepared)> = core::iter::once(negated)
-            .chain(terms.iter().map(|(hash, key)| (*hash, G2Prepared::from(*key))))
-            .collect();
-        let pairs: Vec<_> = prepared.iter().map(|(g1, g2)| (g1, g2)).collect();
-        Bls12::multi_miller_loop(&pairs).final_exponentiation().is_identity().into()
+        let negated = (-*signature, G2Affine::generator());
+        // A pair with an identity contributes nothing to the product.
+        let pairs = core::iter::once(&negated)
+            .chain(terms)
+            .filter(|(g1, g2)| !bool::from(g1.is_identity() | g2.is_identity()));
+        let (g1, g2): (Vec<blst_p1_affine>, Vec<blst_p2_affine>) =
+            pairs.map(|(g1, g2)| (*g1.as_ref(), *g2.as_ref())).unzip();
+        // One Miller loop over all pairs shares its squarings.
+        g1.is_empty() || blst_fp12::miller_loop_n(&g2, &g1).final_exp() == blst_fp12::default()
     }
 }
 

@@ -18,8 +18,7 @@ impl Backend for Portable {
     type G2 = G2Affine;
 
     fn g1_from_compressed(bytes: &[u8; 48]) -> Option<G1Affine> {
-        let point = G1Affine::deserialize_compressed(&bytes[..]).ok()?;
-        canonical_identity(point.is_zero(), bytes).then_some(point)
+        G1Affine::deserialize_compressed(&bytes[..]).ok()
     }
 
     fn g2_from_compressed(bytes: &[u8; 96]) -> Option<G2Affine> {
@@ -59,9 +58,4 @@ impl Backend for Portable {
             core::iter::once(G2Affine::generator()).chain(terms.iter().map(|(_, key)| *key));
         Bls12_381::multi_pairing(left, right).0.is_one()
     }
-}
-
-/// The identity has one encoding: its flag, and zeros.
-fn canonical_identity(is_identity: bool, bytes: &[u8; 48]) -> bool {
-    !is_identity || (bytes[0] == 0xc0 && bytes[1..].iter().all(|byte| *byte == 0))
 }
