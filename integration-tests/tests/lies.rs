@@ -1,0 +1,204 @@
+//! Honest evidence with one thing changed: every lie has its own rejection, every honest twin passes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use weir_client::verifier::{
+    Anchor, Answer, Missing, Rejection, TrustedState, Verified, Violation, verify, verify_file,
+};
+use weir_integration_tests::TestServer;
+use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::hotstuff::CertificateError;
+use weir_protocol::model::Identifier;
+use weir_server::prover::{Depth, Held};
+
+const HEIGHT: u64 = 1010;
+
+struct Case {
+    server: TestServer,
+    trusted: TrustedState,
+    question: Question,
+    honest: Evidence,
+}
+
+impl Case {
+    async fn new(chain: &str, topic: Topic) -> Self {
+        let server = TestServer::start(chain).await.unwrap();
+        let checkpoint = server.prover.checkpoint(server.root_id).unwrap();
+        let trusted = TrustedState::from_checkpoint(server.root_id, &checkpoint).unwrap();
+        let trusted = trusted.into_value();
+        let question = Question { block: Selector::Height(HEIGHT), topic };
+        let honest = server.prover.answer(&question, &Held::default(), Depth::Seal).unwrap();
+        let case = Self { server, trusted, question, honest: honest.evidence };
+        case.verify(&case.honest).unwrap();
+        case
+    }
+
+    fn verify(&self, evidence: &Evidence) -> Result<Verified<Answer>, Rejection> {
+        let anchor = Anchor::Trusted(&self.trusted);
+        verify(anchor, &self.question, evidence, self.trusted.preimages())
+    }
+
+    /// The rule that the changed evidence breaks.
+    fn violation(&self, change: impl FnOnce(&mut Evidence)) -> Violation {
+        match self.rejection(change) {
+            Rejection::Invalid(violation) => *violation,
+            other => panic!("not invalid: {other}"),
+        }
+    }
+
+    fn rejection(&self, change: impl FnOnce(&mut Evidence)) -> Rejection {
+        let mut evidence = self.honest.clone();
+        change(&mut evidence);
+        self.verify(&evidence).unwrap_err()
+    }
+}
+
+#[tokio::test]
+async fn rejects_answers_to_other_questions() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let other = |topic, block| {
+        let question = Question { block, topic };
+        case.server.prover.answer(&question, &Held::default(), Depth::Seal).unwrap().evidence
+    };
+    let block = Selector::Height(HEIGHT);
+    let table = other(Topic::Identities(IdentityFilter::default()), block);
+    assert_eq!(case.violation(|e| *e = table), Violation::AnotherQuestion);
+    let mut height = other(Topic::Snapshot, Selector::Height(HEIGHT + 1));
+    height.answer.as_mut().unwrap().question = case.question.clone();
+    let expected = Violation::AnotherHeight { expected: HEIGHT, found: HEIGHT + 1 };
+    assert_eq!(case.violation(|e| *e = height), expected);
+}
+
+#[tokio::test]
+async fn rejects_another_network() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let other = Case::new("ejection", Topic::Snapshot).await;
+    let rejection = case.rejection(|evidence| *evidence = other.honest.clone());
+    // Both are flow-localnet, but no committee of this chain signed.
+    assert!(
+        matches!(rejection, Rejection::Invalid(v) if matches!(*v, Violation::EpochSetup { .. }))
+    );
+}
+
+#[tokio::test]
+async fn rejects_changed_headers_roots_and_links() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let roots = case.violation(|evidence| {
+        let roots = evidence.answer.as_mut().unwrap().block.roots.as_mut().unwrap();
+        roots.results_root = Identifier::ZERO;
+    });
+    assert!(matches!(roots, Violation::PayloadHash { .. }), "{roots}");
+    let header = case.violation(|evidence| {
+        evidence.answer.as_mut().unwrap().block.header.timestamp_ms += 1;
+    });
+    assert!(matches!(header, Violation::HeaderLink { field: "parent id", .. }), "{header}");
+    let dropped = case.violation(|evidence| {
+        evidence.answer.as_mut().unwrap().block.descendants.pop();
+    });
+    assert!(matches!(dropped, Violation::CertificateBlock { .. }), "{dropped}");
+    let uncertified = case.rejection(|evidence| {
+        evidence.answer.as_mut().unwrap().block.qc = None;
+    });
+    assert!(matches!(uncertified, Rejection::NotEnough(Missing::Certificate { .. })));
+}
+
+#[tokio::test]
+async fn rejects_a_status_too_high() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let certified_only = case.rejection(|evidence| {
+        let answer = evidence.answer.as_mut().unwrap();
+        answer.block.qc = Some(answer.block.descendants[0].parent_qc());
+        answer.block.descendants.clear();
+        answer.seal = None;
+    });
+    assert!(matches!(certified_only, Rejection::NotEnough(Missing::Finality { .. })));
+    let moved = case.violation(|evidence| {
+        evidence.answer.as_mut().unwrap().seal.as_mut().unwrap().index += 1;
+    });
+    assert!(matches!(moved, Violation::SealInclusion { .. }), "{moved}");
+    let foreign = case.violation(|evidence| {
+        let seal = evidence.answer.as_mut().unwrap().seal.as_mut().unwrap();
+        seal.seal.block_id = Identifier::ZERO;
+    });
+    assert!(matches!(foreign, Violation::SealedBlock { .. }), "{foreign}");
+    let last_sealed = case.violation(|evidence| {
+        evidence.answer.as_mut().unwrap().last_sealed.as_mut().unwrap().seals.clear();
+    });
+    assert!(matches!(last_sealed, Violation::LastSealed { .. }), "{last_sealed}");
+}
+
+#[tokio::test]
+async fn rejects_certificates_that_no_quorum_signed() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let source = |change: fn(&mut Vec<u8>, &mut Vec<u8>)| {
+        let violation = case.violation(|evidence| {
+            let qc = evidence.answer.as_mut().unwrap().block.qc.as_mut().unwrap();
+            change(&mut qc.signer_indices, &mut qc.sig_data);
+        });
+        match violation {
+            Violation::Certificate { source, .. } => source,
+            other => panic!("{other}"),
+        }
+    };
+    let too_few = source(|indices, _| indices[4] = 0b1000_0000);
+    assert!(matches!(too_few, CertificateError::Signers(_)), "{too_few}");
+    let foreign = source(|indices, _| indices[0] ^= 1);
+    assert!(foreign.to_string().contains("another committee"), "{foreign}");
+    let padded = source(|indices, _| indices[4] = 0xff);
+    assert!(padded.to_string().contains("padding"), "{padded}");
+    // All seven members instead of those who signed.
+    assert_eq!(case.trusted.oldest_epoch().committee().len(), 7);
+    let everyone = source(|indices, _| indices[4] = 0b1111_1110);
+    assert_eq!(everyone, CertificateError::StakingSignature);
+    let swapped = source(|_, sig_data| {
+        let staking = sig_data[4..52].to_vec();
+        sig_data.copy_within(54..102, 4);
+        sig_data[54..102].copy_from_slice(&staking);
+    });
+    assert_eq!(swapped, CertificateError::StakingSignature);
+}
+
+#[tokio::test]
+async fn names_missing_preimages_and_epochs() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let late = Question { block: Selector::Height(1080), topic: Topic::Snapshot };
+    let proved = case.server.prover.answer(&late, &Held::default(), Depth::Seal).unwrap();
+    let anchor = Anchor::Trusted(&case.trusted);
+    let rejection = verify(anchor, &late, &proved.evidence, case.trusted.preimages()).unwrap_err();
+    let expected = Missing::LaterEpoch { newest_known: 7 };
+    assert_eq!(rejection, Rejection::NotEnough(expected));
+    let bare = Evidence { preimages: Default::default(), ..case.honest.clone() };
+    let empty = Default::default();
+    let rejection = verify(anchor, &case.question, &bare, &empty).unwrap_err();
+    assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
+}
+
+#[tokio::test]
+async fn hops_cannot_be_left_out() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let hop = |counter| case.server.prover.hop(counter, &Held::default()).unwrap();
+    let mut trusted = case.trusted.clone();
+    let rejection = trusted.apply_hops(&hop(8)).unwrap_err();
+    assert!(matches!(rejection, Rejection::Invalid(_)), "{rejection}");
+    trusted.apply_hops(&hop(7)).unwrap();
+    trusted.apply_hops(&hop(8)).unwrap();
+    assert_eq!(trusted.newest_epoch().counter(), 9);
+}
+
+/// No single flipped bit survives, in any byte of a file that stands alone.
+#[tokio::test]
+async fn rejects_every_flipped_byte_of_a_saved_file() {
+    let case = Case::new("happy-epochs", Topic::Snapshot).await;
+    let mut file = case.server.prover.checkpoint(case.server.root_id).unwrap();
+    file.merge(case.honest.clone());
+    let bytes = file.to_bytes();
+    verify_file(case.server.root_id, &bytes).unwrap();
+    for position in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[position] ^= 1 << (position % 8);
+        let accepted = verify_file(case.server.root_id, &flipped).is_ok();
+        assert!(!accepted, "byte {position} of {}", bytes.len());
+    }
+    for cut in 0..bytes.len() {
+        assert!(verify_file(case.server.root_id, &bytes[..cut]).is_err(), "cut at {cut}");
+    }
+}
