@@ -3,6 +3,8 @@
 //! Nothing depends on this crate, and nothing here reaches beyond the loopback interface.
 #![forbid(unsafe_code)]
 
+pub mod programs;
+
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
