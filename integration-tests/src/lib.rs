@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod programs;
+pub mod random;
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};

@@ -5,6 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use prost::Message as _;
+use weir_integration_tests::random::Xorshift;
 use weir_integration_tests::{chain_dir, gunzip};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
@@ -212,14 +213,14 @@ fn a_snapshot_of_another_chain_or_damaged_is_refused() {
 
 #[test]
 fn a_flipped_digit_of_the_snapshot_changes_no_row_unnoticed() {
-    let (blocks, mut random) = (file(), Xorshift(0x5eed_0002));
+    let (blocks, mut random) = (file(), Xorshift::new(0x5eed_0002));
     let (snapshot, honest) = (snapshot(), replay(&snapshot(), &blocks).unwrap());
     let digits: Vec<usize> = (32..snapshot.len() - 32)
         .filter(|at| snapshot[at - 32..at + 32].iter().all(u8::is_ascii_hexdigit))
         .collect();
     let mut refused = 0;
     for _ in 0..50 {
-        let at = digits[random.below(digits.len())];
+        let at = digits[random.index(digits.len())];
         let mut changed = snapshot.clone();
         changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
         match replay(&changed, &blocks) {
@@ -316,10 +317,10 @@ fn folders_without_blocks_or_files_are_refused() {
 fn no_flipped_byte_panics_or_changes_a_row() {
     let (snapshot, honest_file) = (snapshot(), file());
     let honest = replay(&snapshot, &honest_file).unwrap();
-    let mut random = Xorshift(0x5eed_0001);
+    let mut random = Xorshift::new(0x5eed_0001);
     let mut refused = 0;
     for round in 0..200 {
-        let (at, mask) = (random.below(honest_file.len()), 1 + random.below(255));
+        let (at, mask) = (random.index(honest_file.len()), 1 + random.below(255));
         let mut file = honest_file.clone();
         file[at] ^= u8::try_from(mask).unwrap();
         let run = format!("seed 0x5eed_0001, round {round}: byte {at} xor {mask:#04x}");
@@ -330,16 +331,4 @@ fn no_flipped_byte_panics_or_changes_a_row() {
         }
     }
     assert!(refused > 100, "{refused} of 200 refused");
-}
-
-/// Marsaglia's generator; good enough to pick bytes.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
 }
