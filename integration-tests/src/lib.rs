@@ -3,6 +3,9 @@
 //! Nothing depends on this crate, and nothing here reaches beyond the loopback interface.
 #![forbid(unsafe_code)]
 
+pub mod programs;
+pub mod random;
+
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;

@@ -218,7 +218,7 @@ fn fsck_asks_what_payloads_should_be() {
     let store = store_with(folder.path(), &Chain::new(40), 40, 40);
     let odd = |payload: &[u8]| payload[7] % 2 == 1;
     let check = |payload: &[u8]| {
-        if odd(payload) { Err("odd".to_owned()) } else { Ok(()) }
+        if odd(payload) { Err("odd".to_owned()) } else { Ok(Vec::new()) }
     };
     let mut last = (0, 0);
     let report = fsck(&store, |_, payload| check(payload), |done, total| last = (done, total));

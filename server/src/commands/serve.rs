@@ -81,10 +81,11 @@ async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let indexer = Indexer::open(data, options, &folder, stop.clone())?;
     let prover = Prover::new(indexer.reader());
     let indexing = Arc::new(AtomicBool::new(true));
+    let interrupted = interrupted();
     println!("weir-server: serving http://{address}");
     let worker = index_in_background(indexer, indexing.clone())?;
     let options = ApiOptions { indexing, pass_on: pass_on.clone().map(access_node) };
-    api::serve(listener, prover, options, interrupted()).await?;
+    api::serve(listener, prover, options, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
         anyhow::anyhow!(
@@ -157,22 +158,26 @@ fn show(bar: &ProgressBar, progress: Progress) {
     ));
 }
 
-/// Resolves on Ctrl-C or a termination signal.
-async fn interrupted() {
+/// Resolves on Ctrl-C or a termination signal; both are heard from this call on.
+fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    };
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
             }
             return;
         }
-    }
-    // Without a signal handler the server runs until it is killed, which loses nothing.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        // Without a signal handler the server runs until it is killed, which loses nothing.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
