@@ -105,6 +105,14 @@ pub enum StepError {
     },
 }
 
+impl StepError {
+    /// Whether only a newer version of this crate can go on.
+    #[must_use]
+    pub fn is_unsupported_version(&self) -> bool {
+        matches!(self, Self::UnsupportedVersion { .. })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::testing::{setup_event, state};

@@ -149,7 +149,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {
-    let (read, total) = progress.source_bytes;
+    let (read, total) = progress.source;
     bar.set_length(total);
     bar.set_position(read);
     bar.set_message(format!(

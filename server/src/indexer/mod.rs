@@ -4,6 +4,7 @@
 //! after a restart the indexer goes on behind the last announced block.
 
 mod batch;
+pub mod feed;
 pub mod payload;
 mod resume;
 
@@ -11,26 +12,29 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use prost::Message as _;
 use thiserror::Error;
-use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
+use weir_protocol::model::Identifier;
 
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError, check_root};
+use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError};
 use crate::prover::{Prover, ProverError};
-use crate::source::{Blocks, ChainFolder, SourceError};
+use crate::source::{ChainFolder, SourceError};
 use crate::store::{
     CommitError, NewStore, OpenError, Opened, ReadError, Reader, Store, StoreOptions, WriteBatch,
 };
 
 use batch::BatchWriter;
+use feed::{Feed, FolderFeed, Next, Verdict, Wait};
 
-/// Indexes one chain folder into a store.
+/// Indexes what a feed hands out into a store.
 #[derive(Debug)]
 pub struct Indexer {
     store: Store,
     chain: Chain,
     writer: BatchWriter,
-    blocks: Blocks,
+    feed: Box<dyn Feed>,
     stop: Arc<AtomicBool>,
 }
 
@@ -50,8 +54,25 @@ pub struct Progress {
     pub blocks: u64,
     /// Latest finalized height.
     pub finalized_height: u64,
-    /// Bytes of the source read, and in all.
-    pub source_bytes: (u64, u64),
+    /// How much of the source is read, and how much there is: bytes or heights.
+    pub source: (u64, u64),
+}
+
+/// Blocks that were accepted, and why there are not more of them.
+struct Batch {
+    accepted: Vec<Accepted>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// The batch is full.
+    Full,
+    /// The source has nothing more at the moment.
+    Idle,
+    /// The source has no more blocks.
+    End,
+    /// A block breaks a rule.
+    Rejected(IngestError),
 }
 
 impl Indexer {
@@ -66,23 +87,32 @@ impl Indexer {
         folder: &ChainFolder,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, IndexError> {
-        let json = folder.snapshot_json()?;
-        let snapshot = folder.parse_snapshot(&json)?;
-        let mut blocks = folder.blocks()?;
-        let first = blocks.next().ok_or(IndexError::NoBlocks)??;
+        Self::open_feed(data, options, Box::new(FolderFeed::open(folder)?), stop)
+    }
+
+    /// As [`Self::open`], for any feed.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, or the feed is of another chain or gives no root.
+    pub fn open_feed(
+        data: &Path,
+        options: StoreOptions,
+        mut feed: Box<dyn Feed>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, IndexError> {
         match Store::open(data, options)? {
             Opened::New(store) => {
+                let (snapshot, json) = feed.root_snapshot()?;
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
-                check_root(&root, first)?;
+                feed.begin(&snapshot, &root)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self { store, chain, writer, blocks, stop })
+                Ok(Self { store, chain, writer, feed, stop })
             }
             Opened::Existing(store) => {
                 let prover = Prover::new(store.reader());
-                resume::check_same_chain(&prover.head(), &snapshot)?;
-                resume::skip(&mut blocks, &prover, &first)?;
+                feed.resume(&prover)?;
                 let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self { store, chain, writer, blocks, stop })
+                Ok(Self { store, chain, writer, feed, stop })
             }
         }
     }
@@ -96,42 +126,63 @@ impl Indexer {
     /// Indexes until the source ends or somebody asks to stop.
     ///
     /// # Errors
-    /// When the source cannot be read or has a block that breaks a rule (the blocks before it are
-    /// indexed), or when the store fails.
+    /// When the source cannot be read, or has a block that breaks a rule and no other source has a
+    /// better one (the blocks before it are indexed), or when the store fails.
     pub fn run(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
         loop {
-            let (mut accepted, mut failure) = self.next_batch();
-            let exhausted = accepted.len() < BATCH_BLOCKS;
+            let Batch { mut accepted, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
-                failure = Some(error.into());
+                outcome = Outcome::Rejected(error);
             }
-            self.write(&accepted, failure.is_none())?;
-            progress(self.progress());
-            match failure {
-                Some(failure) => return Err(failure),
-                None if exhausted => return Ok(End::SourceExhausted),
-                None if self.stop.load(Ordering::Relaxed) => return Ok(End::Stopped),
-                None => self.chain.prune(),
+            let whole = !matches!(outcome, Outcome::Rejected(_));
+            self.write(&accepted, whole)?;
+            if !accepted.is_empty() {
+                progress(self.progress());
+            }
+            match outcome {
+                Outcome::Rejected(error) => self.reject(error)?,
+                Outcome::End => return Ok(End::SourceExhausted),
+                Outcome::Full | Outcome::Idle if self.stop.load(Ordering::Relaxed) => {
+                    return Ok(End::Stopped);
+                }
+                Outcome::Full | Outcome::Idle => self.chain.prune(),
             }
         }
     }
 
-    /// The next blocks of the source, and why there are not more of them.
-    fn next_batch(&mut self) -> (Vec<Accepted>, Option<IndexError>) {
+    /// The next blocks of the source.
+    fn next_batch(&mut self) -> Result<Batch, IndexError> {
         let mut accepted = Vec::with_capacity(BATCH_BLOCKS);
-        while accepted.len() < BATCH_BLOCKS {
-            let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
-            let block = match self.blocks.next() {
-                None => break,
-                Some(Ok(wire)) => self.chain.extend(wire, ordinal).map_err(IndexError::from),
-                Some(Err(error)) => Err(error.into()),
+        let mut bytes = 0;
+        while accepted.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
+            let wait = if accepted.is_empty() { Wait::Yes } else { Wait::No };
+            let wire = match self.feed.next(wait)? {
+                Next::Block(wire) => *wire,
+                Next::Nothing => return Ok(Batch { accepted, outcome: Outcome::Idle }),
+                Next::End => return Ok(Batch { accepted, outcome: Outcome::End }),
             };
-            match block {
+            bytes += wire.encoded_len();
+            let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
+            match self.chain.extend(wire, ordinal) {
                 Ok(block) => accepted.push(block),
-                Err(error) => return (accepted, Some(error)),
+                Err(error) if self.feed.skips(&error) => {}
+                Err(error) => return Ok(Batch { accepted, outcome: Outcome::Rejected(error) }),
             }
         }
-        (accepted, None)
+        Ok(Batch { accepted, outcome: Outcome::Full })
+    }
+
+    /// Lets the feed find another source for a block, or fails.
+    fn reject(&mut self, error: IngestError) -> Result<(), IndexError> {
+        let prover = Prover::new(self.store.reader());
+        match self.feed.reject(&error, &prover.head().finalized) {
+            Verdict::Stop => Err(error.into()),
+            Verdict::GoOn => {
+                // Blocks that were not written may have been taken in already.
+                (self.chain, self.writer) = resume::restore(&prover)?;
+                Ok(())
+            }
+        }
     }
 
     /// Writes a batch; `whole` when the chain is not ahead of it.
@@ -148,7 +199,9 @@ impl Indexer {
         let resume_ordinal =
             if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
         self.writer.set_head(&mut batch, resume_ordinal);
-        Ok(self.store.commit(batch)?)
+        self.store.commit(batch)?;
+        self.feed.written(&self.store.reader().head().finalized);
+        Ok(())
     }
 
     fn progress(&self) -> Progress {
@@ -157,7 +210,7 @@ impl Indexer {
         Progress {
             blocks: head.blocks,
             finalized_height: head.finalized.height,
-            source_bytes: self.blocks.progress(),
+            source: self.feed.progress(),
         }
     }
 }
@@ -232,14 +285,42 @@ pub enum IndexError {
         /// Position in the source.
         ordinal: u64,
         /// Block stored there.
-        expected: weir_protocol::model::Identifier,
+        expected: Identifier,
         /// Block in the source.
         found: String,
     },
+    /// No access node gave the snapshot of the checkpoint.
+    #[error(
+        "no snapshot of checkpoint {block_id}: {reasons}; nodes keep snapshots of finalized blocks \
+         since their own root, so try another node, a newer checkpoint, or --root FILE"
+    )]
+    NoCheckpoint {
+        /// The checkpoint.
+        block_id: Identifier,
+        /// What each node said.
+        reasons: String,
+    },
+    /// The store was begun elsewhere and does not have the checkpoint.
+    #[error(
+        "the data folder does not hold checkpoint {block_id}; use another data folder, or the \
+         checkpoint it was begun with"
+    )]
+    AnotherCheckpoint {
+        /// The checkpoint.
+        block_id: Identifier,
+    },
+    /// A root snapshot that cannot be used.
+    #[error("root snapshot: {0}")]
+    RootSnapshot(#[from] SnapshotError),
+    /// What fetches blocks has stopped.
+    #[error("the block fetcher stopped unexpectedly; start the server again")]
+    SourceGone,
     /// There is not even a root block.
     #[error("the source has no blocks; the first must be the head of the root snapshot")]
     NoBlocks,
 }
 
-/// Blocks checked and written together.
+/// Blocks checked and written together, at most.
 const BATCH_BLOCKS: usize = 256;
+/// Bytes of blocks checked and written together, but for the last one.
+const BATCH_BYTES: usize = 64 << 20;

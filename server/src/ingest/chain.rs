@@ -26,6 +26,8 @@ pub struct Chain {
     nodes: HashMap<Identifier, Node>,
     forks: Forks,
     results: HashMap<Identifier, Arc<ExecutionResult>>,
+    /// Blocks below the root that may still be sealed.
+    below_root: HashMap<Identifier, BlockPosition>,
     committees: Committees,
 }
 
@@ -92,18 +94,16 @@ impl Chain {
         let committee = committees.current(&state).map_err(fail)?;
         verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
         let last_sealed = last_sealed(snapshot).map_err(fail)?;
-        let segment = snapshot.sealing_segment();
-        let included = segment.blocks.iter().flat_map(|block| &block.payload.results);
-        let results = segment.execution_results.iter().chain(included);
-        let results = results.map(|result| (result.id(), Arc::new(result.clone()))).collect();
         let node = Node { position, ordinal: 0, state: state.clone(), last_sealed, committee };
-        let chain = Self {
+        let mut chain = Self {
             chain_id: block.header.chain_id.clone(),
             nodes: HashMap::from([(position.block_id, node)]),
             forks: Forks::new(position, blocks_max),
-            results,
+            results: HashMap::new(),
+            below_root: HashMap::new(),
             committees,
         };
+        chain.add_history(snapshot);
         let root = Accepted {
             block_id: position.block_id,
             roots: payload_roots(&block.payload),
@@ -127,6 +127,7 @@ impl Chain {
             nodes: HashMap::new(),
             forks: Forks::new(position, FORK_BLOCKS_MAX),
             results: HashMap::new(),
+            below_root: HashMap::new(),
             committees: Committees::default(),
         };
         chain.keep_restored(root).map_err(|rule| failure(&position, rule))?;
@@ -142,6 +143,20 @@ impl Chain {
         let fail = |rule| failure(&position, rule);
         self.forks.add(position).map_err(|source| fail(Rule::Forks(source)))?;
         self.keep_restored(block).map_err(fail)
+    }
+
+    /// Adds what the root snapshot knows of blocks that are not sealed yet; needed again after
+    /// [`Self::restore`] for as long as nothing above the root is sealed.
+    pub fn add_history(&mut self, snapshot: &Snapshot) {
+        let segment = snapshot.sealing_segment();
+        let included = segment.blocks.iter().flat_map(|block| &block.payload.results);
+        let results = segment.execution_results.iter().chain(included);
+        self.results.extend(results.map(|result| (result.id(), Arc::new(result.clone()))));
+        let blocks = segment.blocks.iter().map(|block| {
+            let Header { height, parent_id, .. } = block.header;
+            (block.header.id(), BlockPosition { height, parent_id })
+        });
+        self.below_root.extend(blocks);
     }
 
     fn keep_restored(&mut self, block: Restored) -> Result<(), Rule> {
@@ -211,7 +226,10 @@ impl Chain {
     /// Computes the block's state and compares it with the one its payload commits to.
     fn step(&self, parent: &Node, block: &Block) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
         let position = |id: &Identifier| {
-            let ForkBlock { height, parent_id, .. } = self.nodes.get(id)?.position;
+            let Some(node) = self.nodes.get(id) else {
+                return self.below_root.get(id).copied();
+            };
+            let ForkBlock { height, parent_id, .. } = node.position;
             Some(BlockPosition { height, parent_id })
         };
         let seals = &block.payload.seals;
@@ -290,6 +308,7 @@ impl Chain {
     pub fn prune(&mut self) {
         let height_min = self.latest_sealed().height;
         self.forks.prune(height_min);
+        self.below_root.retain(|_, block| block.height > height_min);
         self.nodes.retain(|_, node| node.position.height >= height_min);
         self.prune_results();
     }
@@ -297,9 +316,13 @@ impl Chain {
     /// Forgets the results of blocks that are sealed on the final chain.
     pub fn prune_results(&mut self) {
         let sealed_height = self.latest_sealed().height;
-        let nodes = &self.nodes;
+        let (nodes, below_root) = (&self.nodes, &self.below_root);
         self.results.retain(|_, result| {
-            nodes.get(&result.block_id).is_some_and(|node| node.position.height > sealed_height)
+            let height = match nodes.get(&result.block_id) {
+                Some(node) => Some(node.position.height),
+                None => below_root.get(&result.block_id).map(|block| block.height),
+            };
+            height.is_some_and(|height| height > sealed_height)
         });
     }
 
@@ -326,7 +349,7 @@ fn root<T: Entity>(entities: &[T]) -> Identifier {
     merkle::root(&ids)
 }
 
-pub(super) fn position_of(header: &Header) -> ForkBlock {
+pub(crate) fn position_of(header: &Header) -> ForkBlock {
     ForkBlock {
         block_id: header.id(),
         parent_id: header.parent_id,
@@ -335,7 +358,7 @@ pub(super) fn position_of(header: &Header) -> ForkBlock {
     }
 }
 
-pub(super) fn failure(position: &ForkBlock, rule: Rule) -> IngestError {
+pub(crate) fn failure(position: &ForkBlock, rule: Rule) -> IngestError {
     let ForkBlock { block_id, height, view, .. } = *position;
     IngestError { block_id, height, view, rule: Box::new(rule) }
 }

@@ -11,5 +11,6 @@ mod headers;
 mod root;
 
 pub use chain::{Accepted, Chain, FORK_BLOCKS_MAX, Restored};
+pub(crate) use chain::{failure, position_of};
 pub use error::{IngestError, Rule};
-pub use root::check_root;
+pub use root::{check_root, last_sealed};

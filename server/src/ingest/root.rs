@@ -34,17 +34,30 @@ pub(super) fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule
 }
 
 /// The highest block sealed as of the snapshot's head.
-pub(super) fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
+///
+/// The latest seal in the payloads of the segment's blocks decides, as hashes hold those; only at a
+/// spork's root, where no payload has a seal, is it the root itself.
+///
+/// # Errors
+/// When the seal or the sealed block is not in the segment, or the snapshot says another.
+pub fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
     let segment = snapshot.sealing_segment();
-    let head_id = snapshot.head().header.id();
-    let blocks = || segment.extra_blocks.iter().chain(&segment.blocks);
-    let seals = blocks().flat_map(|block| &block.payload.seals).chain(&segment.first_seal);
-    let latest = segment.latest_seals.get(&head_id);
-    let seal = latest.and_then(|id| seals.into_iter().find(|seal| seal.id() == *id));
-    let block_id = seal.ok_or(Rule::RootSeal)?.block_id;
-    let block = blocks().find(|block| block.header.id() == block_id);
-    let height = block.ok_or(Rule::RootSeal)?.header.height;
-    Ok(LastSealed { block_id, height })
+    let lowest = segment.blocks.first().ok_or(Rule::RootSeal)?;
+    let last_sealed = LastSealed { block_id: lowest.header.id(), height: lowest.header.height };
+    let named = segment.latest_seals.get(&snapshot.head().header.id()).ok_or(Rule::RootSeal)?;
+    let sealing = segment.blocks.iter().rev().find(|block| !block.payload.seals.is_empty());
+    let mut candidates = match sealing {
+        Some(block) => block.payload.seals.iter(),
+        None if segment.blocks.len() == 1 => segment.first_seal.as_slice().iter(),
+        None => return Err(Rule::RootSeal),
+    };
+    // flow-go's rule: the segment begins with the block that the latest seal is for.
+    let found = candidates.find(|seal| seal.block_id == last_sealed.block_id);
+    if found.is_some_and(|seal| seal.id() == *named) {
+        Ok(last_sealed)
+    } else {
+        Err(Rule::RootSeal)
+    }
 }
 
 /// The first block of a source is the head of the root snapshot, payload included.

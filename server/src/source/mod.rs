@@ -1,5 +1,6 @@
 //! Where blocks come from. A source hands out blocks; it judges none of them.
 
+pub mod access;
 mod chain_folder;
 
 pub use chain_folder::{Blocks, ChainFolder, SNAPSHOT_BYTES_MAX, SourceError};

@@ -1,0 +1,82 @@
+//! Blocks of a chain folder.
+
+use weir_proto::flow::entities;
+use weir_protocol::codec::snapshot::Snapshot;
+
+use super::{Feed, Next, Verdict, Wait, claimed_id};
+use crate::indexer::{IndexError, resume};
+use crate::ingest::{Accepted, IngestError, check_root};
+use crate::prover::Prover;
+use crate::source::{Blocks, ChainFolder};
+use crate::store::BlockRef;
+
+/// Hands out a folder's blocks in file order.
+#[derive(Debug)]
+pub(in super::super) struct FolderFeed {
+    snapshot: Snapshot,
+    json: Vec<u8>,
+    first: Option<entities::Block>,
+    blocks: Blocks,
+}
+
+impl FolderFeed {
+    pub(in super::super) fn open(folder: &ChainFolder) -> Result<Self, IndexError> {
+        let json = folder.snapshot_json()?;
+        let snapshot = folder.parse_snapshot(&json)?;
+        let mut blocks = folder.blocks()?;
+        let first = Some(blocks.next().ok_or(IndexError::NoBlocks)??);
+        Ok(Self { snapshot, json, first, blocks })
+    }
+}
+
+impl Feed for FolderFeed {
+    fn root_snapshot(&mut self) -> Result<(Snapshot, Vec<u8>), IndexError> {
+        Ok((self.snapshot.clone(), std::mem::take(&mut self.json)))
+    }
+
+    fn begin(&mut self, _snapshot: &Snapshot, root: &Accepted) -> Result<(), IndexError> {
+        let first = self.first.take().ok_or(IndexError::NoBlocks)?;
+        Ok(check_root(root, first)?)
+    }
+
+    /// Skips the blocks that the store has, checking that they are the same.
+    fn resume(&mut self, prover: &Prover) -> Result<(), IndexError> {
+        self.json = Vec::new();
+        let params = self.snapshot.params();
+        resume::check_same_chain(&prover.head(), &params.chain_id, params.spork_id)?;
+        for ordinal in 0..prover.head().blocks {
+            let wire = match self.first.take() {
+                Some(first) => Some(first),
+                None => self.blocks.next().transpose()?,
+            };
+            let found = wire.as_ref().and_then(claimed_id);
+            let expected = prover.block_at(ordinal)?.block_id;
+            if found != Some(expected) {
+                let found = found.map_or_else(|| "missing".to_owned(), |id| id.to_string());
+                return Err(IndexError::AnotherOrder { ordinal, expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, _wait: Wait) -> Result<Next, IndexError> {
+        Ok(match self.blocks.next().transpose()? {
+            Some(block) => Next::Block(Box::new(block)),
+            None => Next::End,
+        })
+    }
+
+    fn skips(&mut self, _error: &IngestError) -> bool {
+        false
+    }
+
+    fn reject(&mut self, _error: &IngestError, _finalized: &BlockRef) -> Verdict {
+        Verdict::Stop
+    }
+
+    fn written(&mut self, _finalized: &BlockRef) {}
+
+    fn progress(&self) -> (u64, u64) {
+        self.blocks.progress()
+    }
+}

@@ -1,0 +1,104 @@
+//! What can be wrong with an upstream.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tonic::{Code, Status};
+
+/// Why an upstream gave no usable answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It cannot be reached, or broke off; another try may help.
+    #[error("{0}")]
+    Transport(String),
+    /// It did not answer in time; another try may help.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// It is behind what is indexed already; later it may have caught up.
+    #[error("it is behind: its latest finalized height is {tip}, {expected} is indexed")]
+    Behind {
+        /// Its latest finalized height.
+        tip: u64,
+        /// Height indexed.
+        expected: u64,
+    },
+    /// It does not have what was asked for.
+    #[error("not there: {0}")]
+    Missing(String),
+    /// The answer is larger than is taken in this way.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// It does not offer the method.
+    #[error("not offered: {0}")]
+    Unimplemented(String),
+    /// It gave an answer that no honest node gives.
+    #[error(transparent)]
+    Wrong(#[from] WrongAnswer),
+}
+
+/// An answer that no honest node of this network gives.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WrongAnswer {
+    /// A node of another chain or spork.
+    #[error("another network: expected {field} {expected}, found {found}")]
+    Network {
+        /// Chain or spork.
+        field: &'static str,
+        /// What is indexed.
+        expected: String,
+        /// What the node is of.
+        found: String,
+    },
+    /// A block of another height than asked for.
+    #[error("height: asked for {expected}, found {found}")]
+    Height {
+        /// Height asked for.
+        expected: u64,
+        /// Height of the answer.
+        found: u64,
+    },
+    /// A subscription that skips or repeats heights.
+    #[error("subscription: expected height {expected}, found {found}")]
+    Sequence {
+        /// The next height.
+        expected: u64,
+        /// Height sent.
+        found: u64,
+    },
+    /// A block without what a full response carries.
+    #[error("light block at height {height}: a full response was asked for")]
+    LightBlock {
+        /// Its height.
+        height: u64,
+    },
+    /// A snapshot of another block, or one that contradicts itself.
+    #[error("snapshot: {0}")]
+    Snapshot(String),
+    /// A block that breaks a rule.
+    #[error("{0}")]
+    Block(String),
+    /// A final header other than the indexed one.
+    #[error("finalized block at height {height}: expected {expected}, found {found}")]
+    Finalized {
+        /// The height.
+        height: u64,
+        /// The block indexed, whose finality is proved.
+        expected: String,
+        /// The block that the node says is final.
+        found: String,
+    },
+}
+
+impl UpstreamError {
+    pub(super) fn from_status(status: &Status) -> Self {
+        let text = format!("{:?}: {}", status.code(), status.message());
+        match status.code() {
+            Code::NotFound | Code::FailedPrecondition => Self::Missing(text),
+            Code::OutOfRange if text.contains("message length too large") => Self::TooLarge,
+            Code::Unimplemented => Self::Unimplemented(text),
+            _ => Self::Transport(text),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Fetches blocks from one upstream after another, and hands them out in order of height.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
+use weir_proto::flow::entities;
+use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::model::Identifier;
+
+use super::follow::{PERMITS, Trouble};
+use super::upstream::Upstream;
+use super::{
+    AccessOptions, Network, SyncState, UpstreamError, UpstreamState, WrongAnswer, evidence,
+};
+
+/// A block as an upstream sent it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Blocks of earlier generations are void: fetching went back behind them.
+    pub generation: u64,
+    /// Who sent it.
+    pub upstream: usize,
+    /// The block.
+    pub block: entities::Block,
+    /// Its share of the memory for blocks on their way.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
+}
+
+/// A block that breaks a rule.
+#[derive(Debug)]
+pub struct Rejection {
+    /// Who sent it.
+    pub upstream: usize,
+    /// The rule it breaks.
+    pub reason: String,
+    /// The block.
+    pub block: Option<entities::Block>,
+    /// Whether the sender is to blame, or the chain below may be another.
+    pub blame: bool,
+    /// Height to go on from.
+    pub next_height: u64,
+    /// Generation of the blocks to come.
+    pub generation: u64,
+}
+
+/// The indexer's end of a fetcher.
+#[derive(Debug)]
+pub struct Handle {
+    /// Blocks, in order of height within a generation.
+    pub blocks: Receiver<Fetched>,
+    /// Where fetching stands.
+    pub state: watch::Sender<SyncState>,
+    rejections: UnboundedSender<Rejection>,
+    finalized: watch::Sender<Option<(u64, Identifier)>>,
+}
+
+impl Handle {
+    /// Tells that a block was rejected.
+    pub fn reject(&self, rejection: Rejection) {
+        // Without a fetcher no more blocks come, and the indexer notices that.
+        let _ = self.rejections.send(rejection);
+    }
+
+    /// Tells which block is proved to be final.
+    pub fn finalized(&self, height: u64, block_id: Identifier) {
+        self.finalized.send_replace(Some((height, block_id)));
+    }
+}
+
+/// Follows a network through its access nodes.
+#[derive(Debug)]
+pub struct Fetcher {
+    pub(super) options: AccessOptions,
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) next_height: u64,
+    pub(super) generation: u64,
+    pub(super) blocks: Sender<Fetched>,
+    pub(super) commands: UnboundedReceiver<Rejection>,
+    pub(super) finalized: watch::Receiver<Option<(u64, Identifier)>>,
+    pub(super) room: Arc<Semaphore>,
+    state: watch::Sender<SyncState>,
+}
+
+impl Fetcher {
+    /// A fetcher over the access nodes, and the indexer's end of it.
+    #[must_use]
+    pub fn new(options: AccessOptions) -> (Self, Handle) {
+        let (block_sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
+        let (rejections, commands) = mpsc::unbounded_channel();
+        let (finalized_sender, finalized) = watch::channel(None);
+        let (state, _) = watch::channel(SyncState::Connecting);
+        let upstreams =
+            options.urls.iter().map(|url| Upstream::new(url, options.request_timeout)).collect();
+        let handle =
+            Handle { blocks, state: state.clone(), rejections, finalized: finalized_sender };
+        let fetcher = Self {
+            options,
+            upstreams,
+            next_height: 0,
+            generation: 0,
+            blocks: block_sender,
+            commands,
+            finalized,
+            room: Arc::new(Semaphore::new(PERMITS)),
+            state,
+        };
+        (fetcher, handle)
+    }
+
+    /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
+    ///
+    /// # Errors
+    /// When no upstream gives one; names what each said.
+    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, String> {
+        let mut refusals = Vec::new();
+        for upstream in &mut self.upstreams {
+            match checked_snapshot(upstream, block_id).await {
+                Ok(json) => return Ok(json),
+                Err(error) => {
+                    tracing::warn!(upstream = upstream.url, %error, "no snapshot of the checkpoint");
+                    refusals.push(format!("{}: {error}", upstream.url));
+                    if let UpstreamError::Wrong(wrong) = error {
+                        upstream.state = UpstreamState::Wrong { reason: wrong.to_string() };
+                    }
+                }
+            }
+        }
+        Err(refusals.join("; "))
+    }
+
+    /// Fetches from a height on until the indexer is gone.
+    pub async fn run(mut self, network: Network, next_height: u64) {
+        self.next_height = next_height;
+        while let Some(index) = self.choose().await {
+            match self.follow(index, &network).await {
+                Trouble::Closed => return,
+                Trouble::Command(command) => self.obey(command),
+                Trouble::Upstream(error) => self.on_error(index, error),
+            }
+        }
+    }
+
+    /// The next upstream to ask, when its rest is over; none when the indexer is gone.
+    async fn choose(&mut self) -> Option<usize> {
+        loop {
+            let ready = self.upstreams.iter().enumerate();
+            let ready = ready.filter_map(|(index, one)| Some((one.ready_at()?, index))).min();
+            let now = Instant::now();
+            match ready {
+                Some((at, index)) if at <= now => return Some(index),
+                Some((at, _)) => {
+                    self.stall();
+                    tokio::select! {
+                        () = sleep_until(at) => {}
+                        command = self.commands.recv() => self.obey(command?),
+                    }
+                }
+                None => {
+                    self.stall();
+                    let command = self.commands.recv().await;
+                    self.obey(command?);
+                }
+            }
+        }
+    }
+
+    /// Says why nothing comes in.
+    fn stall(&self) {
+        let troubles = self.upstreams.iter().map(|upstream| match &upstream.state {
+            UpstreamState::Good => format!("{}: no answer yet", upstream.url),
+            UpstreamState::Resting { reason } => format!("{}: {reason}", upstream.url),
+            UpstreamState::Wrong { reason } => {
+                format!("{}: wrong answer, not asked again: {reason}", upstream.url)
+            }
+        });
+        let reason = troubles.collect::<Vec<_>>().join("; ");
+        self.announce(SyncState::Stalled { reason });
+    }
+
+    pub(super) fn announce(&self, state: SyncState) {
+        let halted = matches!(*self.state.borrow(), SyncState::Halted { .. });
+        if !halted {
+            self.state.send_replace(state);
+        }
+    }
+
+    fn on_error(&mut self, index: usize, error: UpstreamError) {
+        let url = self.upstreams[index].url.clone();
+        match error {
+            UpstreamError::Wrong(wrong) => self.distrust(index, &wrong.to_string(), None),
+            error => {
+                tracing::warn!(upstream = url, %error, "upstream left alone for a while");
+                metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
+                self.upstreams[index].rest(error.to_string());
+            }
+        }
+    }
+
+    fn obey(&mut self, rejection: Rejection) {
+        let Rejection { upstream, reason, block, blame, next_height, generation } = rejection;
+        if blame {
+            self.distrust(upstream, &reason, block.as_ref());
+        }
+        (self.next_height, self.generation) = (next_height, generation);
+    }
+
+    /// Never asks this upstream again, and keeps what it answered.
+    pub(super) fn distrust(&mut self, index: usize, reason: &str, block: Option<&entities::Block>) {
+        let upstream = &mut self.upstreams[index];
+        let kept = evidence::keep(&self.options.evidence_dir, &upstream.url, reason, block);
+        let kept = kept.unwrap_or_else(|error| {
+            tracing::error!(%error, "a wrong answer cannot be kept");
+            None
+        });
+        let url = upstream.url.clone();
+        tracing::error!(upstream = url, reason, ?kept, "wrong answer: not asked again");
+        metrics::counter!("ingest_wrong_answers_total", "upstream" => url).increment(1);
+        upstream.state = UpstreamState::Wrong { reason: reason.to_owned() };
+    }
+}
+
+async fn checked_snapshot(
+    upstream: &Upstream,
+    block_id: Identifier,
+) -> Result<Vec<u8>, UpstreamError> {
+    let json = upstream.client.snapshot(block_id).await?;
+    let snapshot = Snapshot::from_json(&json);
+    let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
+    let found = snapshot.head().header.id();
+    if found == block_id {
+        return Ok(json);
+    }
+    let reason = format!("asked for block {block_id}, found {found}");
+    Err(WrongAnswer::Snapshot(reason).into())
+}
+
+/// The time left at the pace so far.
+pub(super) fn remaining(started: Instant, done: u64, left: u64) -> Option<Duration> {
+    let elapsed = started.elapsed();
+    (done > 0).then(|| {
+        let per_block = elapsed.as_secs_f64() / f64::from(u32::try_from(done).unwrap_or(u32::MAX));
+        Duration::from_secs_f64(per_block * f64::from(u32::try_from(left).unwrap_or(u32::MAX)))
+    })
+}
+
+/// Blocks fetched that the indexer has not taken yet.
+const BLOCKS_AHEAD: usize = 256;

@@ -1,0 +1,64 @@
+//! Flow's access nodes as a source: every finalized block with its full payload, by height.
+//!
+//! A [`Fetcher`] runs on the async threads: it backfills in parallel windows, then follows the
+//! block subscription, or polls where there is none. It fails over on transport errors, and never
+//! asks an upstream again that gave a wrong answer. What it hands out is unchecked but for what
+//! only the fetcher knows: the height that was asked for.
+
+mod error;
+mod evidence;
+mod fetcher;
+mod follow;
+mod state;
+mod upstream;
+
+pub use error::{UpstreamError, WrongAnswer};
+pub use fetcher::{Fetched, Fetcher, Handle, Rejection};
+pub use state::{SyncState, UpstreamState};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use weir_protocol::model::Identifier;
+
+/// Which access nodes to follow, and how patiently.
+#[derive(Clone, Debug)]
+pub struct AccessOptions {
+    /// Access nodes, by preference.
+    pub urls: Vec<Uri>,
+    /// Where wrong answers are kept.
+    pub evidence_dir: PathBuf,
+    /// Longest time for one answer, its last byte included.
+    pub request_timeout: Duration,
+    /// How often to ask for the tip where there is no subscription.
+    pub poll_interval: Duration,
+    /// How often to ask other nodes for the block that is proved to be final.
+    pub cross_check_interval: Duration,
+    /// After how long without a block a subscription is doubted.
+    pub quiet_max: Duration,
+}
+
+impl AccessOptions {
+    /// Access nodes with the usual patience.
+    #[must_use]
+    pub fn new(urls: Vec<Uri>, evidence_dir: PathBuf) -> Self {
+        Self {
+            urls,
+            evidence_dir,
+            request_timeout: Duration::from_secs(15),
+            poll_interval: Duration::from_millis(500),
+            cross_check_interval: Duration::from_secs(30),
+            quiet_max: Duration::from_secs(20),
+        }
+    }
+}
+
+/// The network that a store is of; upstreams of another are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Chain, such as `flow-mainnet`.
+    pub chain_id: String,
+    /// Spork.
+    pub spork_id: Identifier,
+}

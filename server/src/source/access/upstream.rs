@@ -1,0 +1,220 @@
+//! One access node: its methods with limits on time and size, and how it has behaved.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use http::Uri;
+use tokio::time::{Instant, timeout};
+use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
+use weir_proto::flow::access;
+use weir_proto::flow::access::access_api_client::AccessApiClient;
+use weir_proto::flow::entities;
+use weir_protocol::model::Identifier;
+
+use super::{Network, UpstreamError, UpstreamState, WrongAnswer};
+
+/// A node that is asked for blocks.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) url: String,
+    pub(super) state: UpstreamState,
+    pub(super) client: Client,
+    rest_until: Option<Instant>,
+    rests: ExponentialBackoff,
+}
+
+/// The connection to a node; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    api: AccessApiClient<Channel>,
+    /// As `api`, for messages of any size.
+    large: AccessApiClient<Channel>,
+    request_timeout: Duration,
+}
+
+impl Upstream {
+    pub(super) fn new(url: &Uri, request_timeout: Duration) -> Self {
+        let channel = Channel::builder(url.clone())
+            .connect_timeout(request_timeout)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        let api = AccessApiClient::new(channel.clone()).max_decoding_message_size(BLOCK_BYTES_MAX);
+        let large = AccessApiClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Self {
+            url: url.to_string(),
+            state: UpstreamState::Good,
+            client: Client { api, large, request_timeout },
+            rest_until: None,
+            rests: rests(),
+        }
+    }
+
+    /// When it may be asked; never after a wrong answer.
+    pub(super) fn ready_at(&self) -> Option<Instant> {
+        match self.state {
+            UpstreamState::Wrong { .. } => None,
+            _ => Some(self.rest_until.unwrap_or_else(Instant::now)),
+        }
+    }
+
+    /// It answered well.
+    pub(super) fn praise(&mut self) {
+        if self.state != UpstreamState::Good {
+            self.state = UpstreamState::Good;
+        }
+        self.rest_until = None;
+        self.rests = rests();
+    }
+
+    /// It failed: leaves it alone, longer each time.
+    pub(super) fn rest(&mut self, reason: String) {
+        self.rest_until = Some(Instant::now() + self.rests.next().unwrap_or(REST_MAX));
+        self.state = UpstreamState::Resting { reason };
+    }
+}
+
+fn rests() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(REST_MIN)
+        .with_max_delay(REST_MAX)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+impl Client {
+    /// Checks that the node is of this network.
+    pub(super) async fn check_network(&self, network: &Network) -> Result<(), UpstreamError> {
+        let request = access::GetNetworkParametersRequest {};
+        let mut api = self.api.clone();
+        let parameters = self.within(api.get_network_parameters(request)).await?;
+        same("chain", &network.chain_id, &parameters.chain_id)?;
+        let request = access::GetNodeVersionInfoRequest {};
+        let info = self.within(api.get_node_version_info(request)).await;
+        match info {
+            // Older nodes do not say.
+            Err(UpstreamError::Unimplemented(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(info) => {
+                let spork_id = info.info.unwrap_or_default().spork_id;
+                let found = Identifier::try_from(&spork_id[..]).unwrap_or_default();
+                same("spork", &network.spork_id.to_string(), &found.to_string())
+            }
+        }
+    }
+
+    /// The latest finalized height.
+    pub(super) async fn tip(&self) -> Result<u64, UpstreamError> {
+        let mut api = self.api.clone();
+        let request = access::GetLatestBlockHeaderRequest { is_sealed: false };
+        let response = self.within(api.get_latest_block_header(request)).await?;
+        Ok(response.block.unwrap_or_default().height)
+    }
+
+    /// The finalized block of a height, whole.
+    pub(super) async fn block(&self, height: u64) -> Result<entities::Block, UpstreamError> {
+        self.block_by(self.api.clone(), height).await
+    }
+
+    /// As [`Self::block`], up to the largest message that flow-go sends.
+    pub(super) async fn large_block(&self, height: u64) -> Result<entities::Block, UpstreamError> {
+        self.block_by(self.large.clone(), height).await
+    }
+
+    async fn block_by(
+        &self,
+        mut api: AccessApiClient<Channel>,
+        height: u64,
+    ) -> Result<entities::Block, UpstreamError> {
+        let request = access::GetBlockByHeightRequest { height, full_block_response: true };
+        let response = self.within(api.get_block_by_height(request)).await?;
+        let block = response.block.unwrap_or_default();
+        check_full(&block, height)?;
+        let found = block.block_header.as_ref().map_or(0, |header| header.height);
+        if found != height {
+            return Err(WrongAnswer::Height { expected: height, found }.into());
+        }
+        Ok(block)
+    }
+
+    /// The ID of the finalized block of a height.
+    pub(super) async fn block_id(&self, height: u64) -> Result<Identifier, UpstreamError> {
+        let mut api = self.api.clone();
+        let request = access::GetBlockHeaderByHeightRequest { height };
+        let response = self.within(api.get_block_header_by_height(request)).await?;
+        let id = response.block.unwrap_or_default().id;
+        Identifier::try_from(&id[..]).map_err(|_| {
+            let found = format!("an id of {} bytes", id.len());
+            WrongAnswer::Finalized { height, expected: "an id of 32 bytes".into(), found }.into()
+        })
+    }
+
+    /// The protocol state snapshot at a block, as the node gives it.
+    pub(super) async fn snapshot(&self, block_id: Identifier) -> Result<Vec<u8>, UpstreamError> {
+        let mut api = self.large.clone();
+        let block_id = block_id.0.to_vec().into();
+        let request = access::GetProtocolStateSnapshotByBlockIdRequest { block_id };
+        let answer = api.get_protocol_state_snapshot_by_block_id(request);
+        let response = match timeout(SNAPSHOT_TIMEOUT, answer).await {
+            Ok(Ok(response)) => response.into_inner(),
+            Ok(Err(status)) => return Err(UpstreamError::from_status(&status)),
+            Err(_) => return Err(UpstreamError::Timeout(SNAPSHOT_TIMEOUT)),
+        };
+        Ok(response.serialized_snapshot.into())
+    }
+
+    /// All finalized blocks from a height on, as they come.
+    pub(super) async fn subscribe(
+        &self,
+        start_block_height: u64,
+    ) -> Result<Streaming<access::SubscribeBlocksResponse>, UpstreamError> {
+        let mut api = self.large.clone();
+        self.within(api.subscribe_blocks_from_start_height(
+            access::SubscribeBlocksFromStartHeightRequest {
+                start_block_height,
+                block_status: entities::BlockStatus::BlockFinalized.into(),
+                full_block_response: true,
+            },
+        ))
+        .await
+    }
+
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, UpstreamError> {
+        match timeout(self.request_timeout, answer).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(UpstreamError::from_status(&status)),
+            Err(_) => Err(UpstreamError::Timeout(self.request_timeout)),
+        }
+    }
+}
+
+/// A block of a full response has a header.
+pub(super) fn check_full(block: &entities::Block, height: u64) -> Result<(), WrongAnswer> {
+    if block.block_header.is_none() { Err(WrongAnswer::LightBlock { height }) } else { Ok(()) }
+}
+
+fn same(field: &'static str, expected: &str, found: &str) -> Result<(), UpstreamError> {
+    if expected == found {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_owned(), found.to_owned());
+    Err(WrongAnswer::Network { field, expected, found }.into())
+}
+
+/// Largest block of those fetched at once.
+const BLOCK_BYTES_MAX: usize = 16 << 20;
+/// Largest message that flow-go sends (its `DefaultMaxMsgSize`).
+const MESSAGE_BYTES_MAX: usize = 1 << 30;
+/// Bytes in flight on a connection, so that one large block does not wait for acknowledgements.
+const WINDOW_BYTES: u32 = 4 << 20;
+/// Longest time for a snapshot, which a node puts together anew.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+const REST_MIN: Duration = Duration::from_millis(200);
+const REST_MAX: Duration = Duration::from_secs(30);
