@@ -4,6 +4,7 @@
 //! handle.
 
 use thiserror::Error;
+use weir_protocol::codec::snapshot::SnapshotError;
 use weir_protocol::model::{KV_STORE_VERSION_MAX, Role};
 
 use crate::schedule::{Command, Schedule, Trigger};
@@ -275,7 +276,7 @@ impl Config {
 }
 
 /// Why no network can be made of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A name that is not one.
@@ -320,7 +321,7 @@ pub enum ConfigError {
     },
     /// The configured root is no consistent snapshot.
     #[error("the root snapshot does not fit together")]
-    Root(#[source] std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    Root(#[from] SnapshotError),
 }
 
 /// Most nodes of a network at its start.
