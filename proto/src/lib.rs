@@ -26,6 +26,18 @@ pub mod weir {
 
 /// Generated from `proto/proto/flow`.
 pub mod flow {
+    /// `flow.access`: the API that every access node serves.
+    #[expect(
+        missing_docs,
+        unused_qualifications,
+        clippy::all,
+        clippy::allow_attributes,
+        reason = "generated; Flow's names speak for themselves"
+    )]
+    pub mod access {
+        include!("generated/flow.access.rs");
+    }
+
     /// `flow.entities`.
     #[expect(missing_docs, reason = "generated; Flow's names speak for themselves")]
     pub mod entities {

@@ -115,3 +115,16 @@ fn state_id(json: &Value) -> String {
     let entries = json["SealingSegment"]["ProtocolStateEntries"].as_object().expect("is an object");
     entries.keys().next().expect("has a state").clone()
 }
+
+#[test]
+fn writes_what_flow_go_writes() {
+    for chain in common::chains() {
+        for name in snapshot_names(&chain) {
+            let json = common::read(&name);
+            let written = Snapshot::from_json(&json).unwrap().to_json();
+            let parse = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap();
+            assert!(parse(&written) == parse(&json), "{name} is written in another way");
+            assert!(written == json.trim_ascii_end(), "{name} is written with other bytes");
+        }
+    }
+}

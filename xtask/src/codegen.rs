@@ -49,6 +49,7 @@ fn generate(root: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
     tonic_prost_build::configure()
         .bytes(".")
         .build_transport(false)
+        .generate_default_stubs(true)
         .emit_rerun_if_changed(false)
         .out_dir(&out)
         .compile_fds(descriptors)?;
@@ -83,6 +84,6 @@ fn stored(dir: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(files)
 }
 
-const FILES: [&str; 2] = ["weir/v1/snapshot.proto", "flow/entities/block.proto"];
+const FILES: [&str; 2] = ["weir/v1/snapshot.proto", "flow/access/access.proto"];
 const GENERATED: &str = "proto/src/generated";
 const DESCRIPTORS: &str = "descriptors.bin";

@@ -729,48 +729,73 @@ pub mod snapshot_api_server {
         async fn get_server_info(
             &self,
             request: tonic::Request<super::GetServerInfoRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetServerInfoResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetServerInfoResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// The protocol state of a block that the client trusts by its ID: where a light client starts.
         async fn get_checkpoint(
             &self,
             request: tonic::Request<super::GetCheckpointRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetCheckpointResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetCheckpointResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// One step along the epochs: a finalized block of an epoch whose state commits the next epoch.
         async fn get_epoch_hop(
             &self,
             request: tonic::Request<super::GetEpochHopRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetEpochHopResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetEpochHopResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Summary of the protocol state at a block.
         async fn get_snapshot(
             &self,
             request: tonic::Request<super::GetSnapshotRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetSnapshotResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetSnapshotResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// One node of the identity table at a block. For a node that is not in the table, a request for
         /// evidence alone gets the proof of its absence, any other NOT_FOUND.
         async fn get_identity(
             &self,
             request: tonic::Request<super::GetIdentityRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetIdentityResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetIdentityResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// The identity table at a block, or a part of it.
         async fn list_identities(
             &self,
             request: tonic::Request<super::ListIdentitiesRequest>,
-        ) -> std::result::Result<tonic::Response<super::ListIdentitiesResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::ListIdentitiesResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Setup and commit of the previous, current or next epoch as of a block.
         async fn get_epoch(
             &self,
             request: tonic::Request<super::GetEpochRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetEpochResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetEpochResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// The seal of a block.
         async fn get_seal(
             &self,
             request: tonic::Request<super::GetSealRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetSealResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetSealResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// The execution result that was sealed for a block.
         async fn get_execution_result(
             &self,
             request: tonic::Request<super::GetExecutionResultRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetExecutionResultResponse>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<super::GetExecutionResultResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     #[derive(Debug)]
     pub struct SnapshotApiServer<T> {

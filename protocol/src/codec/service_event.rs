@@ -5,14 +5,15 @@
 //! `model/flow/service_event.go`, `model/encodable`).
 
 use super::json::epoch::{EjectNodeJson, ExtensionViewCountJson, VersionUpgradeJson};
-use super::json::{ReadJson, Write};
+use super::json::{ReadJson, WriteJson};
 use crate::model::{EpochCommit, EpochRecover, EpochSetup, ServiceEvent, VersionBeacon};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::{SerializeStruct as _, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Most bytes of a service event's JSON.
 ///
@@ -45,24 +46,7 @@ impl ServiceEvent {
     /// Empty lists are written as `[]`, as flow-go does for events read from the chain.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let text = match self {
-            Self::EpochSetup(setup) => serde_json::to_string(&Write(&**setup)),
-            Self::EpochCommit(commit) => serde_json::to_string(&Write(&**commit)),
-            Self::EpochRecover(recover) => serde_json::to_string(&Write(&**recover)),
-            Self::EjectNode { node_id } => {
-                serde_json::to_string(&EjectNodeJson { node_id: *node_id })
-            }
-            Self::ProtocolStateVersionUpgrade { new_protocol_state_version, active_view } => {
-                serde_json::to_string(&VersionUpgradeJson {
-                    new_protocol_state_version: *new_protocol_state_version,
-                    active_view: *active_view,
-                })
-            }
-            Self::SetEpochExtensionViewCount { value } => {
-                serde_json::to_string(&ExtensionViewCountJson { value: *value })
-            }
-            Self::VersionBeacon(beacon) => serde_json::to_string(&Write(beacon)),
-        };
+        let text = serde_json::to_string(&Payload(self));
         escape_as_go(&text.expect("these shapes have text keys and no failing part")).into_bytes()
     }
 }
@@ -178,10 +162,47 @@ impl<'de> Visitor<'de> for TypedEvent {
     }
 }
 
+impl WriteJson for ServiceEvent {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("ServiceEvent", 2)?;
+        event.serialize_field("Type", self.type_name())?;
+        event.serialize_field("Event", &Payload(self))?;
+        event.end()
+    }
+}
+
+/// An event without its type.
+struct Payload<'a>(&'a ServiceEvent);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ServiceEvent::EpochSetup(setup) => setup.write(serializer),
+            ServiceEvent::EpochCommit(commit) => commit.write(serializer),
+            ServiceEvent::EpochRecover(recover) => recover.write(serializer),
+            ServiceEvent::EjectNode { node_id } => {
+                EjectNodeJson { node_id: *node_id }.serialize(serializer)
+            }
+            ServiceEvent::ProtocolStateVersionUpgrade {
+                new_protocol_state_version,
+                active_view,
+            } => VersionUpgradeJson {
+                new_protocol_state_version: *new_protocol_state_version,
+                active_view: *active_view,
+            }
+            .serialize(serializer),
+            ServiceEvent::SetEpochExtensionViewCount { value } => {
+                ExtensionViewCountJson { value: *value }.serialize(serializer)
+            }
+            ServiceEvent::VersionBeacon(beacon) => beacon.write(serializer),
+        }
+    }
+}
+
 /// Escapes what Go's encoder does and serde's does not.
 ///
 /// Outside strings, JSON has none of these characters.
-fn escape_as_go(json: &str) -> String {
+pub(super) fn escape_as_go(json: &str) -> String {
     if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
         return json.to_string();
     }

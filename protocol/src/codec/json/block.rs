@@ -2,15 +2,17 @@
 //!
 //! Blocks, receipts and results repeat their ID beside their fields; it is kept as claimed.
 
-use super::{ReadJson, base64_bytes, reads_as, shaped};
+use super::{
+    ReadJson, base64_bytes, base64_list, nullable, nullable_bytes, reads_as, shaped, writes_as,
+};
 use crate::model::{
     AggregatedSignature, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult,
     Identifier, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Deserialize;
 use serde::de::Deserializer;
+use serde::{Deserialize, Serialize};
 
 /// A block with its proposer's signature.
 #[derive(Deserialize)]
@@ -83,7 +85,7 @@ struct ReceiptJson {
     executor_id: Identifier,
     #[serde(rename = "ResultID", with = "shaped")]
     result_id: Identifier,
-    #[serde(rename = "Spocks", deserialize_with = "base64_list")]
+    #[serde(rename = "Spocks", deserialize_with = "base64_list::deserialize")]
     spocks: Vec<Vec<u8>>,
     #[serde(rename = "ExecutorSignature", with = "base64_bytes")]
     executor_signature: Vec<u8>,
@@ -137,7 +139,7 @@ impl ReadJson for Claimed<ExecutionResult> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "Chunk")]
 struct ChunkJson {
     #[serde(rename = "CollectionIndex")]
@@ -160,8 +162,9 @@ struct ChunkJson {
     end_state: Identifier,
 }
 reads_as!(Chunk, ChunkJson);
+writes_as!(Chunk, ChunkJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "CollectionGuarantee")]
 struct CollectionGuaranteeJson {
     #[serde(rename = "CollectionID", with = "shaped")]
@@ -170,14 +173,15 @@ struct CollectionGuaranteeJson {
     reference_block_id: Identifier,
     #[serde(rename = "ClusterChainID")]
     cluster_chain_id: String,
-    #[serde(rename = "SignerIndices", with = "base64_bytes")]
+    #[serde(rename = "SignerIndices", with = "nullable_bytes")]
     signer_indices: Vec<u8>,
-    #[serde(rename = "Signature", with = "base64_bytes")]
+    #[serde(rename = "Signature", with = "nullable_bytes")]
     signature: Vec<u8>,
 }
 reads_as!(CollectionGuarantee, CollectionGuaranteeJson);
+writes_as!(CollectionGuarantee, CollectionGuaranteeJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "Seal")]
 struct SealJson {
     #[serde(rename = "BlockID", with = "shaped")]
@@ -186,51 +190,51 @@ struct SealJson {
     result_id: Identifier,
     #[serde(rename = "FinalState", with = "shaped")]
     final_state: Identifier,
-    #[serde(rename = "AggregatedApprovalSigs", deserialize_with = "shaped::deserialize")]
+    #[serde(rename = "AggregatedApprovalSigs", with = "nullable")]
     aggregated_approval_sigs: Vec<AggregatedSignature>,
 }
 reads_as!(Seal, SealJson);
+writes_as!(Seal, SealJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "AggregatedSignature")]
 struct AggregatedSignatureJson {
-    #[serde(rename = "VerifierSignatures", deserialize_with = "base64_list")]
+    #[serde(rename = "VerifierSignatures", with = "base64_list")]
     verifier_signatures: Vec<Vec<u8>>,
     #[serde(rename = "SignerIDs", with = "shaped")]
     signer_ids: Vec<Identifier>,
 }
 reads_as!(AggregatedSignature, AggregatedSignatureJson);
+writes_as!(AggregatedSignature, AggregatedSignatureJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "QuorumCertificate")]
 struct QuorumCertificateJson {
     #[serde(rename = "View")]
     view: u64,
     #[serde(rename = "BlockID", with = "shaped")]
     block_id: Identifier,
-    #[serde(rename = "SignerIndices", with = "base64_bytes")]
+    #[serde(rename = "SignerIndices", with = "nullable_bytes")]
     signer_indices: Vec<u8>,
-    #[serde(rename = "SigData", with = "base64_bytes")]
+    #[serde(rename = "SigData", with = "nullable_bytes")]
     sig_data: Vec<u8>,
 }
 reads_as!(QuorumCertificate, QuorumCertificateJson);
+writes_as!(QuorumCertificate, QuorumCertificateJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "TimeoutCertificate")]
 struct TimeoutCertificateJson {
     #[serde(rename = "View")]
     view: u64,
     #[serde(rename = "NewestQCViews")]
     newest_qc_views: Vec<u64>,
-    #[serde(rename = "NewestQC", deserialize_with = "shaped::deserialize")]
+    #[serde(rename = "NewestQC", with = "shaped")]
     newest_qc: QuorumCertificate,
-    #[serde(rename = "SignerIndices", with = "base64_bytes")]
+    #[serde(rename = "SignerIndices", with = "nullable_bytes")]
     signer_indices: Vec<u8>,
-    #[serde(rename = "SigData", with = "base64_bytes")]
+    #[serde(rename = "SigData", with = "nullable_bytes")]
     sig_data: Vec<u8>,
 }
 reads_as!(TimeoutCertificate, TimeoutCertificateJson);
-
-fn base64_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
-    Ok(Vec::<super::Base64>::read(deserializer)?.into_iter().map(|item| item.0).collect())
-}
+writes_as!(TimeoutCertificate, TimeoutCertificateJson);

@@ -45,7 +45,61 @@ pub(super) mod shaped {
     }
 }
 
+/// For `#[serde(with)]`: a list that flow-go leaves `nil` when it is empty.
+pub(super) mod nullable {
+    use super::{Deserializer, ReadJson, Serializer, Vec, WriteJson};
+
+    pub(in super::super) fn deserialize<'de, T: ReadJson, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<T>, D::Error> {
+        Vec::read(deserializer)
+    }
+
+    pub(in super::super) fn serialize<T: WriteJson, S: Serializer>(
+        list: &Vec<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if list.is_empty() { serializer.serialize_none() } else { list.write(serializer) }
+    }
+}
+
 /// For `#[serde(with)]`: bytes in standard base64, `null` for none.
+pub(super) mod nullable_bytes {
+    use super::Serializer;
+    pub(in super::super) use super::base64_bytes::deserialize;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        bytes: &[u8],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if bytes.is_empty() {
+            serializer.serialize_none()
+        } else {
+            super::base64_bytes::serialize(bytes, serializer)
+        }
+    }
+}
+
+/// For `#[serde(with)]`: byte strings in standard base64.
+pub(super) mod base64_list {
+    use super::{Base64, Deserializer, ReadJson, Serializer, Vec};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Vec<u8>>, D::Error> {
+        Ok(Vec::<Base64>::read(deserializer)?.into_iter().map(|item| item.0).collect())
+    }
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        list: &[Vec<u8>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let list: Vec<Base64> = list.iter().cloned().map(Base64).collect();
+        super::nullable::serialize(&list, serializer)
+    }
+}
+
+/// For `#[serde(with)]`: bytes in standard base64; `null` is read as none.
 pub(super) mod base64_bytes {
     use super::{Base64, Deserializer, ReadJson, Serializer, Vec, WriteJson};
 
@@ -163,6 +217,16 @@ impl<T: WriteJson> WriteJson for Vec<T> {
 impl<T: ReadJson> ReadJson for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::<Read<T>>::deserialize(deserializer)?.map(|item| item.0))
+    }
+}
+
+/// A value, or `null` for none.
+impl<T: WriteJson> WriteJson for Option<T> {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(value) => value.write(serializer),
+            None => serializer.serialize_none(),
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! JSON of protocol states as snapshots hold them (flow-go `model/flow/protocol_state.go`).
 
-use super::{ReadJson, base64_bytes, reads_as, shaped};
-use crate::codec::snapshot::{EpochIdentity, ParticipationStatus};
+use super::{ReadJson, WriteJson, base64_bytes, nullable, reads_as, shaped, writes_as};
+use crate::codec::snapshot::EpochIdentity;
 use crate::model::{
     DynamicIdentityEntry, EpochCommit, EpochExtension, EpochSetup, EpochStateContainer, Identifier,
     IdentitySkeleton,
 };
+use crate::protocol_state::ParticipationStatus;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 
 /// A protocol state: the key-value store, the epoch state and what it refers to.
 #[derive(Deserialize)]
@@ -64,21 +66,22 @@ pub(in super::super) struct EpochEntryJson {
     pub(in super::super) next_epoch_identity_table: Vec<EpochIdentity>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "EpochStateContainer")]
 struct EpochStateContainerJson {
     #[serde(rename = "SetupID", with = "shaped")]
     setup_id: Identifier,
     #[serde(rename = "CommitID", with = "shaped")]
     commit_id: Identifier,
-    #[serde(rename = "ActiveIdentities", deserialize_with = "shaped::deserialize")]
+    #[serde(rename = "ActiveIdentities", with = "shaped")]
     active_identities: Vec<DynamicIdentityEntry>,
-    #[serde(rename = "EpochExtensions", deserialize_with = "shaped::deserialize")]
+    #[serde(rename = "EpochExtensions", with = "nullable")]
     epoch_extensions: Vec<EpochExtension>,
 }
 reads_as!(EpochStateContainer, EpochStateContainerJson);
+writes_as!(EpochStateContainer, EpochStateContainerJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "DynamicIdentityEntry")]
 struct DynamicIdentityEntryJson {
     #[serde(rename = "NodeID", with = "shaped")]
@@ -87,8 +90,9 @@ struct DynamicIdentityEntryJson {
     ejected: bool,
 }
 reads_as!(DynamicIdentityEntry, DynamicIdentityEntryJson);
+writes_as!(DynamicIdentityEntry, DynamicIdentityEntryJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "EpochExtension")]
 struct EpochExtensionJson {
     #[serde(rename = "FirstView")]
@@ -97,21 +101,30 @@ struct EpochExtensionJson {
     final_view: u64,
 }
 reads_as!(EpochExtension, EpochExtensionJson);
+writes_as!(EpochExtension, EpochExtensionJson);
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "EpochIdentity")]
 struct EpochIdentityJson {
     #[serde(rename = "EncodableIdentitySkeleton", with = "shaped")]
     skeleton: IdentitySkeleton,
-    #[serde(rename = "ParticipationStatus", deserialize_with = "shaped::deserialize")]
+    #[serde(rename = "ParticipationStatus", with = "shaped")]
     status: ParticipationStatus,
 }
 reads_as!(EpochIdentity, EpochIdentityJson);
+writes_as!(EpochIdentity, EpochIdentityJson);
 
 impl ReadJson for ParticipationStatus {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::named(&text)
+        let status = Self::ALL.into_iter().find(|status| status.flow_name() == text);
+        status
             .ok_or_else(|| D::Error::custom(format_args!("unknown participation status {text:?}")))
+    }
+}
+
+impl WriteJson for ParticipationStatus {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.flow_name())
     }
 }

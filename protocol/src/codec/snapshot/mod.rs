@@ -8,13 +8,17 @@
 mod check;
 mod error;
 mod read;
+mod segment;
+mod write;
 
 pub use error::SnapshotError;
+pub use segment::{History, HistoryBlock, SegmentError, TRANSACTION_EXPIRY, sealing_segment};
 
 use crate::model::{
     Block, EpochCommit, EpochSetup, EpochStateEntry, ExecutionResult, Identifier, IdentitySkeleton,
     KvStore, QuorumCertificate, Seal, VersionBeacon,
 };
+use crate::protocol_state::ParticipationStatus;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -32,6 +36,27 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Joins the parts of a snapshot and checks that they fit together.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn new(
+        sealing_segment: SealingSegment,
+        quorum_certificate: QuorumCertificate,
+        params: Params,
+        sealed_version_beacon: Option<SealedVersionBeacon>,
+    ) -> Result<Self, SnapshotError> {
+        let snapshot = Self { sealing_segment, quorum_certificate, params, sealed_version_beacon };
+        check::snapshot(&snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// The snapshot as flow-go writes it, field for field.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        write::snapshot(self)
+    }
+
     /// Reads flow-go's JSON of a snapshot and checks it.
     ///
     /// # Errors
@@ -140,37 +165,6 @@ pub struct EpochIdentity {
     pub skeleton: IdentitySkeleton,
     /// How the node takes part.
     pub status: ParticipationStatus,
-}
-
-/// How a node takes part in an epoch (flow-go `flow.EpochParticipationStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParticipationStatus {
-    /// Not yet in, but in the next epoch.
-    Joining,
-    /// In.
-    Active,
-    /// No more in, but was in the previous epoch.
-    Leaving,
-    /// Ejected.
-    Ejected,
-}
-
-impl ParticipationStatus {
-    /// flow-go's name, such as `EpochParticipationStatusActive`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Joining => "EpochParticipationStatusJoining",
-            Self::Active => "EpochParticipationStatusActive",
-            Self::Leaving => "EpochParticipationStatusLeaving",
-            Self::Ejected => "EpochParticipationStatusEjected",
-        }
-    }
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let all = [Self::Joining, Self::Active, Self::Leaving, Self::Ejected];
-        all.into_iter().find(|status| status.name() == name)
-    }
 }
 
 /// The network and its spork (flow-go `inmem.EncodableParams`).
