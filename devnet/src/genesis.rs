@@ -150,11 +150,7 @@ fn root_block(config: &Config, protocol_state_id: Identifier) -> Block {
     Block { header, last_view_tc: None, payload, proposer_sig_data: Vec::new() }
 }
 
-fn snapshot(
-    config: &Config,
-    root: &Record,
-    block_id: Identifier,
-) -> Result<Snapshot, ConfigError> {
+fn snapshot(config: &Config, root: &Record, block_id: Identifier) -> Result<Snapshot, ConfigError> {
     let block = (*root.block).clone();
     let seal = &root.execution.seal;
     let states = BTreeMap::from([(root.state.id(), ProtocolStateEntry::of(&root.state))]);

@@ -21,12 +21,14 @@ pub struct SignaturePoint(G1Projective);
 
 impl SecretKey {
     /// The key that a hash stands for.
+    ///
+    /// It has 64 bits only: it protects nothing, and a short key signs in half the time.
     #[must_use]
     pub fn derive(hash: &Identifier) -> Self {
-        let mut wide = [0; 64];
-        wide[..32].copy_from_slice(&sha3_256(&[b"secret key 0", &hash.0]).0);
-        wide[32..].copy_from_slice(&sha3_256(&[b"secret key 1", &hash.0]).0);
-        Self(Scalar::from_bytes_wide(&wide))
+        let digest = sha3_256(&[b"secret key", &hash.0]);
+        let number = digest.0[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        // Never zero.
+        Self(Scalar::from(number | 1))
     }
 
     /// The sum of keys; its signature is the aggregate of theirs.
@@ -57,7 +59,8 @@ impl SecretKey {
     /// As [`Self::sign`], to be added to other signatures.
     #[must_use]
     pub fn sign_point(&self, tag: &str, message: &[u8]) -> SignaturePoint {
-        SignaturePoint(G1Projective::hash::<KmacExpander>(message, tag.as_bytes()) * self.0)
+        let point = G1Projective::hash::<KmacExpander>(message, tag.as_bytes());
+        SignaturePoint(multiply(point, &self.0))
     }
 }
 
@@ -92,6 +95,26 @@ pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<Secre
     };
     let shares = (0..members as u64).map(share).collect();
     (SecretKey(coefficients[0]), shares)
+}
+
+/// Double and add over four bits at a time, from the first that are set.
+///
+/// Takes as long as the factor is; a key that protects something must not be used like this.
+fn multiply(point: G1Projective, factor: &Scalar) -> G1Projective {
+    let mut multiples = [G1Projective::identity(); 16];
+    for index in 1..multiples.len() {
+        multiples[index] = multiples[index - 1] + point;
+    }
+    let bytes = factor.to_be_bytes();
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    let mut product = G1Projective::identity();
+    for digit in digits.skip_while(|digit| *digit == 0) {
+        for _ in 0..4 {
+            product = product.double();
+        }
+        product += multiples[usize::from(digit)];
+    }
+    product
 }
 
 /// Hands the curve library Flow's expansion; the tag comes as the domain separation tag.
@@ -150,19 +173,29 @@ mod tests {
     }
 
     #[test]
+    fn long_keys_sign_as_the_curve_library_does() {
+        let factor = Scalar::from(7u64) - Scalar::from(8u64);
+        let point = G1Projective::generator();
+        assert_eq!(multiply(point, &factor), point * factor);
+        assert_eq!(multiply(point, &Scalar::ZERO), G1Projective::identity());
+    }
+
+    #[test]
     fn the_sum_of_keys_signs_as_the_aggregate() {
         let (a, b) = (key(1), key(2));
         let sum = SecretKey::sum([&a, &b]).sign(tag::COLLECTOR_VOTE, b"message");
         let single = |key: &SecretKey| key.sign_point(tag::COLLECTOR_VOTE, b"message");
         assert_eq!(sum, single(&a).add(&single(&b)).to_bytes());
         let signature: Signature = Signature::from_bytes(&sum).unwrap();
-        let terms: [(&[u8], &PublicKey); 2] = [(b"message", &public(&a)), (b"message", &public(&b))];
+        let terms: [(&[u8], &PublicKey); 2] =
+            [(b"message", &public(&a)), (b"message", &public(&b))];
         assert!(verify_aggregate(&signature, tag::COLLECTOR_VOTE, &terms));
     }
 
     #[test]
     fn beacon_shares_reconstruct_the_group_key() {
         let (group, shares) = beacon_shares(&Identifier([9; 32]), 3);
+        assert_eq!(group, beacon_shares(&Identifier([9; 32]), 1).0);
         // Degree 1: the secret at 0 is twice the share at 1 less the share at 2.
         assert_eq!(group.0, shares[0].0 + shares[0].0 - shares[1].0);
         assert_eq!(group.0, shares[1].0.mul3() - shares[2].0 - shares[2].0);

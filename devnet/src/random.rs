@@ -76,8 +76,11 @@ impl Random {
 #[must_use]
 pub fn hash(seed: u64, name: &str, parts: &[&[u8]]) -> Identifier {
     let seed = seed.to_be_bytes();
-    let lengths: Vec<[u8; 8]> =
-        [name.as_bytes()].iter().chain(parts).map(|part| (part.len() as u64).to_be_bytes()).collect();
+    let lengths: Vec<[u8; 8]> = [name.as_bytes()]
+        .iter()
+        .chain(parts)
+        .map(|part| (part.len() as u64).to_be_bytes())
+        .collect();
     let mut input: Vec<&[u8]> = vec![&seed];
     for (length, part) in lengths.iter().zip([name.as_bytes()].iter().chain(parts)) {
         input.extend([&length[..], part]);

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_event() {
-        let texts = ["recover", "at:1=recover", "now=recover:1", "now=eject:access", "now=upgrade:3"];
+        let texts =
+            ["recover", "at:1=recover", "now=recover:1", "now=eject:access", "now=upgrade:3"];
         for text in texts {
             assert!(text.parse::<ScheduledEvent>().is_err(), "{text}");
         }

@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
+use prost::Message as _;
 use weir_devnet::archive::{Amount, write};
-use weir_devnet::config::{Chances, EpochConfig, RootConfig};
-use weir_devnet::{Command, Config, NodeName, Trigger};
+use weir_devnet::config::{Chances, EpochConfig, NodeCounts, RootConfig};
+use weir_devnet::{Command, Config, Network, NodeName, Trigger};
+use weir_proto::convert::{block_from_wire, block_to_wire};
+use weir_proto::flow::entities;
+use weir_proto::frames::Frames;
 use weir_protocol::model::Role;
+use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
-use weir_server::replay::Replay;
+use weir_server::replay::{Replay, ReplayError};
 use weir_server::source::ChainFolder;
 
 /// Short epochs and many mishaps.
@@ -71,8 +76,7 @@ fn replay(folder: &ChainFolder) -> Vec<serde_json::Value> {
 
 #[test]
 fn every_block_of_an_eventful_chain_is_accepted() {
-    let (dir, folder) = archive(eventful(1), Amount::Blocks(900));
-    println!("{}", std::fs::read_to_string(dir.path().join("scenario.json")).unwrap());
+    let (_dir, folder) = archive(eventful(1), Amount::Blocks(900));
     let rows = replay(&folder);
     assert_eq!(rows.len(), 901);
     let seen = |field: &str, value: serde_json::Value| rows.iter().any(|row| row[field] == value);
@@ -80,4 +84,92 @@ fn every_block_of_an_eventful_chain_is_accepted() {
         assert!(seen("epoch_phase", format!("EpochPhase{phase}").into()), "{phase}");
     }
     assert!(seen("protocol_state_version", 3.into()));
+}
+
+#[test]
+fn the_story_of_an_eventful_chain_has_everything() {
+    let (dir, _folder) = archive(eventful(2), Amount::Epochs(5));
+    let scenario = std::fs::read(dir.path().join("scenario.json")).unwrap();
+    let scenario: serde_json::Value = serde_json::from_slice(&scenario).unwrap();
+    let story: Vec<_> =
+        scenario["story"].as_array().unwrap().iter().map(|l| l.to_string()).collect();
+    for event in [
+        "EpochSetup",
+        "EpochCommit",
+        "EpochRecover",
+        "EjectNode",
+        "ProtocolStateVersionUpgrade",
+        "SetEpochExtensionViewCount",
+    ] {
+        let sealed = format!("{event}: sealed by");
+        assert!(story.iter().any(|line| line.contains(&sealed)), "{event}");
+    }
+    let recovered = story.iter().filter(|line| line.contains("EpochRecover: sealed by"));
+    assert_eq!(recovered.filter(|line| line.contains("EpochPhaseCommitted")).count(), 2);
+    assert_eq!(scenario["root_height"], 1000);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let [first, again, other] = [3, 3, 4].map(|seed| {
+        let (dir, _folder) = archive(eventful(seed), Amount::Blocks(150));
+        bytes(dir.path())
+    });
+    assert!(first == again);
+    for (first, other) in first.iter().zip(&other) {
+        assert!(first != other);
+    }
+}
+
+#[test]
+fn a_larger_network_and_one_of_single_nodes_are_accepted() {
+    let single =
+        NodeCounts { collection: 1, consensus: 1, execution: 1, verification: 1, access: 0 };
+    for (nodes, clusters) in [(NodeCounts::of_size(60), 4), (single, 1)] {
+        let (_dir, folder) = archive(Config { nodes, clusters, ..config(5) }, Amount::Blocks(150));
+        let rows = replay(&folder);
+        assert_eq!(rows.last().unwrap()["epoch_counter"], 8);
+    }
+}
+
+#[test]
+fn a_bit_off_in_a_signature_is_found_and_the_block_named() {
+    let (dir, _folder) = archive(config(6), Amount::Blocks(60));
+    let path = dir.path().join("blocks.pb");
+    let mut network = Network::new(config(6)).unwrap();
+    let victim = (0..30).map(|_| network.next_block()).last().unwrap();
+    let file = std::fs::read(&path).unwrap();
+    let frames = Frames::new(&file[..]).map(Result::unwrap);
+    let blocks: Vec<_> = frames
+        .map(|mut block| {
+            if block.id == victim.block_id.0.to_vec() {
+                forge(&mut block);
+            }
+            block
+        })
+        .collect();
+    let forged = blocks[30].id.clone();
+    rewrite(&path, &blocks[..31]);
+    let error =
+        Replay::run(&ChainFolder::open(dir.path()).unwrap(), Thoroughness::All).unwrap_err();
+    let ReplayError::Ingest(error) = error else { panic!("{error}") };
+    assert_eq!(error.block_id.0.to_vec(), forged);
+    assert!(matches!(*error.rule, Rule::QuorumCertificate { .. }), "{error}");
+}
+
+/// Flips the last bit of the beacon signature in a header.
+fn forge(block: &mut entities::Block) {
+    let mut value = block_from_wire(block.clone()).unwrap();
+    *value.header.parent_voter_sig_data.last_mut().unwrap() ^= 1;
+    *block = block_to_wire(&value);
+}
+
+fn rewrite(path: &Path, blocks: &[entities::Block]) {
+    let mut file = Vec::new();
+    for block in blocks {
+        let message = block.encode_to_vec();
+        file.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        file.extend(message);
+    }
+    std::fs::write(path, file).unwrap();
 }

@@ -7,7 +7,6 @@
 mod commands;
 mod setup;
 
-
 pub use commands::CommandLog;
 pub(crate) use setup::{SetupParts, setup_of};
 
