@@ -11,8 +11,8 @@ use weir_protocol::model::{
 };
 
 use crate::epoch::{Cluster, Epoch, Group, vote_message};
-use crate::keys::SignaturePoint;
 use crate::random::Random;
+use crate::signer::{Job, Signer};
 
 /// What is to be certified.
 #[derive(Clone, Copy, Debug)]
@@ -41,20 +41,24 @@ pub fn quorum_certificate(
     vote: Vote,
     is_absent: impl Fn(&Identifier) -> bool,
     random: &mut Random,
+    signer: &Signer,
 ) -> QuorumCertificate {
     let committee = &epoch.committee;
     let signed = signers(committee, is_absent, random);
     let count = signed.iter().filter(|signed| **signed).count();
     let message = vote_message(vote.view, &vote.block_id);
-    let staking = committee.signers_key(&signed).sign(tag::CONSENSUS_VOTE, &message);
-    let beacon = epoch.beacon_key.sign(tag::RANDOM_BEACON, &message);
+    let job = |key, tag| Job { key, tag, message: message.to_vec() };
+    let signatures = signer.sign(vec![
+        job(committee.signers_key(&signed), tag::CONSENSUS_VOTE),
+        job(epoch.beacon_key, tag::RANDOM_BEACON),
+    ]);
     let mut encoder = Encoder::new();
     encoder.list(|e| {
         // One bit a signer: all of them signed with their staking keys.
         e.bytes(&vec![0; count.div_ceil(8)]);
-        e.bytes(&staking);
+        e.bytes(&signatures[0].to_bytes());
         e.bytes(&[]);
-        e.bytes(&beacon);
+        e.bytes(&signatures[1].to_bytes());
     });
     QuorumCertificate {
         view: vote.view,
@@ -71,6 +75,7 @@ pub fn timeout_certificate(
     timeout: &Timeout<'_>,
     is_absent: impl Fn(&Identifier) -> bool,
     random: &mut Random,
+    signer: &Signer,
 ) -> TimeoutCertificate {
     let committee = &epoch.committee;
     let signed = signers(committee, is_absent, random);
@@ -83,11 +88,13 @@ pub fn timeout_certificate(
         newest_qc_views.push(view);
         groups.entry(view).or_insert_with(|| vec![false; signed.len()])[position] = true;
     }
-    let signatures = groups.iter().map(|(newest_qc_view, signed)| {
-        let message = [timeout.view.to_be_bytes(), newest_qc_view.to_be_bytes()].concat();
-        committee.signers_key(signed).sign_point(tag::CONSENSUS_TIMEOUT, &message)
+    let jobs = groups.iter().map(|(newest_qc_view, signed)| Job {
+        key: committee.signers_key(signed),
+        tag: tag::CONSENSUS_TIMEOUT,
+        message: [timeout.view.to_be_bytes(), newest_qc_view.to_be_bytes()].concat(),
     });
-    let aggregate = signatures.reduce(|sum: SignaturePoint, signature| sum.add(&signature));
+    let signatures = signer.sign(jobs.collect()).into_iter();
+    let aggregate = signatures.reduce(|sum, signature| sum.add(&signature));
     TimeoutCertificate {
         view: timeout.view,
         newest_qc_views,
@@ -97,24 +104,35 @@ pub fn timeout_certificate(
     }
 }
 
-/// A collection that a cluster vouches for.
+/// Collections, each vouched for by one of the clusters.
 #[must_use]
-pub fn guarantee(
-    cluster: &Cluster,
+pub fn guarantees(
+    clusters: &[Cluster],
     reference_block_id: Identifier,
+    count: u64,
     random: &mut Random,
-) -> CollectionGuarantee {
-    let signed = signers(&cluster.group, |_| false, random);
-    // The cluster's own blocks are not simulated: only the collection leaves the cluster.
-    let message = vote_message(random.between(1, 1 << 20), &random.identifier());
-    let signature = cluster.group.signers_key(&signed).sign(tag::COLLECTOR_VOTE, &message);
-    CollectionGuarantee {
-        collection_id: random.identifier(),
-        reference_block_id,
-        cluster_chain_id: cluster.chain_id.clone(),
-        signer_indices: cluster.group.signer_indices(&signed),
-        signature: signature.to_vec(),
+    signer: &Signer,
+) -> Vec<CollectionGuarantee> {
+    let (mut guarantees, mut jobs) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let Cluster { chain_id, group } = &clusters[random.position(clusters.len())];
+        let signed = signers(group, |_| false, random);
+        // The cluster's own blocks are not simulated: only the collection leaves the cluster.
+        let message = vote_message(random.between(1, 1 << 20), &random.identifier());
+        let (key, tag) = (group.signers_key(&signed), tag::COLLECTOR_VOTE);
+        jobs.push(Job { key, tag, message: message.to_vec() });
+        guarantees.push(CollectionGuarantee {
+            collection_id: random.identifier(),
+            reference_block_id,
+            cluster_chain_id: chain_id.clone(),
+            signer_indices: group.signer_indices(&signed),
+            signature: Vec::new(),
+        });
     }
+    for (guarantee, signature) in guarantees.iter_mut().zip(signer.sign(jobs)) {
+        guarantee.signature = signature.to_bytes().to_vec();
+    }
+    guarantees
 }
 
 /// A quorum of a group: all but the absent, and without some that are late.

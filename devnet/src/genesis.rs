@@ -21,6 +21,7 @@ use crate::execution::Execution;
 use crate::nodes::Nodes;
 use crate::random::{Random, hash};
 use crate::record::Record;
+use crate::signer::Signer;
 
 /// Where a network begins.
 #[derive(Debug)]
@@ -35,7 +36,11 @@ pub(crate) struct Genesis {
 
 impl Genesis {
     /// The root of the network.
-    pub(crate) fn new(config: &Config, nodes: &mut Nodes) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        config: &Config,
+        nodes: &mut Nodes,
+        signer: &Signer,
+    ) -> Result<Self, ConfigError> {
         let approved = nodes.first(config);
         let events = first_epoch(config, approved.iter().map(|node| &node.skeleton), nodes);
         let setup = Arc::clone(&events.setup);
@@ -51,7 +56,7 @@ impl Genesis {
         let epoch = Epoch::new(config.seed, &setup, nodes);
         let mut random = Random::new(config.seed, "qc", &[&block_id.0]);
         let vote = Vote { view: block.header.view, block_id };
-        let qc = quorum_certificate(&epoch, vote, |_| false, &mut random);
+        let qc = quorum_certificate(&epoch, vote, |_| false, &mut random, signer);
         let record = Record::root(block, state, Contract::new(approved, setup), execution, qc);
         let snapshot = snapshot(config, &record, block_id)?;
         Ok(Self { snapshot, record, block_id })

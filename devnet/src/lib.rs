@@ -18,6 +18,7 @@ pub mod nodes;
 pub mod random;
 pub mod record;
 pub mod schedule;
+pub mod signer;
 pub mod story;
 
 pub use config::{Config, ConfigError};

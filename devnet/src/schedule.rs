@@ -75,6 +75,9 @@ pub enum Command {
     InvalidSetup,
     /// Leaves out the next commit, which triggers fallback mode.
     MissedCommit,
+    /// Emits the commit of the next epoch once more, which triggers fallback mode while that
+    /// epoch is still entered.
+    RepeatedCommit,
     /// Recovers from fallback mode, as soon as the network is in it, and until it succeeds.
     Recover,
     /// A new node joins at the next setup.
@@ -116,6 +119,7 @@ impl fmt::Display for Command {
             Self::SetExtensionViewCount { value } => write!(f, "extension:{value}"),
             Self::InvalidSetup => f.write_str("invalid-setup"),
             Self::MissedCommit => f.write_str("missed-commit"),
+            Self::RepeatedCommit => f.write_str("repeated-commit"),
             Self::Recover => f.write_str("recover"),
             Self::Join(role) => write!(f, "join:{role}"),
             Self::Leave(node) => write!(f, "leave:{node}"),
@@ -165,6 +169,7 @@ impl FromStr for Command {
             }
             ("invalid-setup", "") => Self::InvalidSetup,
             ("missed-commit", "") => Self::MissedCommit,
+            ("repeated-commit", "") => Self::RepeatedCommit,
             ("recover", "") => Self::Recover,
             _ => return Err(unknown()),
         })
@@ -200,7 +205,7 @@ pub enum ParseError {
     /// No command.
     #[error(
         "expected eject:NODE, leave:NODE, join:ROLE, upgrade:VERSION:VIEWS, extension:VIEWS, \
-         invalid-setup, missed-commit or recover, found {found:?}"
+         invalid-setup, missed-commit, repeated-commit or recover, found {found:?}"
     )]
     Command {
         /// Text found.
@@ -229,6 +234,7 @@ mod tests {
             "height:1=extension:700",
             "height:1=invalid-setup",
             "height:1=missed-commit",
+            "height:1=repeated-commit",
             "now=eject:0b2b9ef792d9baeaf37bf050f81defcce9016f891e38b697b528a7986895023d",
         ];
         for text in texts {

@@ -1,4 +1,5 @@
 //! Chains of the network under the rules for foreign blocks.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
@@ -107,6 +108,33 @@ fn the_story_of_an_eventful_chain_has_everything() {
     let recovered = story.iter().filter(|line| line.contains("EpochRecover: sealed by"));
     assert_eq!(recovered.filter(|line| line.contains("EpochPhaseCommitted")).count(), 2);
     assert_eq!(scenario["root_height"], 1000);
+}
+
+#[test]
+fn fallback_with_a_committed_epoch_waiting_is_accepted() {
+    let config = config(8)
+        .at(Trigger::View(5060), Command::RepeatedCommit)
+        .at(Trigger::View(5060), Command::Recover);
+    let (_dir, folder) = archive(config, Amount::Blocks(450));
+    let rows = replay(&folder);
+    let mut seen: Vec<(u64, String, bool)> = Vec::new();
+    for row in rows.iter().filter(|row| row["finalized"] == true) {
+        let phase = row["epoch_phase"].as_str().unwrap().replace("EpochPhase", "");
+        let fallback = row["epoch_fallback_triggered"].as_bool().unwrap();
+        seen.push((row["epoch_counter"].as_u64().unwrap(), phase, fallback));
+    }
+    seen.dedup();
+    let seen: Vec<_> = seen.iter().map(|(epoch, phase, set)| (*epoch, &phase[..], *set)).collect();
+    let expected = [
+        (7, "Staking", false),
+        (7, "Setup", false),
+        (7, "Committed", false),
+        (7, "Committed", true),
+        (8, "Fallback", true),
+        (8, "Committed", false),
+        (9, "Staking", false),
+    ];
+    assert_eq!(seen[..expected.len()], expected);
 }
 
 #[test]

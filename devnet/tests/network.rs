@@ -25,7 +25,7 @@ fn config() -> Config {
 fn reject(change: impl FnOnce(&mut Config)) -> String {
     let mut config = config();
     change(&mut config);
-    Network::new(config).unwrap_err().to_string()
+    Network::new(config).expect_err("the setting cannot work").to_string()
 }
 
 #[test]
@@ -44,6 +44,12 @@ fn names_the_setting_that_cannot_work() {
     assert!(reject(scheduled).starts_with("protocol version"));
     let mut network = Network::new(config()).unwrap();
     assert!(matches!(network.command(upgrade), Err(ConfigError::Number { found: 4, .. })));
+}
+
+#[test]
+fn a_network_can_be_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Network>();
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Contract {
             }
             Command::InvalidSetup => self.flaw = Some(Flaw::InvalidSetup),
             Command::MissedCommit => self.flaw = Some(Flaw::MissedCommit),
+            Command::RepeatedCommit => self.flaw = Some(Flaw::RepeatedCommit),
             Command::Recover => self.recovery = Recovery::Wanted,
         }
     }

@@ -79,6 +79,7 @@ enum Flaw {
     /// An invalid setup was emitted.
     Rejected,
     MissedCommit,
+    RepeatedCommit,
 }
 
 /// Whether the operators want to recover, and how far they are.
@@ -143,6 +144,11 @@ impl Contract {
                 let setup = Arc::clone(setup);
                 self.commit(setup, environment, events);
             }
+            Stage::Committed(setup) if self.flaw == Some(Flaw::RepeatedCommit) => {
+                self.flaw = None;
+                let commit = Epoch::commit(environment.config.seed, setup, environment.nodes);
+                events.push(ServiceEvent::EpochCommit(commit.into()));
+            }
             Stage::Staking | Stage::Setup(_) | Stage::Committed(_) | Stage::Halted => {}
         }
     }
@@ -169,7 +175,7 @@ impl Contract {
         environment: &Environment<'_>,
         events: &mut Vec<ServiceEvent>,
     ) {
-        let flaw = self.flaw.take_if(|flaw| *flaw != Flaw::InvalidSetup);
+        let flaw = self.flaw.take_if(|f| matches!(f, Flaw::Rejected | Flaw::MissedCommit));
         if flaw == Some(Flaw::MissedCommit) {
             self.stage = Stage::Halted;
             return;

@@ -24,6 +24,7 @@ use crate::nodes::Nodes;
 use crate::random::Random;
 use crate::record::Record;
 use crate::schedule::Command;
+use crate::signer::Signer;
 use pace::{Fate, Pace, Slot};
 use proposal::{Proposal, is_ejected};
 
@@ -35,11 +36,13 @@ pub struct Network {
     config: Config,
     root: Snapshot,
     nodes: Nodes,
+    signer: Signer,
     log: CommandLog,
     pace: Pace,
     forks: Forks,
     records: HashMap<Identifier, Arc<Record>>,
     by_height: BTreeMap<u64, Vec<Identifier>>,
+    states: HashMap<Identifier, Arc<ProtocolState>>,
     /// Which block a result is of.
     results: HashMap<Identifier, Identifier>,
     /// Signers by the ID of their epoch's setup.
@@ -67,17 +70,21 @@ impl Network {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
         let mut nodes = Nodes::new(config.seed);
-        let Genesis { snapshot, record, block_id } = Genesis::new(&config, &mut nodes)?;
+        let signer = Signer::new();
+        let genesis = Genesis::new(&config, &mut nodes, &signer)?;
+        let Genesis { snapshot, record, block_id } = genesis;
         let position = record.position(block_id);
         let random = Random::new(config.seed, "pace", &[]);
         Ok(Self {
             root: snapshot,
             nodes,
+            signer,
             log: CommandLog::new(&config.schedule),
             pace: Pace::new(config.chances, random, (block_id, position.view)),
             forks: Forks::new(position, usize::MAX),
             by_height: BTreeMap::from([(position.height, vec![block_id])]),
             results: HashMap::from([(record.execution.result_id, block_id)]),
+            states: HashMap::from([(record.state.id(), Arc::clone(&record.state))]),
             records: HashMap::from([(block_id, Arc::new(record))]),
             epochs: HashMap::new(),
             config,
@@ -111,11 +118,17 @@ impl Network {
     pub fn prune(&mut self, keep: u64) {
         let height = self.latest_sealed().height.saturating_sub(keep);
         let kept = self.by_height.split_off(&height);
+        if self.by_height.is_empty() {
+            self.by_height = kept;
+            return;
+        }
         for block_id in std::mem::replace(&mut self.by_height, kept).into_values().flatten() {
             if let Some(record) = self.records.remove(&block_id) {
                 self.results.remove(&record.execution.result_id);
             }
         }
+        let states = self.records.values().map(|record| &record.state);
+        self.states = states.map(|state| (state.id(), Arc::clone(state))).collect();
         self.forks.prune(height);
     }
 
@@ -158,7 +171,7 @@ impl Network {
         let epoch = self.epoch(state, EpochName::Current);
         let vote = Vote { view: slot.view, block_id };
         let is_absent = |id: &Identifier| is_ejected(state, EpochName::Current, id);
-        quorum_certificate(&epoch, vote, is_absent, random)
+        quorum_certificate(&epoch, vote, is_absent, random, &self.signer)
     }
 
     fn keep(&mut self, block_id: Identifier, record: Arc<Record>, slot: &Slot) -> Produced {
@@ -167,6 +180,7 @@ impl Network {
         self.pace.produced(slot, block_id);
         self.by_height.entry(position.height).or_default().push(block_id);
         self.results.insert(record.execution.result_id, block_id);
+        self.states.entry(record.state.id()).or_insert_with(|| Arc::clone(&record.state));
         let produced = Produced {
             block_id,
             block: Arc::clone(&record.block),

@@ -12,7 +12,7 @@ use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
 
 use super::{Network, Slot};
-use crate::certificates::{Timeout, guarantee, timeout_certificate};
+use crate::certificates::{Timeout, guarantees, timeout_certificate};
 use crate::epoch::Epoch;
 use crate::random::Random;
 use crate::record::Record;
@@ -98,7 +98,7 @@ impl Network {
         let older_view = parent_header.parent_view.max(self.config.root.view);
         let timeout = Timeout { view, newest_qc, older_view };
         let is_absent = |id: &Identifier| is_ejected(&parent.state, name, id);
-        Some(timeout_certificate(&epoch, &timeout, is_absent, random))
+        Some(timeout_certificate(&epoch, &timeout, is_absent, random, &self.signer))
     }
 
     /// Collections whose reference is final, each vouched for by a cluster of that block's epoch.
@@ -108,11 +108,7 @@ impl Network {
         let Some(reference) = self.record(&reference_id) else { return Vec::new() };
         let state = Arc::clone(&reference.state);
         let epoch = self.epoch(&state, EpochName::Current);
-        let make = |_| {
-            let cluster = &epoch.clusters[random.position(epoch.clusters.len())];
-            guarantee(cluster, reference_id, random)
-        };
-        (0..count).map(make).collect()
+        guarantees(&epoch.clusters, reference_id, count, random, &self.signer)
     }
 
     /// Ancestors whose results the block includes: all that are executed, by ascending height.

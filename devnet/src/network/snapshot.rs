@@ -46,8 +46,7 @@ impl History for Network {
     }
 
     fn state(&self, id: &Identifier) -> Result<Option<Arc<ProtocolState>>, Infallible> {
-        let mut records = self.records.values();
-        Ok(records.find(|record| record.state.id() == *id).map(|record| Arc::clone(&record.state)))
+        Ok(self.states.get(id).cloned())
     }
 }
 
