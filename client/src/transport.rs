@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use weir_proto::convert;
@@ -16,6 +17,7 @@ use weir_protocol::model::Identifier;
 pub struct Server {
     url: String,
     client: SnapshotApiClient<Channel>,
+    request_timeout: Duration,
 }
 
 impl Server {
@@ -28,15 +30,20 @@ impl Server {
         let malformed = |_| TransportError::Url { url: url.to_owned() };
         let endpoint = Endpoint::from_shared(full.clone())
             .map_err(malformed)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT);
+            .connect_timeout(CONNECT_TIMEOUT);
         let channel = endpoint
             .connect()
             .await
             .map_err(|source| TransportError::Connect { url: full.clone(), source })?;
         let client = SnapshotApiClient::new(channel)
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url: full, client })
+        Ok(Self { url: full, client, request_timeout: REQUEST_TIMEOUT })
+    }
+
+    /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].
+    #[must_use]
+    pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
+        Self { request_timeout, ..self }
     }
 
     /// The server's URL.
@@ -51,7 +58,7 @@ impl Server {
     /// When the server does not answer or refuses.
     pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, TransportError> {
         let request = GetCheckpointRequest { block_id: block_id.0.to_vec().into() };
-        let answer = self.client.get_checkpoint(request).await;
+        let answer = in_time(self.request_timeout, self.client.get_checkpoint(request)).await;
         Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
 
@@ -65,7 +72,7 @@ impl Server {
         held: Held,
     ) -> Result<Vec<u8>, TransportError> {
         let request = GetEpochHopRequest { epoch_counter, held: Some(held) };
-        let answer = self.client.get_epoch_hop(request).await;
+        let answer = in_time(self.request_timeout, self.client.get_epoch_hop(request)).await;
         Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
 
@@ -81,26 +88,30 @@ impl Server {
     ) -> Result<Vec<u8>, TransportError> {
         use convert::Request;
         let client = &mut self.client;
-        let evidence = match convert::request_to_wire(question, held, proof) {
-            Request::Snapshot(request) => {
-                client.get_snapshot(request).await.map(|answer| answer.into_inner().evidence)
-            }
-            Request::Identity(request) => {
-                client.get_identity(request).await.map(|answer| answer.into_inner().evidence)
-            }
-            Request::Identities(request) => {
-                client.list_identities(request).await.map(|answer| answer.into_inner().evidence)
-            }
-            Request::Epoch(request) => {
-                client.get_epoch(request).await.map(|answer| answer.into_inner().evidence)
-            }
-            Request::Seal(request) => {
-                client.get_seal(request).await.map(|answer| answer.into_inner().evidence)
-            }
-            Request::ExecutionResult(request) => {
-                client.get_execution_result(request).await.map(|a| a.into_inner().evidence)
+        let request = convert::request_to_wire(question, held, proof);
+        let evidence = async {
+            match request {
+                Request::Snapshot(request) => {
+                    client.get_snapshot(request).await.map(|answer| answer.into_inner().evidence)
+                }
+                Request::Identity(request) => {
+                    client.get_identity(request).await.map(|answer| answer.into_inner().evidence)
+                }
+                Request::Identities(request) => {
+                    client.list_identities(request).await.map(|answer| answer.into_inner().evidence)
+                }
+                Request::Epoch(request) => {
+                    client.get_epoch(request).await.map(|answer| answer.into_inner().evidence)
+                }
+                Request::Seal(request) => {
+                    client.get_seal(request).await.map(|answer| answer.into_inner().evidence)
+                }
+                Request::ExecutionResult(request) => {
+                    client.get_execution_result(request).await.map(|a| a.into_inner().evidence)
+                }
             }
         };
+        let evidence = in_time(self.request_timeout, evidence).await;
         Ok(evidence.map_err(|status| self.refused(status))?.into())
     }
 
@@ -118,6 +129,15 @@ impl Server {
             code => TransportError::Refused { url, code, message: status.message().to_owned() },
         }
     }
+}
+
+/// The whole answer, with its body: a timeout of the channel would end with the answer's headers.
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let late = |_| Status::deadline_exceeded(format!("no whole answer within {limit:?}"));
+    timeout(limit, answer).await.map_err(late)?
 }
 
 /// Why a server gave no answer.

@@ -3,6 +3,9 @@
 //! Nothing depends on this crate, and nothing here reaches beyond the loopback interface.
 #![forbid(unsafe_code)]
 
+pub mod programs;
+pub mod random;
+
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -15,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use weir_protocol::model::Identifier;
-use weir_server::api;
+use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::{IndexError, Indexer};
 use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
@@ -96,6 +99,17 @@ impl TestServer {
     /// # Panics
     /// When there is no temporary folder or no free port.
     pub async fn start(chain: &str) -> Result<Self, IndexError> {
+        Self::start_with(chain, ApiOptions::default()).await
+    }
+
+    /// As [`Self::start`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_with(chain: &str, options: ApiOptions) -> Result<Self, IndexError> {
         let data = tempfile::tempdir().expect("a temporary folder");
         let folder = ChainFolder::open(chain_dir(chain))?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -109,9 +123,8 @@ impl TestServer {
         let served = prover.clone();
         let task = tokio::spawn(async move {
             let _indexer = indexer;
-            let indexing = Arc::new(AtomicBool::new(false));
             let forever = std::future::pending();
-            api::serve(listener, served, indexing, forever).await.expect("the server serves");
+            api::serve(listener, served, options, forever).await.expect("the server serves");
         });
         Ok(Self { address, root_id, prover, task, _data: data })
     }

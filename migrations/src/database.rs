@@ -31,6 +31,10 @@ impl Database {
     /// something else, or when the database is damaged beyond what its log can restore.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, DatabaseError> {
         prepare_folder(folder)?;
+        if !folder.join(LOCK_FILE).exists() {
+            // Somebody else's folder does not even get a lock file.
+            refuse_foreign_files(folder)?;
+        }
         let lock = lock(folder)?;
         refuse_foreign_files(folder)?;
         remove_half_written(folder)?;

@@ -11,6 +11,7 @@ mod error;
 mod format;
 mod registry;
 mod runner;
+mod steps;
 
 pub use database::{Database, Recovery, guarded};
 pub use error::DatabaseError;

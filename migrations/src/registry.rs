@@ -1,5 +1,6 @@
 //! The steps there are, and which of them a store needs.
 
+use crate::steps;
 use std::fmt;
 
 /// One change of format: from one version to the next.
@@ -37,10 +38,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The steps of this release. Format 1 is the first, so there are none.
+    /// The steps of this release.
     #[must_use]
     pub fn production() -> Self {
-        Self::default()
+        Self::new(vec![steps::result_index::STEP])
     }
 
     /// A registry of the given steps.
@@ -111,6 +112,15 @@ pub enum PlanError {
         /// Version to reach.
         target: u32,
     },
+}
+
+impl StepError {
+    /// The entry under `key` is not what the old format allows.
+    #[must_use]
+    pub fn damaged(key: &[u8], reason: impl Into<String>) -> Self {
+        let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::Damaged { key, reason: reason.into() }
+    }
 }
 
 /// Why a step cannot go on.

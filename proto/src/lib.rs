@@ -30,7 +30,6 @@ pub mod flow {
     #[expect(
         missing_docs,
         unused_qualifications,
-        clippy::all,
         clippy::allow_attributes,
         reason = "generated; Flow's names speak for themselves"
     )]

@@ -5,6 +5,7 @@
 //! depends on the client.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod api;
 pub mod indexer;
 pub mod ingest;

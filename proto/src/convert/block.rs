@@ -33,7 +33,7 @@ pub fn block_from_wire(wire: entities::Block) -> Result<Block, ConvertError> {
                 &wire.execution_receipt_meta_list,
                 receipt,
             )?,
-            results: list("execution_result_list", &wire.execution_result_list, result)?,
+            results: list("execution_result_list", &wire.execution_result_list, result_from_wire)?,
             protocol_state_id: identifier("protocol_state_id", &wire.protocol_state_id)?,
         },
     })
@@ -163,7 +163,11 @@ fn receipt(wire: &entities::ExecutionReceiptMeta) -> Result<ExecutionReceiptStub
     })
 }
 
-fn result(wire: &entities::ExecutionResult) -> Result<ExecutionResult, ConvertError> {
+/// Parses an execution result.
+///
+/// # Errors
+/// When a field is missing, malformed or too long.
+pub fn result_from_wire(wire: &entities::ExecutionResult) -> Result<ExecutionResult, ConvertError> {
     Ok(ExecutionResult {
         previous_result_id: identifier(
             "execution_result_list.previous_result_id",

@@ -5,10 +5,10 @@ mod error;
 mod question;
 mod to_wire;
 
-pub use block::block_from_wire;
+pub use block::{block_from_wire, result_from_wire};
 pub use error::ConvertError;
 pub use question::{
     Request, epoch_from_wire, filter_from_wire, identifier, request_to_wire, role_to_wire,
     selector_from_wire, status_to_wire,
 };
-pub use to_wire::block_to_wire;
+pub use to_wire::{block_to_wire, header_to_wire, light_block_to_wire, result_to_wire};

@@ -3,16 +3,17 @@
 use prost_types::Timestamp;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
-    Block, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Identifier,
+    Block, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header, Identifier,
     QuorumCertificate, Seal, TimeoutCertificate,
 };
 
 use crate::flow::entities;
 
-/// The message of a block; signers are given by indices, not by ID.
+/// The message of a full block response; signers are given by indices, not by ID.
 #[must_use]
 pub fn block_to_wire(block: &Block) -> entities::Block {
-    let header = header_to_wire(block);
+    let mut header = header_to_wire(&block.header, block.last_view_tc.as_ref());
+    header.proposer_sig_data = block.proposer_sig_data.clone().into();
     let payload = &block.payload;
     entities::Block {
         id: header.id.clone(),
@@ -23,33 +24,56 @@ pub fn block_to_wire(block: &Block) -> entities::Block {
         collection_guarantees: payload.guarantees.iter().map(guarantee).collect(),
         block_seals: payload.seals.iter().map(seal).collect(),
         execution_receipt_meta_list: payload.receipts.iter().map(receipt).collect(),
-        execution_result_list: payload.results.iter().map(result).collect(),
+        execution_result_list: payload.results.iter().map(result_to_wire).collect(),
         protocol_state_id: bytes(&payload.protocol_state_id),
         block_header: Some(header),
     }
 }
 
-fn header_to_wire(block: &Block) -> entities::BlockHeader {
+/// The message of a light block response: what the header names, and the guarantees.
+#[must_use]
+pub fn light_block_to_wire(block: &Block) -> entities::Block {
     let header = &block.header;
-    let millis = header.timestamp_ms;
+    entities::Block {
+        id: bytes(&header.id()),
+        parent_id: bytes(&header.parent_id),
+        height: header.height,
+        timestamp: Some(timestamp(header.timestamp_ms)),
+        collection_guarantees: block.payload.guarantees.iter().map(guarantee).collect(),
+        signatures: vec![header.parent_voter_sig_data.clone().into()],
+        ..Default::default()
+    }
+}
+
+/// The message of a header; signers are given by indices, not by ID.
+#[must_use]
+pub fn header_to_wire(
+    header: &Header,
+    last_view_tc: Option<&TimeoutCertificate>,
+) -> entities::BlockHeader {
     entities::BlockHeader {
         id: bytes(&header.id()),
         parent_id: bytes(&header.parent_id),
         height: header.height,
-        timestamp: Some(Timestamp {
-            seconds: i64::try_from(millis / 1000).unwrap_or(i64::MAX),
-            nanos: i32::try_from(millis % 1000 * 1_000_000).unwrap_or_default(),
-        }),
+        timestamp: Some(timestamp(header.timestamp_ms)),
         payload_hash: bytes(&header.payload_hash),
         view: header.view,
         parent_voter_ids: Vec::new(),
         parent_voter_sig_data: header.parent_voter_sig_data.clone().into(),
         proposer_id: bytes(&header.proposer_id),
-        proposer_sig_data: block.proposer_sig_data.clone().into(),
+        proposer_sig_data: bytes::Bytes::new(),
         chain_id: header.chain_id.clone(),
         parent_voter_indices: header.parent_voter_indices.clone().into(),
-        last_view_tc: block.last_view_tc.as_ref().map(timeout_certificate),
+        last_view_tc: last_view_tc.map(timeout_certificate),
         parent_view: header.parent_view,
+    }
+}
+
+/// A time in milliseconds since 1970.
+fn timestamp(millis: u64) -> Timestamp {
+    Timestamp {
+        seconds: i64::try_from(millis / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(millis % 1000 * 1_000_000).unwrap_or_default(),
     }
 }
 
@@ -78,6 +102,7 @@ fn guarantee(guarantee: &CollectionGuarantee) -> entities::CollectionGuarantee {
         reference_block_id: bytes(&guarantee.reference_block_id),
         cluster_chain_id: guarantee.cluster_chain_id.clone().into_bytes().into(),
         signer_indices: guarantee.signer_indices.clone().into(),
+        signatures: vec![guarantee.signature.clone().into()],
         signature: guarantee.signature.clone().into(),
         ..Default::default()
     }
@@ -88,6 +113,8 @@ fn seal(seal: &Seal) -> entities::BlockSeal {
     entities::BlockSeal {
         block_id: bytes(&seal.block_id),
         result_id: bytes(&seal.result_id),
+        // flow-go fills the deprecated field with the result's ID, too.
+        execution_receipt_id: bytes(&seal.result_id),
         final_state: bytes(&seal.final_state),
         aggregated_approval_sigs: approvals
             .map(|approval| entities::AggregatedSignature {
@@ -108,7 +135,9 @@ fn receipt(receipt: &ExecutionReceiptStub) -> entities::ExecutionReceiptMeta {
     }
 }
 
-fn result(result: &ExecutionResult) -> entities::ExecutionResult {
+/// The message of an execution result.
+#[must_use]
+pub fn result_to_wire(result: &ExecutionResult) -> entities::ExecutionResult {
     let events = result.service_events.iter();
     entities::ExecutionResult {
         previous_result_id: bytes(&result.previous_result_id),

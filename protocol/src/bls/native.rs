@@ -2,7 +2,7 @@
 
 use super::{Backend, expand_message};
 use alloc::vec::Vec;
-use blst::{blst_fp12, blst_p1_affine, blst_p2_affine};
+use blst::{MultiPoint as _, blst_fp12, blst_p1_affine, blst_p2_affine};
 use blstrs_plus::elliptic_curve;
 use blstrs_plus::elliptic_curve::hash2curve::{ExpandMsg, Expander};
 use blstrs_plus::group::Group as _;
@@ -31,8 +31,13 @@ impl Backend for Native {
     }
 
     fn g1_sum_of_products(points: &[(G1Affine, u128)]) -> G1Affine {
-        let product = |(point, factor): &(G1Affine, u128)| multiply(point, *factor);
-        points.iter().map(product).fold(G1Projective::identity(), |sum, point| sum + point).into()
+        let factors: Vec<u8> = points.iter().flat_map(|(_, factor)| factor.to_le_bytes()).collect();
+        let points: Vec<blst_p1_affine> = points.iter().map(|(point, _)| *point.as_ref()).collect();
+        let mut sum = G1Projective::identity();
+        if !points.is_empty() {
+            *sum.as_mut() = points.mult(&factors, FACTOR_BITS);
+        }
+        sum.into()
     }
 
     fn g2_sum(plus: &[&G2Affine], minus: &[&G2Affine]) -> G2Affine {
@@ -51,27 +56,6 @@ impl Backend for Native {
         // One Miller loop over all pairs shares its squarings.
         g1.is_empty() || blst_fp12::miller_loop_n(&g2, &g1).final_exp() == blst_fp12::default()
     }
-}
-
-/// Double and add over four bits at a time; factors are public.
-fn multiply(point: &G1Affine, factor: u128) -> G1Projective {
-    if factor == 1 {
-        return (*point).into();
-    }
-    let mut multiples = [G1Projective::identity(); 16];
-    for index in 1..multiples.len() {
-        multiples[index] = multiples[index - 1] + *point;
-    }
-    let mut product = G1Projective::identity();
-    for byte in factor.to_be_bytes() {
-        for digit in [byte >> 4, byte & 0x0f] {
-            for _ in 0..4 {
-                product = product.double();
-            }
-            product += multiples[usize::from(digit)];
-        }
-    }
-    product
 }
 
 /// Hands the curve library Flow's expansion; the tag comes as the domain separation tag.
@@ -96,3 +80,5 @@ impl Expander for KmacExpander {
         output.copy_from_slice(&self.0[..output.len()]);
     }
 }
+
+const FACTOR_BITS: usize = 128;

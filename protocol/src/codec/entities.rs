@@ -177,6 +177,24 @@ impl Entity for CollectionGuarantee {
     }
 }
 
+impl CollectionGuarantee {
+    /// Reads a collection guarantee's RLP.
+    ///
+    /// # Errors
+    /// When the next item is not exactly a collection guarantee's RLP.
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| {
+            Ok(Self {
+                collection_id: take_id(d)?,
+                reference_block_id: take_id(d)?,
+                cluster_chain_id: d.text()?.to_string(),
+                signer_indices: d.bytes()?.to_vec(),
+                signature: d.bytes()?.to_vec(),
+            })
+        })
+    }
+}
+
 impl Entity for Seal {
     fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| {
@@ -227,6 +245,22 @@ impl Entity for ExecutionReceiptStub {
             });
             e.bytes(&self.executor_signature);
         });
+    }
+}
+
+impl ExecutionReceiptStub {
+    /// Reads an execution receipt stub's RLP.
+    ///
+    /// # Errors
+    /// When the next item is not exactly an execution receipt stub's RLP.
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| {
+            let (executor_id, result_id, spocks) = d.list(|d| {
+                Ok((take_id(d)?, take_id(d)?, d.list_of(|d| Ok(d.bytes()?.to_vec()))?))
+            })?;
+            let executor_signature = d.bytes()?.to_vec();
+            Ok(Self { executor_id, result_id, spocks, executor_signature })
+        })
     }
 }
 

@@ -1,5 +1,6 @@
-//! `weir.v1.SnapshotAPI` over gRPC, with health and reflection.
+//! `weir.v1.SnapshotAPI` and the Access API over gRPC and gRPC-web, with health and reflection.
 
+mod access;
 mod errors;
 mod service;
 mod values;
@@ -9,55 +10,92 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Server};
+use tonic_web::GrpcWebLayer;
+use tower_http::cors::{Any, CorsLayer};
 use weir_proto::FILE_DESCRIPTOR_SET;
+use weir_proto::flow::access::access_api_server::AccessApiServer;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApiServer;
 use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 
+use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
+use access::AccessService;
+pub use access::{Passthrough, UNVERIFIED_METADATA};
 use service::SnapshotService;
+
+/// What is served, besides what the prover shows.
+#[derive(Clone, Debug, Default)]
+pub struct ApiOptions {
+    /// Tells clients whether the source is still being read.
+    pub indexing: Arc<AtomicBool>,
+    /// An access node for the methods of the Access API that cannot be answered from the store.
+    pub pass_on: Option<Channel>,
+}
 
 /// Serves until `shutdown` resolves.
 ///
-/// `indexing` tells clients whether the source is still being read.
-///
 /// # Errors
-/// When the transport fails.
+/// When the store has no root snapshot, or the transport fails.
 pub async fn serve(
     listener: TcpListener,
     prover: Prover,
-    indexing: Arc<AtomicBool>,
+    options: ApiOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let service = SnapshotApiServer::new(SnapshotService::new(prover, indexing))
+    let access = AccessApiServer::new(AccessService::new(AccessView::new(prover.clone())?))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(ACCESS_BYTES_MAX);
+    let access = Passthrough::new(access, options.pass_on);
+    let snapshots = SnapshotApiServer::new(SnapshotService::new(prover, options.indexing))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    health.set_serving::<AccessApiServer<AccessService>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     // Answers are written in two pieces; without this the second waits for an acknowledgement.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
+        .accept_http1(true)
         .timeout(REQUEST_TIMEOUT)
         .concurrency_limit_per_connection(REQUESTS_PER_CONNECTION_MAX)
+        .layer(cors())
+        .layer(GrpcWebLayer::new())
         .add_service(health_service)
-        .add_service(reflection)
-        .add_service(service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(snapshots)
+        .add_service(access)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await?;
     Ok(())
+}
+
+/// Any page may ask: nothing here is secret, and no request carries credentials.
+fn cors() -> CorsLayer {
+    let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin", UNVERIFIED_METADATA];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_headers(Any)
+        .expose_headers(exposed.map(HeaderName::from_static))
 }
 
 /// Why serving ended.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// The store cannot stand in for an access node.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The transport fails.
     #[error("cannot serve: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -68,6 +106,8 @@ pub enum ServeError {
 
 /// Most bytes of a request: 1,024 held IDs and as many in a filter, with room to spare.
 const REQUEST_BYTES_MAX: usize = 256 << 10;
+/// Most bytes of an answer of the Access API: a snapshot of a large network, or a block.
+const ACCESS_BYTES_MAX: usize = 256 << 20;
 /// Requests of one connection that are worked on at once.
 const REQUESTS_PER_CONNECTION_MAX: usize = 64;
 /// Longest time for one request.

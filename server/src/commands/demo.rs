@@ -16,7 +16,7 @@ use weir_client::verifier::{Answer, AnswerValue, verify_file};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
-use weir_server::api;
+use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::Indexer;
 use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
@@ -86,11 +86,10 @@ async fn start_server(folder: &Path) -> anyhow::Result<(SocketAddr, Identifier)>
     let root_id = prover.block_at(0)?.block_id;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let indexing = Arc::new(AtomicBool::new(false));
     tokio::spawn(async move {
         // The store's writer lives as long as the server that reads from it.
         let _indexer = indexer;
-        api::serve(listener, prover, indexing, std::future::pending()).await
+        api::serve(listener, prover, ApiOptions::default(), std::future::pending()).await
     });
     println!("  Serving on http://{address}");
     Ok((address, root_id))

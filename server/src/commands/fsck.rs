@@ -17,8 +17,8 @@ pub(crate) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     };
     let report = fsck(&store, payload::check, |_, _| ());
     println!(
-        "{} blocks, {} payloads, {} preimages, {} finalized heights checked",
-        report.blocks, report.payloads, report.preimages, report.heights
+        "{} blocks, {} payloads, {} preimages, {} results, {} finalized heights checked",
+        report.blocks, report.payloads, report.preimages, report.results, report.heights
     );
     for finding in &report.findings {
         println!("{finding}");

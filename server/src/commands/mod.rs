@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap::{Parser, Subcommand};
 
-use serve::Source;
+use http::Uri;
+use serve::{ServeOptions, Source};
 
 /// Indexes Flow blocks into per-block protocol-state snapshots and serves them with evidence.
 ///
@@ -55,6 +56,10 @@ enum Command {
         /// Memory for the database's cache, in MiB
         #[arg(long, value_name = "MIB", default_value_t = 64)]
         cache_mib: u64,
+        /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
+        /// accounts, events and collections
+        #[arg(long, value_name = "URL")]
+        pass_on: Option<Uri>,
     },
     /// Show the whole way on a bundled chain: index, serve, ask, verify
     #[cfg(feature = "demo")]
@@ -82,8 +87,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Replay { dir, json, all_signatures }) => {
             replay::run(&dir, json, all_signatures)
         }
-        Some(Command::Serve { data, source, listen, cache_mib }) => {
-            serve::run(&data, &source, listen, cache_mib)
+        Some(Command::Serve { data, source, listen, cache_mib, pass_on }) => {
+            serve::run(&ServeOptions { data, source, listen, cache_mib, pass_on })
         }
         #[cfg(feature = "demo")]
         Some(Command::Demo) | None => demo::run(),

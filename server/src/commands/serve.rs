@@ -2,18 +2,21 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use weir_server::api;
+use tonic::transport::Channel;
+use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::{End, IndexError, Indexer, Progress};
 use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
@@ -42,13 +45,18 @@ impl FromStr for Source {
 #[error("a source is replay:DIR, where DIR is a chain folder")]
 pub(crate) struct UnknownSource;
 
+/// How to serve.
+#[derive(Debug)]
+pub(crate) struct ServeOptions {
+    pub(crate) data: PathBuf,
+    pub(crate) source: Source,
+    pub(crate) listen: SocketAddr,
+    pub(crate) cache_mib: u64,
+    pub(crate) pass_on: Option<Uri>,
+}
+
 /// Indexes and serves until interrupted.
-pub(crate) fn run(
-    data: &Path,
-    source: &Source,
-    listen: SocketAddr,
-    cache_mib: u64,
-) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
@@ -57,15 +65,11 @@ pub(crate) fn run(
         )
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(data, source, listen, cache_mib))
+    runtime.block_on(serve(options))
 }
 
-async fn serve(
-    data: &Path,
-    source: &Source,
-    listen: SocketAddr,
-    cache_mib: u64,
-) -> anyhow::Result<ExitCode> {
+async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
+    let ServeOptions { data, source, listen, cache_mib, pass_on } = options;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen}; is the port in use? pick another with --listen")
     })?;
@@ -77,9 +81,11 @@ async fn serve(
     let indexer = Indexer::open(data, options, &folder, stop.clone())?;
     let prover = Prover::new(indexer.reader());
     let indexing = Arc::new(AtomicBool::new(true));
+    let interrupted = interrupted();
     println!("weir-server: serving http://{address}");
     let worker = index_in_background(indexer, indexing.clone())?;
-    api::serve(listener, prover, indexing, interrupted()).await?;
+    let options = ApiOptions { indexing, pass_on: pass_on.clone().map(access_node) };
+    api::serve(listener, prover, options, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
         anyhow::anyhow!(
@@ -87,6 +93,11 @@ async fn serve(
         )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Connects when it is first needed, so that an access node that is down stops nothing else.
+fn access_node(url: Uri) -> Channel {
+    Channel::builder(url).connect_timeout(CONNECT_TIMEOUT).connect_lazy()
 }
 
 /// Indexes on a thread of its own; serving goes on with what there is when it fails.
@@ -147,21 +158,27 @@ fn show(bar: &ProgressBar, progress: Progress) {
     ));
 }
 
-/// Resolves on Ctrl-C or a termination signal.
-async fn interrupted() {
+/// Resolves on Ctrl-C or a termination signal; both are heard from this call on.
+fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    };
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
             }
             return;
         }
-    }
-    // Without a signal handler the server runs until it is killed, which loses nothing.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        // Without a signal handler the server runs until it is killed, which loses nothing.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -102,6 +102,9 @@ impl BatchWriter {
             epoch_counter: state.epoch_counter(),
         };
         batch.append_block(&record, payload::encode(&accepted.block))?;
+        for result in &accepted.block.payload.results {
+            batch.index_result(result.id(), ordinal);
+        }
         if let Some(parent) = self.pending.get(&header.parent_id) {
             batch.add_child(parent.ordinal, ordinal);
         }

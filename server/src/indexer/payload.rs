@@ -3,7 +3,10 @@
 use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
 use weir_protocol::codec::{Entity, entity_id};
 use weir_protocol::merkle;
-use weir_protocol::model::{Block, ExecutionResult, Identifier, Seal};
+use weir_protocol::model::{
+    Block, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Identifier, Payload, Seal,
+    TimeoutCertificate,
+};
 
 use crate::store::BlockRecord;
 
@@ -52,11 +55,39 @@ pub fn decode(bytes: &[u8]) -> Result<StoredPayload, RlpError> {
     Ok(payload)
 }
 
-/// Compares a stored payload with the roots in its block's record, for `fsck`.
+/// Reads all that [`encode`] wrote, the payload's lists and the timeout certificate.
+///
+/// # Errors
+/// When the bytes are not a payload.
+pub fn decode_whole(
+    bytes: &[u8],
+    protocol_state_id: Identifier,
+) -> Result<(Payload, Option<TimeoutCertificate>), RlpError> {
+    let mut decoder = Decoder::new(bytes);
+    let whole = decoder.list(|d| {
+        let payload = Payload {
+            guarantees: d.list_of(CollectionGuarantee::decode)?,
+            seals: d.list_of(Seal::decode)?,
+            receipts: d.list_of(ExecutionReceiptStub::decode)?,
+            results: d.list_of(ExecutionResult::decode)?,
+            protocol_state_id,
+        };
+        if d.next_is_empty_list() {
+            d.raw()?;
+            return Ok((payload, None));
+        }
+        Ok((payload, Some(TimeoutCertificate::decode(d)?)))
+    })?;
+    decoder.finish()?;
+    Ok(whole)
+}
+
+/// Compares a stored payload with the roots in its block's record, for `fsck`, and returns the IDs
+/// of the execution results in it.
 ///
 /// # Errors
 /// When a list does not have its root, or the bytes are not a payload.
-pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<(), String> {
+pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<Vec<Identifier>, String> {
     let roots = &record.roots;
     let expected = [
         ("guarantees", roots.guarantees_root),
@@ -65,20 +96,18 @@ pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<(), String> {
         ("results", roots.results_root),
     ];
     let mut decoder = Decoder::new(bytes);
-    let found: Result<Vec<Identifier>, RlpError> = decoder.list(|d| {
-        let root = |d: &mut Decoder<'_>| {
-            let ids = d.list_of(|d| d.raw().map(entity_id))?;
-            Ok(merkle::root(&ids))
-        };
-        let roots = (0..expected.len()).map(|_| root(d)).collect();
+    let lists: Result<Vec<Vec<Identifier>>, RlpError> = decoder.list(|d| {
+        let ids = |d: &mut Decoder<'_>| d.list_of(|d| d.raw().map(entity_id));
+        let lists = (0..expected.len()).map(|_| ids(d)).collect();
         d.raw()?;
-        roots
+        lists
     });
-    let found = found.map_err(|error| format!("payload is malformed: {error}"))?;
-    for ((list, expected), found) in expected.into_iter().zip(found) {
+    let mut lists = lists.map_err(|error| format!("payload is malformed: {error}"))?;
+    for ((list, expected), ids) in expected.into_iter().zip(&lists) {
+        let found = merkle::root(ids);
         if expected != found {
             return Err(format!("{list} root: expected {expected}, found {found}"));
         }
     }
-    Ok(())
+    Ok(lists.pop().unwrap_or_default())
 }

@@ -22,6 +22,7 @@ pub struct WriteBatch {
     pub(super) children: Vec<(u64, u64)>,
     pub(super) finalized: Vec<(u64, u64)>,
     pub(super) sealing: Vec<(u64, u64)>,
+    pub(super) results: Vec<(Identifier, u64)>,
     pub(super) preimages: BTreeMap<Identifier, Vec<u8>>,
     pub(super) epochs: BTreeMap<u64, EpochRecord>,
     pub(super) root_snapshot: Option<Vec<u8>>,
@@ -79,6 +80,12 @@ impl WriteBatch {
     /// Notes that the finalized block at `ordinal` seals the finalized block of `height`.
     pub fn set_sealing(&mut self, height: u64, ordinal: u64) {
         self.sealing.push((height, ordinal));
+    }
+
+    /// Notes that the payload at `ordinal` includes an execution result; the store keeps the highest
+    /// ordinal of all.
+    pub fn index_result(&mut self, result_id: Identifier, ordinal: u64) {
+        self.results.push((result_id, ordinal));
     }
 
     /// Adds the RLP of a state, setup or commit, and returns its hash.

@@ -8,20 +8,22 @@ use super::{Reader, Store, value};
 use std::sync::Arc;
 use weir_migrations::{META_PREFIX, guarded};
 use weir_protocol::codec::{entity_id, payload_hash};
+use weir_protocol::model::Identifier;
 
 /// Checks the whole store: identifiers, payload hashes, links, indexes, preimages, checksums.
 ///
 /// The store does not know what payloads are; `payload_check` compares one with its block's
-/// roots. `progress` gets the blocks done and their total after every page.
+/// roots, and returns the IDs of the execution results in it. `progress` gets the blocks done and their total after every page.
 pub fn fsck(
     store: &Store,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<(), String>,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Vec<Identifier>, String>,
     mut progress: impl FnMut(u64, u64),
 ) -> FsckReport {
     let reader = store.reader();
     let head = Arc::clone(reader.head());
     let mut report = FsckReport::default();
-    let first_payload = scan(&reader, &mut report).unwrap_or(0);
+    let scanned = scan(&reader, &mut report);
+    let first_payload = scanned.as_ref().map_or(0, |scanned| scanned.first_payload);
     for ordinal in 0..head.blocks {
         check_block(&reader, ordinal, &mut report);
         if ordinal >= first_payload {
@@ -31,16 +33,31 @@ pub fn fsck(
             progress(ordinal + 1, head.blocks);
         }
     }
+    // Of pruned payloads the results cannot be told, and an audit does not look into payloads.
+    if let Some(scanned) = scanned.filter(|_| first_payload == 0 && report.results > 0)
+        && scanned.result_ids != report.results
+    {
+        let (found, expected) = (scanned.result_ids, report.results);
+        report.add("result ids", format!("there are {found} for {expected} results"));
+    }
     check_heights(&reader, &mut report);
     check_head(&reader, &head, &mut report);
     check_epochs(&reader, &head, &mut report);
     report
 }
 
-/// Visits every entry once, and says which block is the first to have a payload.
-fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
+/// What a walk through all entries found.
+struct Scanned {
+    /// First block with a payload.
+    first_payload: u64,
+    /// Entries of the index of results.
+    result_ids: u64,
+}
+
+/// Visits every entry once.
+fn scan(reader: &Reader, report: &mut FsckReport) -> Option<Scanned> {
     let blocks = reader.head().blocks;
-    let mut ids = 0;
+    let (mut ids, mut result_ids) = (0, 0);
     let mut first_payload = blocks - blocks % PAYLOADS_PER_PAGE;
     let mut start: Vec<u8> = Vec::new();
     loop {
@@ -62,6 +79,7 @@ fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
         };
         match key {
             Key::BlockId(_) => ids += 1,
+            Key::ResultId(_) => result_ids += 1,
             Key::PayloadPage(page) => first_payload = first_payload.min(page * PAYLOADS_PER_PAGE),
             _ => {}
         }
@@ -70,10 +88,10 @@ fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
     if ids != blocks {
         report.add("block ids", format!("there are {ids} for {blocks} blocks"));
     }
-    Some(first_payload)
+    Some(Scanned { first_payload, result_ids })
 }
 
-fn abandon(report: &mut FsckReport, reason: &str) -> Option<u64> {
+fn abandon<T>(report: &mut FsckReport, reason: &str) -> Option<T> {
     report.add("database", format!("cannot be walked through: {reason}"));
     None
 }
@@ -149,7 +167,7 @@ fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut
 fn check_payload(
     reader: &Reader,
     ordinal: u64,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<(), String>,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Vec<Identifier>, String>,
     report: &mut FsckReport,
 ) {
     let entry = format!("payload {ordinal}");
@@ -161,10 +179,28 @@ fn check_payload(
     };
     report.payloads += 1;
     // A block that cannot be read was noted already.
-    if let Ok(Some(block)) = reader.block(ordinal)
-        && let Err(reason) = payload_check(&block.record, &payload)
-    {
-        report.add(&entry, reason);
+    let Ok(Some(block)) = reader.block(ordinal) else {
+        return;
+    };
+    match payload_check(&block.record, &payload) {
+        Ok(result_ids) => check_results(reader, ordinal, &result_ids, report),
+        Err(reason) => report.add(&entry, reason),
+    }
+}
+
+/// The index leads from each result to this block, or to a later one that includes it again.
+fn check_results(
+    reader: &Reader,
+    ordinal: u64,
+    result_ids: &[Identifier],
+    report: &mut FsckReport,
+) {
+    for id in result_ids {
+        let entry = format!("result id {id}");
+        match report.take(&entry, reader.including_ordinal(id)).flatten() {
+            Some(found) if found >= ordinal => report.results += u64::from(found == ordinal),
+            _ => report.add(&entry, format!("it does not lead to block {ordinal}")),
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Key {
     BlockRow(u64),
     /// One payload of the page that is not full yet.
     PayloadRow(u64),
+    /// Ordinal of a block that includes an execution result, by the result's ID.
+    ResultId(Identifier),
 }
 
 impl Key {
@@ -44,6 +46,7 @@ impl Key {
             Self::RootSnapshot => 0x09,
             Self::BlockRow(_) => 0x0a,
             Self::PayloadRow(_) => 0x0b,
+            Self::ResultId(_) => 0x0c,
         }
     }
 
@@ -58,7 +61,9 @@ impl Key {
             | Self::Epoch(number)
             | Self::BlockRow(number)
             | Self::PayloadRow(number) => bytes.extend_from_slice(&number.to_be_bytes()),
-            Self::BlockId(id) | Self::Preimage(id) => bytes.extend_from_slice(&id.0),
+            Self::BlockId(id) | Self::Preimage(id) | Self::ResultId(id) => {
+                bytes.extend_from_slice(&id.0)
+            }
         }
         bytes
     }
@@ -80,6 +85,7 @@ impl Key {
             0x09 => name.is_empty().then_some(Self::RootSnapshot),
             0x0a => number().map(Self::BlockRow),
             0x0b => number().map(Self::PayloadRow),
+            0x0c => id().map(Self::ResultId),
             _ => None,
         }
     }
@@ -99,6 +105,7 @@ impl fmt::Display for Key {
             Self::RootSnapshot => f.write_str("root snapshot"),
             Self::BlockRow(ordinal) => write!(f, "block row {ordinal}"),
             Self::PayloadRow(ordinal) => write!(f, "payload row {ordinal}"),
+            Self::ResultId(id) => write!(f, "result id {id}"),
         }
     }
 }

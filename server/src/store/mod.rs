@@ -37,7 +37,7 @@ use weir_migrations::Database;
 use writer::Writer;
 
 /// Version of the format this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// An open store with at least one block, and the only means to write to it.
 #[derive(Debug)]

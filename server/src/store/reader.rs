@@ -10,6 +10,7 @@ use super::pages::{
 use super::records::{EpochRecord, Head, StoredBlock};
 use std::ops::Range;
 use std::sync::Arc;
+use tokio::sync::watch;
 use weir_protocol::codec::entity_id;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::model::Identifier;
@@ -39,6 +40,12 @@ impl Reader {
         Self::new(Arc::clone(&self.shared))
     }
 
+    /// The newest head, now and whenever it changes.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Arc<Head>> {
+        self.shared.head.subscribe()
+    }
+
     /// The head of this view.
     #[must_use]
     pub fn head(&self) -> &Arc<Head> {
@@ -50,13 +57,15 @@ impl Reader {
     /// # Errors
     /// None benign.
     pub fn ordinal_of(&self, id: &Identifier) -> Result<Option<u64>, ReadError> {
-        let key = Key::BlockId(*id);
-        let Some(content) = self.shared.value(key)? else {
-            return Ok(None);
-        };
-        let ordinal = content.as_slice().try_into().map(u64::from_be_bytes);
-        let ordinal = ordinal.map_err(|_| ReadError::damaged(key, "it is no ordinal"))?;
-        Ok(Some(ordinal).filter(|ordinal| self.knows(*ordinal)))
+        self.ordinal(Key::BlockId(*id))
+    }
+
+    /// Ordinal of a block whose payload includes the execution result.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn including_ordinal(&self, result_id: &Identifier) -> Result<Option<u64>, ReadError> {
+        self.ordinal(Key::ResultId(*result_id))
     }
 
     /// The block at an ordinal.
@@ -193,6 +202,15 @@ impl Reader {
     /// What this view shares with the writer.
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn ordinal(&self, key: Key) -> Result<Option<u64>, ReadError> {
+        let Some(content) = self.shared.value(key)? else {
+            return Ok(None);
+        };
+        let ordinal = content.as_slice().try_into().map(u64::from_be_bytes);
+        let ordinal = ordinal.map_err(|_| ReadError::damaged(key, "it is no ordinal"))?;
+        Ok(Some(ordinal).filter(|ordinal| self.knows(*ordinal)))
     }
 
     fn knows(&self, ordinal: u64) -> bool {

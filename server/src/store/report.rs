@@ -27,6 +27,8 @@ pub struct FsckReport {
     pub payloads: u64,
     /// Preimages checked.
     pub preimages: u64,
+    /// Execution results whose index entry was checked.
+    pub results: u64,
     /// Finalized heights checked.
     pub heights: u64,
     /// Everything wrong.

@@ -1,0 +1,235 @@
+//! The real programs, `weir-server` and `weir`, run as a user runs them.
+//!
+//! Cargo names a binary to tests of its own package only, so the first use here builds both: into
+//! the target folder and with the profile of the running test, which makes it a matter of moments
+//! when they are there already. Every wait has a limit, and a process ends with its handle.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command as AsyncCommand};
+use tokio::time::timeout;
+
+/// A program of the workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `weir-server`.
+    Server,
+    /// `weir`.
+    Client,
+}
+
+impl Program {
+    /// Where it is built.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    #[must_use]
+    pub fn path(self) -> &'static Path {
+        static PROGRAMS: OnceLock<[PathBuf; 2]> = OnceLock::new();
+        let [server, client] = PROGRAMS.get_or_init(build);
+        match self {
+            Self::Server => server,
+            Self::Client => client,
+        }
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it cannot be run or does not end within [`PATIENCE`].
+    pub async fn run<I: IntoIterator<Item = impl AsRef<OsStr>>>(self, arguments: I) -> Ran {
+        let mut command = self.command();
+        command.args(arguments);
+        let output = timeout(PATIENCE, command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{command:?} does not end"));
+        let output = output.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    fn command(self) -> AsyncCommand {
+        let mut command = AsyncCommand::new(self.path());
+        for variable in ["WEIR_SERVER", "WEIR_CHECKPOINT", "WEIR_LOG"] {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        command
+    }
+}
+
+/// How a program ended, and what it said.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// When it is none, or the program failed.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Holds the end to an exit code and words of the message.
+    ///
+    /// # Panics
+    /// When the code differs, a part of the message is missing, or something panicked.
+    #[track_caller]
+    pub fn expect(&self, code: i32, message: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        for part in message {
+            assert!(self.stderr.contains(part), "no `{part}` in {self:?}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+}
+
+/// A `weir-server serve` that has announced its address.
+#[derive(Debug)]
+pub struct ServerProcess {
+    /// Its URL.
+    pub url: String,
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl ServerProcess {
+    /// Starts to index `source` into `data` and to serve it on a free port.
+    ///
+    /// # Errors
+    /// How it ended, when it ended instead of serving.
+    ///
+    /// # Panics
+    /// When it does neither within [`PATIENCE`].
+    pub async fn start(data: &Path, source: &Path) -> Result<Self, Ran> {
+        let mut child = spawn_serve(data, source).expect("weir-server can be started");
+        let stdout = child.stdout.take().expect("its output is piped");
+        let stderr = child.stderr.take().expect("its messages are piped");
+        let (mut stdout, stderr) = (lines(stdout), lines(stderr));
+        let first = timeout(PATIENCE, stdout.next_line()).await;
+        let first = first.expect("weir-server speaks in time").expect("its output is text");
+        let url = first.as_deref().and_then(|line| line.strip_prefix(SERVING));
+        if let Some(url) = url {
+            return Ok(Self { url: url.to_owned(), child, stderr, _stdout: stdout });
+        }
+        let mut message = String::new();
+        let mut rest = stderr.into_inner();
+        let read = timeout(PATIENCE, rest.read_to_string(&mut message)).await;
+        read.expect("weir-server ends in time").expect("its messages are text");
+        let status = timeout(PATIENCE, child.wait()).await.expect("weir-server ends in time");
+        let code = status.expect("it can be waited for").code();
+        Err(Ran { code, stdout: first.unwrap_or_default(), stderr: message })
+    }
+
+    /// Waits until the whole source is indexed.
+    ///
+    /// # Panics
+    /// When the server says something else or nothing within [`PATIENCE`].
+    pub async fn indexed(&mut self) {
+        let mut said = String::new();
+        let indexed = async {
+            while let Some(line) = self.stderr.next_line().await.expect("its messages are text") {
+                if line.contains("the source is indexed to its end") {
+                    return true;
+                }
+                said.push_str(&line);
+            }
+            false
+        };
+        let indexed = timeout(PATIENCE, indexed).await.expect("weir-server indexes in time");
+        assert!(indexed, "weir-server stopped: {said}");
+    }
+
+    /// Kills it at once, as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it is not gone within [`PATIENCE`].
+    pub async fn kill(mut self) {
+        let killed = timeout(PATIENCE, self.child.kill()).await;
+        killed.expect("weir-server goes in time").expect("weir-server can be killed");
+    }
+
+    /// Asks it to end, as `kill` does, and returns its exit code and messages.
+    ///
+    /// # Panics
+    /// When it does not end within [`PATIENCE`].
+    pub async fn terminate(mut self) -> Ran {
+        let id = self.child.id().expect("it was not waited for").to_string();
+        let sent = AsyncCommand::new("kill").args(["-TERM", &id]).status().await;
+        assert!(sent.expect("kill can be run").success(), "process {id} is gone already");
+        let mut stderr = String::new();
+        let read = timeout(PATIENCE, self.stderr.get_mut().read_to_string(&mut stderr)).await;
+        read.expect("weir-server ends in time").expect("its messages are text");
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("weir-server ends in time");
+        Ran { code: status.expect("it can be waited for").code(), stdout: String::new(), stderr }
+    }
+}
+
+/// A `weir-server serve` on a free port, of which nothing is known yet.
+///
+/// # Errors
+/// When there is no such program.
+pub fn spawn_serve(data: &Path, source: &Path) -> io::Result<Child> {
+    let mut replay = std::ffi::OsString::from("replay:");
+    replay.push(source);
+    let mut command = Program::Server.command();
+    command.arg("serve").arg("--data").arg(data).arg("--source").arg(replay);
+    command.args(["--listen", "127.0.0.1:0"]).spawn()
+}
+
+/// Builds both programs and returns where they are.
+fn build() -> [PathBuf; 2] {
+    // target/PROFILE/deps/TEST
+    let test = std::env::current_exe().expect("a test knows its file");
+    let profile = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    let target = profile.parent().expect("a profile lies in the target folder");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--package=weir-server", "--package=weir-client", "--bins"]);
+    command.args(["--message-format=json-render-diagnostics", "--quiet"]);
+    command.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    let output = command.stderr(Stdio::inherit()).output().expect("cargo can be run");
+    assert!(output.status.success(), "{command:?} failed");
+    let artifacts: Vec<Value> =
+        output.stdout.split(|byte| *byte == b'\n').flat_map(serde_json::from_slice).collect();
+    ["weir-server", "weir"].map(|name| {
+        let built = artifacts.iter().find(|artifact| {
+            artifact["target"]["name"] == name && artifact["executable"].is_string()
+        });
+        built.and_then(|artifact| artifact["executable"].as_str()).expect("it was built").into()
+    })
+}
+
+fn lines<R: tokio::io::AsyncRead + Unpin>(from: R) -> Lines<BufReader<R>> {
+    BufReader::new(from).lines()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("programs write UTF-8")
+}
+
+/// Longest wait for anything: far more than a busy machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a server says when it has bound its port and opened its store.
+const SERVING: &str = "weir-server: serving ";

@@ -1,0 +1,97 @@
+//! A gRPC server that asks an honest one and twists the evidence of its answers.
+
+use std::sync::{Arc, Mutex};
+
+use prost::bytes::Bytes;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Response, Status, async_trait};
+use weir_integration_tests::TestServer;
+use weir_proto::weir::v1;
+use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
+use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
+
+/// What the server makes of honest evidence.
+pub(crate) type Lie = Arc<dyn Fn(Bytes) -> Result<Bytes, Status> + Send + Sync>;
+
+/// Which calls it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Checkpoint,
+    Hop,
+    Answer,
+}
+
+/// Asks an honest server, and passes on what it likes.
+#[derive(Clone)]
+pub(crate) struct Hostile {
+    honest: SnapshotApiClient<Channel>,
+    lie: Arc<Mutex<Option<(Call, Lie)>>>,
+}
+
+impl Hostile {
+    /// Stands before a server, and says where.
+    pub(crate) async fn start(honest: &TestServer) -> (Self, String) {
+        let channel = Channel::from_shared(honest.url()).unwrap().connect().await.unwrap();
+        let honest = SnapshotApiClient::new(channel);
+        let hostile = Self { honest, lie: Arc::new(Mutex::new(None)) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let service = SnapshotApiServer::new(hostile.clone());
+        let incoming = TcpIncoming::from(listener);
+        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        (hostile, url)
+    }
+
+    /// Lies from now on.
+    pub(crate) fn lie(&self, call: Call, lie: Lie) {
+        *self.lie.lock().unwrap() = Some((call, lie));
+    }
+
+    /// Is honest from now on.
+    pub(crate) fn stop_lying(&self) {
+        *self.lie.lock().unwrap() = None;
+    }
+
+    fn twist(&self, call: Call, evidence: Bytes) -> Result<Bytes, Status> {
+        match &*self.lie.lock().unwrap() {
+            Some((lying, lie)) if *lying == call => lie(evidence),
+            _ => Ok(evidence),
+        }
+    }
+}
+
+macro_rules! pass_on {
+    ($($method:ident: $request:ident -> $response:ident, $call:expr;)*) => {
+        #[async_trait]
+        impl SnapshotApi for Hostile {
+            async fn get_server_info(
+                &self,
+                request: Request<v1::GetServerInfoRequest>,
+            ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
+                self.honest.clone().get_server_info(request).await
+            }
+
+            $(async fn $method(
+                &self,
+                request: Request<v1::$request>,
+            ) -> Result<Response<v1::$response>, Status> {
+                let mut answer = self.honest.clone().$method(request).await?.into_inner();
+                answer.evidence = self.twist($call, answer.evidence)?;
+                Ok(Response::new(answer))
+            })*
+        }
+    };
+}
+
+pass_on! {
+    get_checkpoint: GetCheckpointRequest -> GetCheckpointResponse, Call::Checkpoint;
+    get_epoch_hop: GetEpochHopRequest -> GetEpochHopResponse, Call::Hop;
+    get_snapshot: GetSnapshotRequest -> GetSnapshotResponse, Call::Answer;
+    get_identity: GetIdentityRequest -> GetIdentityResponse, Call::Answer;
+    list_identities: ListIdentitiesRequest -> ListIdentitiesResponse, Call::Answer;
+    get_epoch: GetEpochRequest -> GetEpochResponse, Call::Answer;
+    get_seal: GetSealRequest -> GetSealResponse, Call::Answer;
+    get_execution_result: GetExecutionResultRequest -> GetExecutionResultResponse, Call::Answer;
+}

@@ -1,0 +1,52 @@
+//! Messages of the Access API, made from what was found.
+
+use weir_proto::convert::{block_to_wire, header_to_wire, light_block_to_wire};
+use weir_proto::flow::entities;
+use weir_protocol::model::Identifier;
+
+use crate::access::{AccessView, BlockStatus, FoundBlock, FoundHeader};
+
+pub(super) fn header_message(found: &FoundHeader) -> entities::BlockHeader {
+    let mut header = header_to_wire(&found.header, found.last_view_tc.as_ref());
+    header.parent_voter_ids = voters(&found.parent_voter_ids);
+    header
+}
+
+pub(super) fn block_message(found: &FoundBlock, full: bool) -> entities::Block {
+    if !full {
+        return light_block_to_wire(&found.block);
+    }
+    let mut message = block_to_wire(&found.block);
+    if let Some(header) = &mut message.block_header {
+        header.parent_voter_ids = voters(&found.parent_voter_ids);
+    }
+    message
+}
+
+pub(super) fn block_status(status: BlockStatus) -> entities::BlockStatus {
+    match status {
+        BlockStatus::Unknown => entities::BlockStatus::BlockUnknown,
+        BlockStatus::Finalized => entities::BlockStatus::BlockFinalized,
+        BlockStatus::Sealed => entities::BlockStatus::BlockSealed,
+    }
+}
+
+/// What every answer says of the server.
+pub(super) fn metadata(view: &AccessView) -> entities::Metadata {
+    let head = view.head();
+    entities::Metadata {
+        latest_finalized_block_id: bytes(&head.finalized.id),
+        latest_finalized_height: head.finalized.height,
+        // Weir is not a node of the network.
+        node_id: bytes(&Identifier::ZERO),
+        ..Default::default()
+    }
+}
+
+fn voters(ids: &[Identifier]) -> Vec<prost::bytes::Bytes> {
+    ids.iter().map(bytes).collect()
+}
+
+pub(super) fn bytes(id: &Identifier) -> prost::bytes::Bytes {
+    id.0.to_vec().into()
+}

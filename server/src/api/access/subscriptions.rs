@@ -1,0 +1,236 @@
+//! Subscriptions: every finalized or sealed block from a start on, each once, in order.
+//!
+//! A slow reader holds up nobody: its stream waits for it, and ends when it takes too long
+//! (flow-go `engine/access/subscription`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Sender, channel};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status};
+use weir_proto::flow::{access, entities};
+use weir_protocol::model::Identifier;
+
+use super::messages::{block_message, header_message};
+use super::service::AccessService;
+use super::status_of;
+use crate::access::{AccessError, AccessView};
+
+/// A stream of messages.
+pub(super) type Subscription<T> = tonic::codegen::BoxStream<T>;
+
+/// How many streams are open.
+#[derive(Debug, Default)]
+pub(super) struct Streams(AtomicUsize);
+
+/// Where a subscription starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// At a block.
+    Block(Identifier),
+    /// At a height.
+    Height(u64),
+    /// At the latest sealed block.
+    Latest,
+}
+
+/// Makes the message of the block at a height.
+type Message<T> = dyn Fn(&AccessView, u64) -> Result<T, AccessError> + Send + Sync;
+
+impl AccessService {
+    pub(super) async fn subscribe_blocks(
+        &self,
+        start: Start,
+        status: i32,
+        full: bool,
+    ) -> Result<Response<Subscription<access::SubscribeBlocksResponse>>, Status> {
+        self.subscribe(start, status, move |view, height| {
+            let block = block_message(&view.block_by_height(height)?, full);
+            Ok(access::SubscribeBlocksResponse { block: Some(block) })
+        })
+        .await
+    }
+
+    pub(super) async fn subscribe_headers(
+        &self,
+        start: Start,
+        status: i32,
+    ) -> Result<Response<Subscription<access::SubscribeBlockHeadersResponse>>, Status> {
+        self.subscribe(start, status, |view, height| {
+            let header = header_message(&view.header_by_height(height)?);
+            Ok(access::SubscribeBlockHeadersResponse { header: Some(header) })
+        })
+        .await
+    }
+
+    pub(super) async fn subscribe_digests(
+        &self,
+        start: Start,
+        status: i32,
+    ) -> Result<Response<Subscription<access::SubscribeBlockDigestsResponse>>, Status> {
+        self.subscribe(start, status, |view, height| {
+            let header = header_message(&view.header_by_height(height)?);
+            Ok(access::SubscribeBlockDigestsResponse {
+                block_id: header.id,
+                block_height: header.height,
+                block_timestamp: header.timestamp,
+            })
+        })
+        .await
+    }
+
+    async fn subscribe<T: Send + 'static>(
+        &self,
+        start: Start,
+        status: i32,
+        message: impl Fn(&AccessView, u64) -> Result<T, AccessError> + Send + Sync + 'static,
+    ) -> Result<Response<Subscription<T>>, Status> {
+        let level = Level::new(status)?;
+        let open = OpenStream::new(&self.streams)?;
+        let view = self.view.latest();
+        let first = tokio::task::spawn_blocking(move || first_height(&view, start)).await;
+        let next = first.map_err(|_| Status::internal("the lookup stopped unexpectedly"))??;
+        let (sender, receiver) = channel(MESSAGES_AHEAD);
+        let feed =
+            Feed { view: self.view.clone(), level, next, message: Arc::new(message), sender };
+        tokio::spawn(async move {
+            let _open = open;
+            feed.run().await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Which blocks are wanted.
+#[derive(Clone, Copy, Debug)]
+enum Level {
+    Finalized,
+    Sealed,
+}
+
+impl Level {
+    fn new(status: i32) -> Result<Self, Status> {
+        match entities::BlockStatus::try_from(status) {
+            Ok(entities::BlockStatus::BlockFinalized) => Ok(Self::Finalized),
+            Ok(entities::BlockStatus::BlockSealed) => Ok(Self::Sealed),
+            _ => Err(Status::invalid_argument(
+                "block status is unknown. Possible variants: BLOCK_FINALIZED, BLOCK_SEALED",
+            )),
+        }
+    }
+}
+
+/// Counts a stream for as long as it lives.
+struct OpenStream(Arc<Streams>);
+
+impl OpenStream {
+    fn new(streams: &Arc<Streams>) -> Result<Self, Status> {
+        let open = Self(streams.clone());
+        if streams.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
+            return Err(Status::resource_exhausted("maximum number of streams reached"));
+        }
+        Ok(open)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The height of the first message; the root itself is skipped, as flow-go does.
+fn first_height(view: &AccessView, start: Start) -> Result<u64, Status> {
+    let head = view.head();
+    let root = head.first_height;
+    let height = match start {
+        Start::Block(id) => {
+            let header = view.header_by_id(id).map_err(|error| match error {
+                AccessError::NotFound { .. } => Status::not_found(format!(
+                    "could not get start height from block id: not found: could not get header \
+                     for block {id}: key not found"
+                )),
+                error => status_of(&error),
+            });
+            header?.header.height
+        }
+        Start::Height(height) if height < root => {
+            return Err(Status::invalid_argument(format!(
+                "could not get start height from block height: start height must be greater than \
+                 or equal to the root height {root}"
+            )));
+        }
+        Start::Height(height) if height > head.finalized.height => {
+            return Err(Status::not_found(format!(
+                "could not get start height from block height: not found: could not get header \
+                 for height {height}: key not found"
+            )));
+        }
+        Start::Height(height) => height,
+        Start::Latest => head.sealed.height,
+    };
+    Ok(if height == root { root + 1 } else { height })
+}
+
+/// Sends what there is, then waits for more.
+struct Feed<T> {
+    view: AccessView,
+    level: Level,
+    next: u64,
+    message: Arc<Message<T>>,
+    sender: Sender<Result<T, Status>>,
+}
+
+impl<T: Send + 'static> Feed<T> {
+    async fn run(mut self) {
+        let mut head = self.view.watch_head();
+        loop {
+            let top = {
+                let head = head.borrow_and_update();
+                match self.level {
+                    Level::Finalized => head.finalized.height,
+                    Level::Sealed => head.sealed.height,
+                }
+            };
+            while self.next <= top {
+                if !self.send_some(top).await {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = self.sender.closed() => return,
+                changed = head.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Sends the next few messages; false when the stream is over.
+    async fn send_some(&mut self, top: u64) -> bool {
+        let (view, message) = (self.view.latest(), self.message.clone());
+        let heights = self.next..=top.min(self.next + LOOKUPS_AT_ONCE - 1);
+        let looked_up = tokio::task::spawn_blocking(move || {
+            heights.map(|height| message(&view, height)).collect::<Vec<_>>()
+        });
+        for message in looked_up.await.unwrap_or_default() {
+            let failed = message.is_err();
+            let message = message.map_err(|error| status_of(&error));
+            let sent = self.sender.send_timeout(message, SEND_TIMEOUT).await;
+            if failed || sent.is_err() {
+                return false;
+            }
+            self.next += 1;
+        }
+        true
+    }
+}
+
+/// Streams open at once (flow-go `DefaultMaxGlobalStreams`).
+const STREAMS_MAX: usize = 1000;
+/// Messages made before the reader takes them (flow-go `DefaultSendBufferSize`).
+const MESSAGES_AHEAD: usize = 10;
+/// Blocks looked up at once.
+const LOOKUPS_AT_ONCE: u64 = 32;
+/// Longest time that a reader leaves a message waiting (flow-go `DefaultSendTimeout`).
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
