@@ -161,6 +161,30 @@ fn a_larger_network_and_one_of_single_nodes_are_accepted() {
 }
 
 #[test]
+fn chains_with_more_mishaps_than_blocks_are_accepted() {
+    for seed in 10..14 {
+        let chances =
+            Chances { fork_per_mille: 400, timeout_per_mille: 400, view_gap_per_mille: 600 };
+        let (_dir, folder) = archive(Config { chances, ..eventful(seed) }, Amount::Blocks(250));
+        let rows = replay(&folder);
+        let finalized = rows.iter().filter(|row| row["finalized"] == true).count();
+        assert!((20..200).contains(&finalized), "seed {seed}: {finalized}");
+    }
+}
+
+#[test]
+fn a_network_that_never_recovers_goes_on_in_extensions() {
+    let config = config(9).at(Trigger::Now, Command::MissedCommit);
+    let (_dir, folder) = archive(config, Amount::Blocks(300));
+    let rows = replay(&folder);
+    let last = rows.last().unwrap();
+    assert_eq!(
+        (&last["epoch_counter"], &last["epoch_phase"]),
+        (&7.into(), &"EpochPhaseFallback".into())
+    );
+}
+
+#[test]
 fn a_bit_off_in_a_signature_is_found_and_the_block_named() {
     let (dir, _folder) = archive(config(6), Amount::Blocks(60));
     let path = dir.path().join("blocks.pb");
