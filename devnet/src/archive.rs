@@ -44,7 +44,8 @@ pub struct Progress {
 /// `progress` is called after every block.
 ///
 /// # Errors
-/// When the configuration makes no network, or a file cannot be written.
+/// When the configuration makes no network, a file cannot be written, or epochs are asked for and
+/// the network stays in fallback mode for good, because nothing recovers it.
 pub fn write(
     config: Config,
     dir: &Path,
@@ -63,7 +64,7 @@ pub fn write(
         let made = make_blocks(network, amount, &sender, progress);
         drop(sender);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.map(|()| made).map_err(failure(&path))
+        written.map_err(failure(&path)).and(made)
     });
     let (story, progress) = made?;
     let path = dir.join(SCENARIO_FILE);
@@ -77,13 +78,13 @@ fn make_blocks(
     amount: Amount,
     sender: &SyncSender<Arc<Block>>,
     mut report: impl FnMut(Progress),
-) -> (Story, Progress) {
+) -> Result<(Story, Progress), ArchiveError> {
     let first_epoch = network.config().root.epoch_counter;
     let mut story = Story::new(&network);
     let mut progress = Progress { blocks: 0, height: network.config().root.height, epochs: 0 };
     let root = Arc::new(network.root().head().clone());
     if sender.send(root).is_err() {
-        return (story, progress);
+        return Ok((story, progress));
     }
     while !is_enough(amount, progress) {
         let produced = network.next_block();
@@ -98,8 +99,11 @@ fn make_blocks(
             break;
         }
         report(progress);
+        if matches!(amount, Amount::Epochs(_)) {
+            check_epoch_ends(&network)?;
+        }
     }
-    (story, progress)
+    Ok((story, progress))
 }
 
 fn is_enough(amount: Amount, progress: Progress) -> bool {
@@ -107,6 +111,18 @@ fn is_enough(amount: Amount, progress: Progress) -> bool {
         Amount::Blocks(blocks) => progress.blocks >= blocks,
         Amount::Epochs(epochs) => progress.epochs >= epochs,
     }
+}
+
+/// An epoch that was extended that often is not going to end.
+fn check_epoch_ends(network: &Network) -> Result<(), ArchiveError> {
+    let state = network.protocol_state(&network.latest_finalized().block_id);
+    let Some(state) = state else { return Ok(()) };
+    let extensions = state.epoch_state().current_epoch.epoch_extensions.len();
+    if extensions > EXTENSIONS_MAX {
+        let epoch = state.epoch_counter();
+        return Err(ArchiveError::EndlessEpoch { epoch, extensions });
+    }
+    Ok(())
 }
 
 /// Epoch of the latest final block.
@@ -142,6 +158,14 @@ pub enum ArchiveError {
     /// The configuration makes no network.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// No recovery is scheduled, and the network is in fallback mode.
+    #[error("epoch {epoch} does not end: extended {extensions} times, and nothing recovers it")]
+    EndlessEpoch {
+        /// The epoch.
+        epoch: u64,
+        /// How often it was extended.
+        extensions: usize,
+    },
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -159,6 +183,8 @@ const SCENARIO_FILE: &str = "scenario.json";
 const WRITE_BYTES: usize = 1 << 20;
 /// Blocks made before the file has them, at most.
 const BLOCKS_AHEAD: usize = 256;
+/// Extensions of an epoch after which no end is in sight.
+const EXTENSIONS_MAX: usize = 20;
 /// Blocks between one pruning and the next.
 const PRUNE_BLOCKS: u64 = 256;
 /// Heights kept below the latest sealed block.

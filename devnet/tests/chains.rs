@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use prost::Message as _;
-use weir_devnet::archive::{Amount, write};
+use weir_devnet::archive::{Amount, ArchiveError, write};
 use weir_devnet::config::{Chances, EpochConfig, NodeCounts, RootConfig};
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
 use weir_proto::convert::{block_from_wire, block_to_wire};
@@ -182,6 +182,14 @@ fn a_network_that_never_recovers_goes_on_in_extensions() {
         (&last["epoch_counter"], &last["epoch_phase"]),
         (&7.into(), &"EpochPhaseFallback".into())
     );
+}
+
+#[test]
+fn an_epoch_that_nothing_ends_is_reported() {
+    let config = config(9).at(Trigger::Now, Command::MissedCommit);
+    let dir = tempfile::tempdir().unwrap();
+    let error = write(config, dir.path(), Amount::Epochs(1), |_| ()).unwrap_err();
+    assert!(matches!(error, ArchiveError::EndlessEpoch { epoch: 7, .. }), "{error}");
 }
 
 #[test]
