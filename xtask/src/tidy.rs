@@ -89,5 +89,6 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("weir-client", "cli", &["weir-server", "sled"]),
     ("weir-server", "", &["weir-client"]),
     ("weir-proto", "", &["weir-server", "weir-client", "sled"]),
+    ("weir-devnet", "", &["weir-server", "weir-client", "sled"]),
     ("weir-migrations", "", &["weir-server", "weir-protocol", "weir-client"]),
 ];

@@ -1,0 +1,111 @@
+//! How commands change the contracts.
+
+use std::sync::Arc;
+
+use weir_protocol::model::{Role, ServiceEvent};
+
+use super::{Contract, Environment, ExecutedBlock, Flaw, Recovery};
+use crate::nodes::Node;
+use crate::schedule::{Command, NodeName, Schedule, ScheduledEvent, Trigger};
+
+/// All commands ever given; every fork carries out each of them once.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLog(Vec<ScheduledEvent>);
+
+impl CommandLog {
+    /// Starts with those on a schedule.
+    #[must_use]
+    pub fn new(schedule: &Schedule) -> Self {
+        Self(schedule.events.clone())
+    }
+
+    /// Adds a command, due at the next block.
+    pub fn push(&mut self, command: Command) {
+        self.0.push(ScheduledEvent { trigger: Trigger::Now, command });
+    }
+}
+
+impl Contract {
+    /// Carries out all commands that became due.
+    pub(super) fn carry_out_due(
+        &mut self,
+        block: &ExecutedBlock<'_>,
+        environment: &mut Environment<'_>,
+        events: &mut Vec<ServiceEvent>,
+    ) {
+        let log = environment.log;
+        let is_due = |index: &usize| log.0[*index].trigger.is_due(block.height, block.view);
+        let unseen = self.commands_seen..log.0.len();
+        if unseen.is_empty() && !self.commands_waiting.iter().any(is_due) {
+            return;
+        }
+        let all = self.commands_waiting.iter().copied().chain(unseen);
+        let (due, waiting): (Vec<usize>, Vec<usize>) = all.partition(is_due);
+        self.commands_seen = log.0.len();
+        self.commands_waiting = Arc::new(waiting);
+        for index in due {
+            self.carry_out(&log.0[index].command, block, environment, events);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        command: &Command,
+        block: &ExecutedBlock<'_>,
+        environment: &mut Environment<'_>,
+        events: &mut Vec<ServiceEvent>,
+    ) {
+        match command {
+            Command::Eject(name) => {
+                let Some(node) = self.named(name) else { return };
+                self.dismiss(&node);
+                events.push(ServiceEvent::EjectNode { node_id: node.id() });
+            }
+            Command::Leave(name) => {
+                let Some(node) = self.named(name) else { return };
+                self.dismiss(&node);
+            }
+            Command::Join(role) => self.join(*role, environment),
+            Command::UpgradeVersion { version, lead_views } => {
+                events.push(ServiceEvent::ProtocolStateVersionUpgrade {
+                    new_protocol_state_version: *version,
+                    active_view: block.view + lead_views,
+                });
+            }
+            Command::SetExtensionViewCount { value } => {
+                events.push(ServiceEvent::SetEpochExtensionViewCount { value: *value });
+            }
+            Command::InvalidSetup => self.flaw = Some(Flaw::InvalidSetup),
+            Command::MissedCommit => self.flaw = Some(Flaw::MissedCommit),
+            Command::RepeatedCommit => self.flaw = Some(Flaw::RepeatedCommit),
+            Command::Recover => self.recovery = Recovery::Wanted,
+        }
+    }
+
+    /// The approved node of this name; none when it left, never was, or the network needs it
+    /// because it is the last of its role.
+    fn named(&self, name: &NodeName) -> Option<Arc<Node>> {
+        let mut approved = self.approved.iter();
+        let node = match name {
+            NodeName::Id(id) => approved.find(|node| node.id() == *id),
+            NodeName::Place { role, position } => {
+                approved.filter(|node| node.skeleton.role == *role).nth(*position)
+            }
+        }?;
+        let role = node.skeleton.role;
+        let others = self.approved.iter().filter(|other| other.skeleton.role == role).count() - 1;
+        (others > 0 || role == Role::Access).then(|| Arc::clone(node))
+    }
+
+    fn dismiss(&mut self, node: &Node) {
+        Arc::make_mut(&mut self.approved).retain(|other| other.id() != node.id());
+    }
+
+    fn join(&mut self, role: Role, environment: &mut Environment<'_>) {
+        let node = environment.nodes.make(role, self.next_number);
+        self.next_number += 1;
+        let approved = Arc::make_mut(&mut self.approved);
+        let place = approved.partition_point(|other| other.id() < node.id());
+        approved.insert(place, node);
+    }
+}

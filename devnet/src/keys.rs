@@ -1,0 +1,203 @@
+//! BLS secret keys and what they sign.
+//!
+//! Secrets follow from the seed, so they protect nothing: a network of these keys is for
+//! development only. Never sign for a real network with them.
+
+use blstrs_plus::elliptic_curve;
+use blstrs_plus::elliptic_curve::hash2curve::{ExpandMsg, Expander};
+use blstrs_plus::group::Group as _;
+use blstrs_plus::{G1Projective, G2Affine, G2Projective, Scalar};
+use weir_protocol::bls::{SIGNATURE_LEN, expand_message};
+use weir_protocol::codec::sha3_256;
+use weir_protocol::model::{BlsPublicKey, Identifier};
+
+/// A secret key, or a sum of such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretKey(Scalar);
+
+/// A signature that can still be added to others.
+#[derive(Clone, Copy, Debug)]
+pub struct SignaturePoint(G1Projective);
+
+impl SecretKey {
+    /// The key that a hash stands for.
+    ///
+    /// It has 64 bits only: it protects nothing, and a short key signs in half the time.
+    #[must_use]
+    pub fn derive(hash: &Identifier) -> Self {
+        let digest = sha3_256(&[b"secret key", &hash.0]);
+        let number = digest.0[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        // Never zero.
+        Self(Scalar::from(number | 1))
+    }
+
+    /// The sum of keys; its signature is the aggregate of theirs.
+    #[must_use]
+    pub fn sum<'a>(keys: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self(keys.into_iter().fold(Scalar::ZERO, |sum, key| sum + key.0))
+    }
+
+    /// The public key in Flow's compressed form: the halves of x swapped, flags in the first byte.
+    #[must_use]
+    pub fn public_key(&self) -> BlsPublicKey {
+        let usual = G2Affine::from(G2Projective::generator() * self.0).to_compressed();
+        let (imaginary, real) = usual.split_at(BLS_HALF_LEN);
+        let mut bytes = [0; 2 * BLS_HALF_LEN];
+        bytes[..BLS_HALF_LEN].copy_from_slice(real);
+        bytes[BLS_HALF_LEN..].copy_from_slice(imaginary);
+        bytes[0] |= imaginary[0] & FLAGS;
+        bytes[BLS_HALF_LEN] &= !FLAGS;
+        bytes
+    }
+
+    /// Signs a message under a domain tag.
+    #[must_use]
+    pub fn sign(&self, tag: &str, message: &[u8]) -> [u8; SIGNATURE_LEN] {
+        self.sign_point(tag, message).to_bytes()
+    }
+
+    /// As [`Self::sign`], to be added to other signatures.
+    #[must_use]
+    pub fn sign_point(&self, tag: &str, message: &[u8]) -> SignaturePoint {
+        let point = G1Projective::hash::<KmacExpander>(message, tag.as_bytes());
+        SignaturePoint(multiply(point, &self.0))
+    }
+}
+
+impl SignaturePoint {
+    /// The aggregate of two signatures.
+    #[must_use]
+    pub fn add(&self, other: &Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// The usual compressed form.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; SIGNATURE_LEN] {
+        self.0.to_compressed()
+    }
+}
+
+/// Key shares of a random beacon: a polynomial over the group secret (Shamir), one share a member.
+#[must_use]
+pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<SecretKey>) {
+    // As many shares as flow-go needs to sign: more than half (`signature.RandomBeaconThreshold`).
+    let degree = members.saturating_sub(1) / 2;
+    let coefficients: Vec<Scalar> = (0..=degree as u64)
+        .map(|index| {
+            let name = sha3_256(&[b"beacon coefficient", &hash.0, &index.to_be_bytes()]);
+            SecretKey::derive(&name).0
+        })
+        .collect();
+    let share = |index: u64| {
+        let x = Scalar::from(index + 1);
+        SecretKey(coefficients.iter().rev().fold(Scalar::ZERO, |sum, factor| sum * x + factor))
+    };
+    let shares = (0..members as u64).map(share).collect();
+    (SecretKey(coefficients[0]), shares)
+}
+
+/// Double and add over four bits at a time, from the first that are set.
+///
+/// Takes as long as the factor is; a key that protects something must not be used like this.
+fn multiply(point: G1Projective, factor: &Scalar) -> G1Projective {
+    let mut multiples = [G1Projective::identity(); 16];
+    for index in 1..multiples.len() {
+        multiples[index] = multiples[index - 1] + point;
+    }
+    let bytes = factor.to_be_bytes();
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    let mut product = G1Projective::identity();
+    for digit in digits.skip_while(|digit| *digit == 0) {
+        for _ in 0..4 {
+            product = product.double();
+        }
+        product += multiples[usize::from(digit)];
+    }
+    product
+}
+
+/// Hands the curve library Flow's expansion; the tag comes as the domain separation tag.
+struct KmacExpander([u8; 128]);
+
+impl<'a> ExpandMsg<'a> for KmacExpander {
+    type Expander = Self;
+
+    fn expand_message(
+        messages: &[&[u8]],
+        tags: &'a [&'a [u8]],
+        _len_in_bytes: usize,
+    ) -> Result<Self, elliptic_curve::Error> {
+        let tag = core::str::from_utf8(tags.first().copied().unwrap_or_default())
+            .map_err(|_| elliptic_curve::Error)?;
+        Ok(Self(expand_message(tag, &messages.concat())))
+    }
+}
+
+impl Expander for KmacExpander {
+    fn fill_bytes(&mut self, output: &mut [u8]) {
+        output.copy_from_slice(&self.0[..output.len()]);
+    }
+}
+
+const BLS_HALF_LEN: usize = 48;
+/// Compression, infinity and sign, in the first byte of a compressed point.
+const FLAGS: u8 = 0b1110_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_protocol::bls::{PublicKey, Signature, tag, verify, verify_aggregate};
+
+    fn key(number: u8) -> SecretKey {
+        SecretKey::derive(&Identifier([number; 32]))
+    }
+
+    fn public(key: &SecretKey) -> PublicKey {
+        PublicKey::from_bytes(&key.public_key()).unwrap()
+    }
+
+    #[test]
+    fn a_signature_holds_under_its_key_tag_and_message_only() {
+        for number in 0..8 {
+            let signature = key(number).sign(tag::CONSENSUS_VOTE, b"message");
+            let signature: Signature = Signature::from_bytes(&signature).unwrap();
+            let holds = |key: &SecretKey, tag, message: &[u8]| {
+                verify(&public(key), &signature, tag, message)
+            };
+            assert!(holds(&key(number), tag::CONSENSUS_VOTE, b"message"));
+            assert!(!holds(&key(number + 1), tag::CONSENSUS_VOTE, b"message"));
+            assert!(!holds(&key(number), tag::RANDOM_BEACON, b"message"));
+            assert!(!holds(&key(number), tag::CONSENSUS_VOTE, b"massage"));
+        }
+    }
+
+    #[test]
+    fn long_keys_sign_as_the_curve_library_does() {
+        let factor = Scalar::from(7u64) - Scalar::from(8u64);
+        let point = G1Projective::generator();
+        assert_eq!(multiply(point, &factor), point * factor);
+        assert_eq!(multiply(point, &Scalar::ZERO), G1Projective::identity());
+    }
+
+    #[test]
+    fn the_sum_of_keys_signs_as_the_aggregate() {
+        let (a, b) = (key(1), key(2));
+        let sum = SecretKey::sum([&a, &b]).sign(tag::COLLECTOR_VOTE, b"message");
+        let single = |key: &SecretKey| key.sign_point(tag::COLLECTOR_VOTE, b"message");
+        assert_eq!(sum, single(&a).add(&single(&b)).to_bytes());
+        let signature: Signature = Signature::from_bytes(&sum).unwrap();
+        let terms: [(&[u8], &PublicKey); 2] =
+            [(b"message", &public(&a)), (b"message", &public(&b))];
+        assert!(verify_aggregate(&signature, tag::COLLECTOR_VOTE, &terms));
+    }
+
+    #[test]
+    fn beacon_shares_reconstruct_the_group_key() {
+        let (group, shares) = beacon_shares(&Identifier([9; 32]), 3);
+        assert_eq!(group, beacon_shares(&Identifier([9; 32]), 1).0);
+        // Degree 1: the secret at 0 is twice the share at 1 less the share at 2.
+        assert_eq!(group.0, shares[0].0 + shares[0].0 - shares[1].0);
+        assert_eq!(group.0, shares[1].0.mul3() - shares[2].0 - shares[2].0);
+    }
+}

@@ -1,0 +1,232 @@
+//! Making a block: payload, protocol state and header.
+
+use std::sync::Arc;
+
+use weir_protocol::codec::{Entity, payload_hash};
+use weir_protocol::merkle;
+use weir_protocol::model::{
+    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate,
+    ServiceEvent, TimeoutCertificate,
+};
+use weir_protocol::protocol_state::sealing::LastSealed;
+use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
+
+use super::{Network, Slot};
+use crate::certificates::{Timeout, guarantees, timeout_certificate};
+use crate::epoch::Epoch;
+use crate::random::Random;
+use crate::record::Record;
+
+/// A block and what its making showed.
+pub(super) struct Proposal {
+    pub(super) block: Block,
+    pub(super) state: Arc<ProtocolState>,
+    pub(super) last_sealed: LastSealed,
+    pub(super) included_height: u64,
+}
+
+impl Network {
+    /// Makes the block of a slot.
+    pub(super) fn propose(&mut self, slot: &Slot, random: &mut Random) -> Proposal {
+        let parent = self.records.get(&slot.parent_id);
+        let parent = Arc::clone(parent.expect("the chain goes on from kept blocks"));
+        let guarantees = self.guarantees(random);
+        let included = self.included(slot, &parent, random);
+        let sealed = self.sealed(&parent, random);
+        let last_sealed = sealed.last().map_or(parent.last_sealed, |record| LastSealed {
+            block_id: record.execution.result.block_id,
+            height: record.block.header.height,
+        });
+        let events: Vec<&ServiceEvent> =
+            sealed.iter().flat_map(|record| &record.execution.result.service_events).collect();
+        let state = evolve(&parent.state, slot.view, &events)
+            .expect("versions are checked when commanded, and no view is near the highest");
+        let included_height = parent.included_height + included.len() as u64;
+        let (payload, payload_hash) = payload(guarantees, &sealed, &included, state.id());
+        let last_view_tc = self.last_view_tc(slot, &parent, random);
+        let epoch = self.epoch(&state, EpochName::Current);
+        let header =
+            self.header(slot, &parent, payload_hash, last_view_tc.as_ref(), (&epoch, &state));
+        let block = Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() };
+        Proposal { block, state, last_sealed, included_height }
+    }
+
+    fn header(
+        &self,
+        slot: &Slot,
+        parent: &Record,
+        payload_hash: Identifier,
+        last_view_tc: Option<&TimeoutCertificate>,
+        (epoch, state): (&Epoch, &ProtocolState),
+    ) -> Header {
+        let parent_qc = certificate_of(parent);
+        let config = &self.config;
+        let mut random = Random::new(config.seed, "timestamp", &[&slot.view.to_be_bytes()]);
+        let elapsed = (slot.view - config.root.view) * config.block_time_ms;
+        // Less than a view apart, so that time goes up with the views.
+        let jitter = random.below(config.block_time_ms.div_ceil(4));
+        Header {
+            chain_id: config.chain_id.clone(),
+            parent_id: slot.parent_id,
+            height: parent.block.header.height + 1,
+            payload_hash,
+            timestamp_ms: config.root.timestamp_ms + elapsed + jitter,
+            view: slot.view,
+            parent_view: parent_qc.view,
+            parent_voter_indices: parent_qc.signer_indices.clone(),
+            parent_voter_sig_data: parent_qc.sig_data.clone(),
+            proposer_id: leader(epoch, state, slot.view),
+            last_view_tc_id: last_view_tc.map_or(Identifier::ZERO, Entity::id),
+        }
+    }
+
+    /// The certificate of the view before, when that view brought no certified block.
+    fn last_view_tc(
+        &mut self,
+        slot: &Slot,
+        parent: &Record,
+        random: &mut Random,
+    ) -> Option<TimeoutCertificate> {
+        let parent_header = &parent.block.header;
+        if parent_header.view + 1 == slot.view {
+            return None;
+        }
+        let view = slot.view - 1;
+        let name = epoch_at(&parent.state, view);
+        let epoch = self.epoch(&parent.state, name);
+        let newest_qc = certificate_of(parent);
+        let older_view = parent_header.parent_view.max(self.config.root.view);
+        let timeout = Timeout { view, newest_qc, older_view };
+        let is_absent = |id: &Identifier| is_ejected(&parent.state, name, id);
+        Some(timeout_certificate(&epoch, &timeout, is_absent, random, &self.signer))
+    }
+
+    /// Collections whose reference is final, each vouched for by a cluster of that block's epoch.
+    fn guarantees(&mut self, random: &mut Random) -> Vec<CollectionGuarantee> {
+        let count = random.between(0, u64::from(self.config.guarantees_per_block_max));
+        let reference_id = self.forks.latest_finalized().block_id;
+        let Some(reference) = self.record(&reference_id) else { return Vec::new() };
+        let state = Arc::clone(&reference.state);
+        let epoch = self.epoch(&state, EpochName::Current);
+        guarantees(&epoch.clusters, reference_id, count, random, &self.signer)
+    }
+
+    /// Ancestors whose results the block includes: all that are executed, by ascending height.
+    fn included(&self, slot: &Slot, parent: &Record, random: &mut Random) -> Vec<&Record> {
+        let mut included = Vec::new();
+        let mut block_id = slot.parent_id;
+        while let Some(record) = self.record(&block_id)
+            && record.block.header.height > parent.included_height
+        {
+            included.push(record);
+            block_id = record.block.header.parent_id;
+        }
+        included.reverse();
+        // Execution is now and then one block behind.
+        if random.happens(EXECUTION_LATE_PER_MILLE) {
+            included.pop();
+        }
+        included
+    }
+
+    /// Ancestors that the block seals: all whose results are included, by ascending height.
+    fn sealed(&self, parent: &Record, random: &mut Random) -> Vec<&Record> {
+        let mut sealed = Vec::new();
+        let mut block_id = parent.execution.result.block_id;
+        // Approvals now and then come in late.
+        if random.happens(APPROVALS_LATE_PER_MILLE) {
+            return sealed;
+        }
+        while let Some(record) = self.record(&block_id)
+            && record.block.header.height > parent.last_sealed.height
+        {
+            if record.block.header.height <= parent.included_height {
+                sealed.push(record);
+            }
+            block_id = record.block.header.parent_id;
+        }
+        sealed.reverse();
+        sealed
+    }
+}
+
+/// Payload and payload hash; the IDs of results are known and not computed again.
+fn payload(
+    guarantees: Vec<CollectionGuarantee>,
+    sealed: &[&Record],
+    included: &[&Record],
+    protocol_state_id: Identifier,
+) -> (Payload, Identifier) {
+    let executions = || included.iter().map(|record| &record.execution);
+    let result_ids: Vec<_> = executions().map(|execution| execution.result_id).collect();
+    let payload = Payload {
+        guarantees,
+        seals: sealed.iter().map(|record| record.execution.seal.clone()).collect(),
+        receipts: executions().flat_map(|execution| execution.receipts.clone()).collect(),
+        results: executions().map(|execution| (*execution.result).clone()).collect(),
+        protocol_state_id,
+    };
+    let roots = PayloadRoots {
+        guarantees_root: root(&payload.guarantees),
+        seals_root: root(&payload.seals),
+        receipts_root: root(&payload.receipts),
+        results_root: merkle::root(&result_ids),
+        protocol_state_id,
+    };
+    let hash = payload_hash(&roots);
+    (payload, hash)
+}
+
+fn root<T: Entity>(entities: &[T]) -> Identifier {
+    let ids: Vec<_> = entities.iter().map(Entity::id).collect();
+    merkle::root(&ids)
+}
+
+fn certificate_of(parent: &Record) -> &QuorumCertificate {
+    parent.qc.as_ref().expect("only certified blocks are extended")
+}
+
+/// Which of a state's epochs a view belongs to.
+fn epoch_at(state: &ProtocolState, view: u64) -> EpochName {
+    if view > state.final_view() && state.next_commit().is_some() {
+        EpochName::Next
+    } else if view < state.first_view() && state.previous_commit().is_some() {
+        EpochName::Previous
+    } else {
+        EpochName::Current
+    }
+}
+
+/// Whether a node is ejected from one of a state's epochs.
+pub(super) fn is_ejected(state: &ProtocolState, name: EpochName, id: &Identifier) -> bool {
+    let nodes = state.container(name).map(|epoch| &epoch.active_identities[..]).unwrap_or_default();
+    let place = nodes.binary_search_by_key(id, |node| node.node_id);
+    place.is_ok_and(|place| nodes[place].ejected)
+}
+
+/// The proposer of a view: drawn by weight from the committee, without ejected nodes.
+fn leader(epoch: &Epoch, state: &ProtocolState, view: u64) -> Identifier {
+    let source = &state.current_setup().random_source;
+    let mut random = Random::new(0, "leader", &[source, &view.to_be_bytes()]);
+    let members = &epoch.committee.members;
+    let mut chosen = Identifier::ZERO;
+    for _ in 0..LEADER_DRAWS {
+        let mut weight = random.below(epoch.committee.total_weight());
+        for node in members {
+            chosen = node.id();
+            match weight.checked_sub(node.skeleton.initial_weight) {
+                Some(rest) => weight = rest,
+                None => break,
+            }
+        }
+        if !is_ejected(state, EpochName::Current, &chosen) {
+            break;
+        }
+    }
+    chosen
+}
+
+/// Draws after which even an ejected leader is accepted: the committee has hardly another one.
+const LEADER_DRAWS: usize = 64;
+const EXECUTION_LATE_PER_MILLE: u32 = 100;
+const APPROVALS_LATE_PER_MILLE: u32 = 100;

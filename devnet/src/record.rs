@@ -1,0 +1,62 @@
+//! What the network keeps of a block.
+
+use std::sync::Arc;
+
+use weir_protocol::codec::Entity as _;
+use weir_protocol::hotstuff::finality::ForkBlock;
+use weir_protocol::model::{Block, Identifier, QuorumCertificate};
+use weir_protocol::protocol_state::ProtocolState;
+use weir_protocol::protocol_state::sealing::LastSealed;
+
+use crate::contract::Contract;
+use crate::execution::Execution;
+
+/// A block with everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its protocol state.
+    pub state: Arc<ProtocolState>,
+    /// The contracts after its execution.
+    pub contract: Contract,
+    /// Its execution.
+    pub execution: Execution,
+    /// The highest block sealed as of it.
+    pub last_sealed: LastSealed,
+    /// Height up to which its fork includes results.
+    pub included_height: u64,
+    /// Its certificate; none when its view timed out.
+    pub qc: Option<QuorumCertificate>,
+}
+
+impl Record {
+    /// The root, sealed and certified from the start.
+    pub(crate) fn root(
+        block: Block,
+        state: Arc<ProtocolState>,
+        contract: Contract,
+        execution: Execution,
+        qc: QuorumCertificate,
+    ) -> Self {
+        let height = block.header.height;
+        let last_sealed = LastSealed { block_id: block.header.id(), height };
+        Self {
+            block: Arc::new(block),
+            state,
+            contract,
+            execution,
+            last_sealed,
+            included_height: height,
+            qc: Some(qc),
+        }
+    }
+
+    /// Its place among the forks.
+    #[must_use]
+    pub fn position(&self, block_id: Identifier) -> ForkBlock {
+        let header = &self.block.header;
+        let (parent_id, view, height) = (header.parent_id, header.view, header.height);
+        ForkBlock { block_id, parent_id, view, height }
+    }
+}

@@ -1,0 +1,122 @@
+//! Signing on two threads: nearly all of a network's time goes into signatures.
+//!
+//! What is signed never depends on which thread does it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::keys::{SecretKey, SignaturePoint};
+
+/// Something to be signed.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// With this key.
+    pub key: SecretKey,
+    /// Under this domain tag.
+    pub tag: &'static str,
+    /// The message.
+    pub message: Vec<u8>,
+}
+
+/// Signs with the help of another thread, which ends with it.
+#[derive(Debug)]
+pub struct Signer {
+    batches: Sender<Arc<Batch>>,
+    signed: Mutex<Receiver<(usize, SignaturePoint)>>,
+}
+
+/// Jobs that both threads take from, one from the front and one from the back.
+#[derive(Debug)]
+struct Batch {
+    jobs: Vec<Job>,
+    taken: Vec<AtomicBool>,
+}
+
+impl Job {
+    fn sign(&self) -> SignaturePoint {
+        self.key.sign_point(self.tag, &self.message)
+    }
+}
+
+impl Signer {
+    /// Starts the other thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let (batches, incoming) = channel::<Arc<Batch>>();
+        let (outgoing, signed) = channel();
+        thread::spawn(move || help(&incoming, &outgoing));
+        Self { batches, signed: Mutex::new(signed) }
+    }
+
+    /// Signs everything; signatures are in the order of the jobs.
+    #[must_use]
+    pub fn sign(&self, jobs: Vec<Job>) -> Vec<SignaturePoint> {
+        if jobs.len() < 2 {
+            return jobs.iter().map(Job::sign).collect();
+        }
+        let taken = jobs.iter().map(|_| AtomicBool::new(false)).collect();
+        let batch = Arc::new(Batch { jobs, taken });
+        // The lock keeps batches of several callers apart.
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without the other thread, all jobs are left to this one.
+        let _alone = self.batches.send(Arc::clone(&batch));
+        let mut signatures: Vec<Option<SignaturePoint>> =
+            (0..batch.jobs.len()).map(|index| batch.sign(index)).collect();
+        for _ in 0..signatures.iter().filter(|signature| signature.is_none()).count() {
+            let (index, signature) = signed.recv().expect("the thread signs what it has taken");
+            signatures[index] = Some(signature);
+        }
+        signatures.into_iter().flatten().collect()
+    }
+}
+
+impl Default for Signer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// Signs a job unless the other thread has taken it.
+    fn sign(&self, index: usize) -> Option<SignaturePoint> {
+        let is_taken = self.taken[index].swap(true, Ordering::Relaxed);
+        (!is_taken).then(|| self.jobs[index].sign())
+    }
+}
+
+fn help(incoming: &Receiver<Arc<Batch>>, outgoing: &Sender<(usize, SignaturePoint)>) {
+    for batch in incoming {
+        for index in (0..batch.jobs.len()).rev() {
+            if let Some(signature) = batch.sign(index)
+                && outgoing.send((index, signature)).is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_protocol::bls::tag;
+    use weir_protocol::model::Identifier;
+
+    #[test]
+    fn signs_in_the_order_of_the_jobs() {
+        let signer = Signer::new();
+        for count in [0u8, 1, 2, 3, 20] {
+            let job = |number: u8| Job {
+                key: SecretKey::derive(&Identifier([number; 32])),
+                tag: tag::CONSENSUS_VOTE,
+                message: vec![number],
+            };
+            let jobs: Vec<Job> = (0..count).map(job).collect();
+            let expected: Vec<_> = jobs.iter().map(|job| job.sign().to_bytes()).collect();
+            let signed: Vec<_> = signer.sign(jobs).iter().map(SignaturePoint::to_bytes).collect();
+            assert_eq!(signed, expected);
+        }
+    }
+}
