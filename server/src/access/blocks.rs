@@ -1,47 +1,12 @@
 //! Headers, blocks and execution results, with what an access node knows of them.
 
+use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, parent_voter_ids};
 use weir_protocol::codec::Entity as _;
-use weir_protocol::hotstuff::signer_indices;
-use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, Role, TimeoutCertificate};
+use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
 use super::{AccessError, AccessView};
 use crate::indexer::payload;
 use crate::prover::StoredBlock;
-
-/// How far a block is, as access nodes say it (`flow.entities.BlockStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockStatus {
-    /// Not final, or orphaned.
-    Unknown,
-    /// Final.
-    Finalized,
-    /// Final and sealed.
-    Sealed,
-}
-
-/// A header, as it is answered.
-#[derive(Clone, Debug)]
-pub struct FoundHeader {
-    /// The header.
-    pub header: Header,
-    /// Why a view was skipped before it.
-    pub last_view_tc: Option<TimeoutCertificate>,
-    /// How far the block is.
-    pub status: BlockStatus,
-    /// Who signed the parent's certificate.
-    pub parent_voter_ids: Vec<Identifier>,
-}
-
-/// A block, as it is answered.
-#[derive(Clone, Debug)]
-pub struct FoundBlock {
-    /// The block.
-    pub block: Block,
-    /// How far it is.
-    pub status: BlockStatus,
-    /// Who signed the parent's certificate.
-    pub parent_voter_ids: Vec<Identifier>,
-}
 
 impl AccessView {
     /// The latest sealed or the latest finalized block.
@@ -72,16 +37,6 @@ impl AccessView {
     /// When there is no such block, or its payload is no more kept.
     pub fn block_by_height(&self, height: u64) -> Result<FoundBlock, AccessError> {
         self.found(self.stored_by_height(height, "block")?)
-    }
-
-    /// The header of the latest sealed or the latest finalized block.
-    ///
-    /// # Errors
-    /// When the store is damaged.
-    pub fn latest_header(&self, sealed: bool) -> Result<FoundHeader, AccessError> {
-        let FoundBlock { block, status, parent_voter_ids } = self.latest_block(sealed)?;
-        let (header, last_view_tc) = (block.header, block.last_view_tc);
-        Ok(FoundHeader { header, last_view_tc, status, parent_voter_ids })
     }
 
     /// The header of a block by its ID.
@@ -230,17 +185,6 @@ impl AccessView {
         };
         let parent = self.prover.block_at(parent)?;
         let state = self.prover.states().load(&parent.record.roots.protocol_state_id)?;
-        let participants = &state.current_setup().participants;
-        let members: Vec<Identifier> = participants
-            .iter()
-            .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
-            .map(|node| node.node_id)
-            .collect();
-        let checksum = signer_indices::checksum(&members);
-        let signed = signer_indices::decode(&header.parent_voter_indices, checksum, members.len());
-        // Indexed blocks carry indices of this committee.
-        let signed = signed.unwrap_or_default();
-        let voters = members.into_iter().zip(signed).filter(|(_, signed)| *signed);
-        Ok(voters.map(|(member, _)| member).collect())
+        Ok(parent_voter_ids(header, &state.current_setup().participants))
     }
 }

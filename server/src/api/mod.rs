@@ -13,10 +13,12 @@ use std::time::Duration;
 use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
+use weir_access_api::AccessService;
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::AccessApiServer;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApiServer;
@@ -24,7 +26,6 @@ use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
-use access::AccessService;
 pub use access::{Passthrough, UNVERIFIED_METADATA};
 use service::SnapshotService;
 
@@ -47,7 +48,14 @@ pub async fn serve(
     options: ApiOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let access = AccessApiServer::new(AccessService::new(AccessView::new(prover.clone())?))
+    let (close, closing) = watch::channel(false);
+    // Subscriptions have no end of their own, and would keep the server up.
+    let shutdown = async move {
+        shutdown.await;
+        close.send_replace(true);
+    };
+    let access = AccessService::new(AccessView::new(prover.clone())?, closing);
+    let access = AccessApiServer::new(access)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ACCESS_BYTES_MAX);
     let access = Passthrough::new(access, options.pass_on);
@@ -56,7 +64,7 @@ pub async fn serve(
         .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
-    health.set_serving::<AccessApiServer<AccessService>>().await;
+    health.set_serving::<AccessApiServer<AccessService<AccessView>>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
