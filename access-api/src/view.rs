@@ -124,6 +124,28 @@ pub struct Head {
     pub node_id: Identifier,
 }
 
+impl Head {
+    /// Why there is no finalized block of a height, in flow-go's words.
+    #[must_use]
+    pub fn why_none_at(&self, height: u64, entity: &str) -> String {
+        let (spork, first) = (self.spork_root_block_height, self.first_height);
+        let failed = format!("failed to find {entity} by height");
+        if height < spork {
+            format!(
+                "{failed}: block height {height} is less than the spork root block height {spork}. \
+                 Try to use a historic node: key not found"
+            )
+        } else if height < first {
+            format!(
+                "{failed}: block height {height} is less than the node's root block height \
+                 {first}. Try to use a different Access node: key not found"
+            )
+        } else {
+            format!("{failed}: key not found")
+        }
+    }
+}
+
 /// How far a block is, as access nodes say it (`flow.entities.BlockStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockStatus {

@@ -1,6 +1,6 @@
 //! Headers, blocks and execution results, with what an access node knows of them.
 
-use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, parent_voter_ids};
+use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, View, parent_voter_ids};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
@@ -14,7 +14,7 @@ impl AccessView {
     /// # Errors
     /// When the store is damaged.
     pub fn latest_block(&self, sealed: bool) -> Result<FoundBlock, AccessError> {
-        let head = self.head();
+        let head = Self::head(self);
         let latest = if sealed { &head.sealed } else { &head.finalized };
         let mut found = self.found(self.prover.block_at(latest.ordinal)?)?;
         if !sealed && found.block.header.height != head.chain.spork_root_block_height {
@@ -109,27 +109,9 @@ impl AccessView {
         entity: &'static str,
     ) -> Result<StoredBlock, AccessError> {
         let ordinal = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
-        let not_found = || AccessError::not_found(entity, self.why_no_height(height, entity));
+        let not_found =
+            || AccessError::not_found(entity, View::head(self).why_none_at(height, entity));
         Ok(self.prover.block_at(ordinal.ok_or_else(not_found)?)?)
-    }
-
-    fn why_no_height(&self, height: u64, entity: &str) -> String {
-        let head = self.head();
-        let (spork, first) = (head.chain.spork_root_block_height, head.first_height);
-        let failed = format!("failed to find {entity} by height");
-        if height < spork {
-            format!(
-                "{failed}: block height {height} is less than the spork root block height {spork}. \
-                 Try to use a historic node: key not found"
-            )
-        } else if height < first {
-            format!(
-                "{failed}: block height {height} is less than the node's root block height \
-                 {first}. Try to use a different Access node: key not found"
-            )
-        } else {
-            format!("{failed}: key not found")
-        }
     }
 
     fn found(&self, stored: StoredBlock) -> Result<FoundBlock, AccessError> {
@@ -163,7 +145,7 @@ impl AccessView {
     }
 
     fn status(&self, stored: &StoredBlock) -> Result<BlockStatus, AccessError> {
-        let (head, height) = (self.head(), stored.record.header.height);
+        let (head, height) = (Self::head(self), stored.record.header.height);
         let finalized = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
         Ok(if finalized != Some(stored.ordinal) {
             BlockStatus::Unknown
