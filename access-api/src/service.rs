@@ -20,13 +20,15 @@ use crate::view::{FoundBlock, FoundHeader, View};
 pub struct AccessService<V> {
     pub(super) view: V,
     pub(super) streams: Arc<Streams>,
-    pub(super) closing: watch::Receiver<bool>,
+    /// True when the server is about to end.
+    pub(super) ended: watch::Receiver<bool>,
 }
 
 impl<V: View> AccessService<V> {
-    /// Answers from the view; subscriptions end once `closing` holds true.
-    pub fn new(view: V, closing: watch::Receiver<bool>) -> Self {
-        Self { view, streams: Arc::default(), closing }
+    /// Answers from the view; subscriptions end once `ended` holds true, for they have no end of
+    /// their own and would keep the server up.
+    pub fn new(view: V, ended: watch::Receiver<bool>) -> Self {
+        Self { view, streams: Arc::default(), ended }
     }
 
     /// Runs `find` on a thread that may block.

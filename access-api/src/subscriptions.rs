@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::watch;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Response, Status};
 use weir_proto::flow::{access, entities};
@@ -95,12 +94,12 @@ impl<V: View> AccessService<V> {
         let (sender, receiver) = channel(MESSAGES_AHEAD);
         let feed =
             Feed { view: self.view.clone(), level, next, message: Arc::new(message), sender };
-        let mut closing = self.closing.clone();
+        let mut ended = self.ended.clone();
         tokio::spawn(async move {
             let _open = open;
             tokio::select! {
                 () = feed.run() => {}
-                () = closed(&mut closing) => {}
+                _ = ended.wait_for(|ended| *ended) => {}
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -142,14 +141,6 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Resolves when the service is to close.
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    if closing.wait_for(|closing| *closing).await.is_err() {
-        // Nobody is left who could close it.
-        std::future::pending::<()>().await;
     }
 }
 

@@ -25,12 +25,12 @@ pub async fn serve(
     network: Arc<Live>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (close, closing) = watch::channel(false);
-    let service = AccessService::new(LiveView::new(network), closing);
+    let (end, ended) = watch::channel(false);
+    let service = AccessService::new(LiveView::new(network), ended);
     // Subscriptions have no end of their own, and would keep the server up.
     let shutdown = async move {
         shutdown.await;
-        close.send_replace(true);
+        end.send_replace(true);
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()

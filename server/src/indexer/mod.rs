@@ -4,6 +4,7 @@
 //! after a restart the indexer goes on behind the last announced block.
 
 mod batch;
+mod error;
 pub mod feed;
 pub mod payload;
 mod resume;
@@ -13,17 +14,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prost::Message as _;
-use thiserror::Error;
-use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
-use weir_protocol::model::Identifier;
+use weir_protocol::codec::snapshot::Snapshot;
 
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
 use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError};
-use crate::prover::{Prover, ProverError};
-use crate::source::{ChainFolder, SourceError};
-use crate::store::{
-    CommitError, NewStore, OpenError, Opened, ReadError, Reader, Store, StoreOptions, WriteBatch,
-};
+use crate::prover::Prover;
+use crate::source::ChainFolder;
+use crate::store::{NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
+
+pub use error::IndexError;
 
 use batch::BatchWriter;
 use feed::{Feed, FolderFeed, Next, Verdict, Wait};
@@ -36,6 +35,7 @@ pub struct Indexer {
     writer: BatchWriter,
     feed: Box<dyn Feed>,
     stop: Arc<AtomicBool>,
+    keep_payloads: Option<u64>,
 }
 
 /// How indexing ended.
@@ -106,15 +106,22 @@ impl Indexer {
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self { store, chain, writer, feed, stop })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
             }
             Opened::Existing(store) => {
                 let prover = Prover::new(store.reader());
                 feed.resume(&prover)?;
                 let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self { store, chain, writer, feed, stop })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
             }
         }
+    }
+
+    /// Deletes the payloads of all but the newest blocks as it goes; `None` keeps all.
+    #[must_use]
+    pub fn keeping_payloads(mut self, blocks: Option<u64>) -> Self {
+        self.keep_payloads = blocks;
+        self
     }
 
     /// A reader of what is indexed.
@@ -200,6 +207,11 @@ impl Indexer {
             if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
         self.writer.set_head(&mut batch, resume_ordinal);
         self.store.commit(batch)?;
+        if let Some(blocks) = self.keep_payloads {
+            // What is not sealed on the final chain is needed to go on.
+            let unsealed = self.writer.next_ordinal() - self.chain.resume_ordinal();
+            self.store.prune_payloads(blocks.max(unsealed))?;
+        }
         self.feed.written(&self.store.reader().head().finalized);
         Ok(())
     }
@@ -239,85 +251,6 @@ fn check_certificates(accepted: &mut Vec<Accepted>) -> Result<(), IngestError> {
         accepted.truncate(failing.unwrap_or_default());
     }
     result
-}
-
-/// Why indexing ended early.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// The source cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// A block breaks a rule.
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store cannot be written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// The store cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The store's content cannot be used to go on.
-    #[error("cannot resume: {0}")]
-    Resume(#[from] ProverError),
-    /// The source is of another chain or spork.
-    #[error(
-        "the data folder holds {field} {expected}, the source is of {found}; use another data \
-         folder, or the source it was made from"
-    )]
-    AnotherChain {
-        /// Chain or spork.
-        field: &'static str,
-        /// What the store has.
-        expected: String,
-        /// What the source has.
-        found: String,
-    },
-    /// The source does not have the blocks that the store has.
-    #[error(
-        "block {ordinal} of the source is {found}, the data folder has {expected} there; the \
-         source was changed"
-    )]
-    AnotherOrder {
-        /// Position in the source.
-        ordinal: u64,
-        /// Block stored there.
-        expected: Identifier,
-        /// Block in the source.
-        found: String,
-    },
-    /// No access node gave the snapshot of the checkpoint.
-    #[error(
-        "no snapshot of checkpoint {block_id}: {reasons}; nodes keep snapshots of finalized blocks \
-         since their own root, so try another node, a newer checkpoint, or --root FILE"
-    )]
-    NoCheckpoint {
-        /// The checkpoint.
-        block_id: Identifier,
-        /// What each node said.
-        reasons: String,
-    },
-    /// The store was begun elsewhere and does not have the checkpoint.
-    #[error(
-        "the data folder does not hold checkpoint {block_id}; use another data folder, or the \
-         checkpoint it was begun with"
-    )]
-    AnotherCheckpoint {
-        /// The checkpoint.
-        block_id: Identifier,
-    },
-    /// A root snapshot that cannot be used.
-    #[error("root snapshot: {0}")]
-    RootSnapshot(#[from] SnapshotError),
-    /// What fetches blocks has stopped.
-    #[error("the block fetcher stopped unexpectedly; start the server again")]
-    SourceGone,
-    /// There is not even a root block.
-    #[error("the source has no blocks; the first must be the head of the root snapshot")]
-    NoBlocks,
 }
 
 /// Blocks checked and written together, at most.
