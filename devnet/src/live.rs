@@ -78,10 +78,14 @@ impl Live {
         Arc::new(Self { network: RwLock::new(network), tip, keep, constants })
     }
 
-    /// Makes blocks for as long as it is polled.
-    pub async fn produce(self: Arc<Self>, block_time: BlockTime) {
+    /// Makes blocks until the tip is where it should be.
+    pub async fn produce(
+        self: Arc<Self>,
+        block_time: BlockTime,
+        is_enough: impl Fn(&Tip) -> bool + Send,
+    ) {
         let mut pace = None;
-        loop {
+        while !is_enough(&self.tip()) {
             let view = Arc::clone(&self).make(1).await;
             if block_time == BlockTime::Immediate {
                 continue;

@@ -142,7 +142,7 @@ async fn serve(options: &DevnetOptions) -> anyhow::Result<()> {
     let interrupted = interrupted();
     live.advance(options.history).await;
     println!("weir-server: devnet serving http://{address}, checkpoint {}", live.root_id());
-    let producing = tokio::spawn(Arc::clone(&live).produce(BlockTime::Paced));
+    let producing = tokio::spawn(Arc::clone(&live).produce(BlockTime::Paced, |_| false));
     let commands = tokio::spawn(obey(Arc::clone(&live), lines()));
     access::serve(listener, live, interrupted).await?;
     producing.abort();

@@ -92,7 +92,7 @@ impl Diary {
         let status = identity.status;
         if before.is_some_and(|before| before != status) {
             let node = node.to_string();
-            entry.print(vec![format!("node {}... is {status}", &node[..16])]);
+            entry.print(vec![format!("  node {}... is {status}", &node[..16])]);
         }
         Ok(status)
     }
@@ -156,12 +156,11 @@ fn changes(before: Option<&SnapshotAnswer>, state: &SnapshotAnswer, hops: u64) -
         let views = format!("views {} to {}", state.first_view, state.final_view);
         let proved = if hops > 0 { ", its committee proved by the one before" } else { "" };
         changes.push(format!("EPOCH {epoch}, {views}{proved}"));
-    }
-    if before.is_some_and(|before| before.epoch_phase != state.epoch_phase) {
+    } else if before.is_some_and(|before| before.epoch_phase != state.epoch_phase) {
         changes.push(phase(state));
     }
     if before.is_some_and(|before| before.extensions.len() < state.extensions.len()) {
-        changes.push(format!("epoch {epoch} is extended to view {}", state.final_view));
+        changes.push(format!("  epoch {epoch} is extended to view {}", state.final_view));
     }
     changes
 }
@@ -174,7 +173,7 @@ fn phase(state: &SnapshotAnswer) -> String {
         EpochPhase::Fallback => "FALLBACK, the setup was invalid".to_owned(),
         _ => "staking".to_owned(),
     };
-    format!("{}: {meaning}", state.epoch_phase)
+    format!("  {}: {meaning}", state.epoch_phase)
 }
 
 /// Longest wait for the next block.

@@ -107,7 +107,7 @@ fn config() -> Config {
 impl Simulation {
     /// Lets time begin.
     fn begin(&self) {
-        tokio::spawn(Arc::clone(&self.live).produce(BlockTime::Paced));
+        tokio::spawn(Arc::clone(&self.live).produce(BlockTime::Paced, |_| false));
     }
 }
 
