@@ -153,7 +153,7 @@ impl View for LiveView {
     }
 }
 
-fn finalized<'a>(network: &'a Network, height: u64) -> Option<(Identifier, &'a Record)> {
+fn finalized(network: &Network, height: u64) -> Option<(Identifier, &Record)> {
     let id = network.finalized_at(height)?.block_id;
     Some((id, network.record(&id)?))
 }
