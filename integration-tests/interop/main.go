@@ -34,6 +34,7 @@ func main() {
 	check(err, "connect")
 	check(client.Ping(ctx), "ping")
 	root := network(ctx, client)
+	waitForSeals(ctx, client, root)
 	latest := latestBlocks(ctx, client)
 	rows := map[uint64]row{}
 	if len(os.Args) == 3 {
@@ -85,6 +86,22 @@ func network(ctx context.Context, client *grpc.Client) uint64 {
 	require(info.SporkId != flow.EmptyID, "no spork id")
 	fmt.Println("network", parameters.ChainID, "root height", info.NodeRootBlockHeight)
 	return info.NodeRootBlockHeight
+}
+
+// waitForSeals waits until a block above the root is sealed, so that there is a result to ask for.
+func waitForSeals(ctx context.Context, client *grpc.Client, root uint64) {
+	for {
+		sealed, err := client.GetLatestBlockHeader(ctx, true)
+		check(err, "latest sealed header")
+		if sealed.Height > root {
+			return
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			fail("no block above height %d was sealed in time", root)
+		}
+	}
 }
 
 func latestBlocks(ctx context.Context, client *grpc.Client) *flow.Block {
@@ -222,7 +239,8 @@ func fail(format string, arguments ...any) {
 }
 
 const (
-	timeLimit = 2 * time.Minute
+	timeLimit    = 2 * time.Minute
+	pollInterval = 100 * time.Millisecond
 	// messageBytesMax lets snapshots through, which are larger than the SDK takes by itself.
 	messageBytesMax = 256 << 20
 	// blocksMax is how many of the newest blocks are read.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http::Method;
 use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -107,6 +108,7 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_headers(Any)
+        .allow_methods([Method::POST])
         .expose_headers(exposed.map(HeaderName::from_static))
 }
 

@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prost::Message as _;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
 
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError};
+use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError, Prepared};
 use crate::prover::Prover;
 use crate::source::ChainFolder;
 use crate::store::{NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
@@ -73,6 +75,8 @@ enum Outcome {
     End,
     /// A block breaks a rule.
     Rejected(IngestError),
+    /// The source fails.
+    Failed(IndexError),
 }
 
 impl Indexer {
@@ -148,6 +152,7 @@ impl Indexer {
             }
             match outcome {
                 Outcome::Rejected(error) => self.reject(error)?,
+                Outcome::Failed(error) => return Err(error),
                 Outcome::End => return Ok(End::SourceExhausted),
                 Outcome::Full | Outcome::Idle if self.stop.load(Ordering::Relaxed) => {
                     return Ok(End::Stopped);
@@ -157,26 +162,43 @@ impl Indexer {
         }
     }
 
-    /// The next blocks of the source.
+    /// The next blocks of the source, hashed on all cores and then taken one by one.
     fn next_batch(&mut self) -> Result<Batch, IndexError> {
-        let mut accepted = Vec::with_capacity(BATCH_BLOCKS);
-        let mut bytes = 0;
-        while accepted.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
-            let wait = if accepted.is_empty() { Wait::Yes } else { Wait::No };
-            let wire = match self.feed.next(wait)? {
-                Next::Block(wire) => *wire,
-                Next::Nothing => return Ok(Batch { accepted, outcome: Outcome::Idle }),
-                Next::End => return Ok(Batch { accepted, outcome: Outcome::End }),
-            };
-            bytes += wire.encoded_len();
+        let (wires, mut outcome) = self.next_wires()?;
+        let prepared: Vec<_> = wires.into_par_iter().map(Prepared::new).collect();
+        let mut accepted = Vec::with_capacity(prepared.len());
+        for block in prepared {
             let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
-            match self.chain.extend(wire, ordinal) {
+            match block.and_then(|block| self.chain.extend(block, ordinal)) {
                 Ok(block) => accepted.push(block),
                 Err(error) if self.feed.skips(&error) => {}
-                Err(error) => return Ok(Batch { accepted, outcome: Outcome::Rejected(error) }),
+                Err(error) => {
+                    outcome = Outcome::Rejected(error);
+                    break;
+                }
             }
         }
-        Ok(Batch { accepted, outcome: Outcome::Full })
+        Ok(Batch { accepted, outcome })
+    }
+
+    /// Waits for a block, and takes what else there is already.
+    fn next_wires(&mut self) -> Result<(Vec<entities::Block>, Outcome), IndexError> {
+        let (mut wires, mut bytes) = (Vec::new(), 0);
+        while wires.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
+            let wait = if wires.is_empty() { Wait::Yes } else { Wait::No };
+            match self.feed.next(wait) {
+                Ok(Next::Block(wire)) => {
+                    bytes += wire.encoded_len();
+                    wires.push(*wire);
+                }
+                Ok(Next::Nothing) => return Ok((wires, Outcome::Idle)),
+                Ok(Next::End) => return Ok((wires, Outcome::End)),
+                Err(error) if wires.is_empty() => return Err(error),
+                // The blocks before it come first.
+                Err(error) => return Ok((wires, Outcome::Failed(error))),
+            }
+        }
+        Ok((wires, Outcome::Full))
     }
 
     /// Lets the feed find another source for a block, or fails.
