@@ -75,7 +75,10 @@ async fn ask(
 #[tokio::test]
 async fn a_page_gets_evidence_over_grpc_web() {
     let server = TestServer::start("happy-epochs").await.unwrap();
-    let request = v1::GetSnapshotRequest::default().encode_to_vec();
+    let selector = v1::block_selector::Selector::LatestFinalized(v1::LatestFinalized {});
+    let block = Some(v1::BlockSelector { selector: Some(selector) });
+    let question = Some(v1::Question { block, ..Default::default() });
+    let request = v1::GetSnapshotRequest { question }.encode_to_vec();
     let method = "weir.v1.SnapshotAPI/GetSnapshot";
     let (head, message, trailers) = ask(&server, method, &request).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
