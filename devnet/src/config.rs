@@ -128,6 +128,23 @@ impl NodeCounts {
     }
 }
 
+impl EpochConfig {
+    /// Phases and margins that fit into epochs of so many views.
+    ///
+    /// Epochs that are too short are refused by [`Config::validate`].
+    #[must_use]
+    pub fn of_length(views: u64) -> Self {
+        let spare = views.saturating_sub(COMMIT_MARGIN_VIEWS);
+        Self {
+            views,
+            staking_views: (spare / 4).max(1),
+            dkg_phase_views: (spare / 12).max(1),
+            finalization_safety_threshold: (spare / 4).max(1),
+            extension_view_count: views.saturating_mul(3) / 2,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -43,7 +43,10 @@ fn names_the_setting_that_cannot_work() {
     let scheduled = |config: &mut Config| config.schedule.push(Trigger::Now, upgrade.clone());
     assert!(reject(scheduled).starts_with("protocol version"));
     let mut network = Network::new(config()).unwrap();
-    assert!(matches!(network.command(upgrade), Err(ConfigError::Number { found: 4, .. })));
+    assert!(matches!(
+        network.command(Trigger::Now, upgrade),
+        Err(ConfigError::Number { found: 4, .. })
+    ));
 }
 
 #[test]
@@ -110,13 +113,13 @@ fn pruning_changes_no_block_and_bounds_what_is_kept() {
 fn commands_given_at_run_time_take_effect() {
     let mut network = Network::new(config()).unwrap();
     let victim = network.root().head_state().current_epoch_setup.participants[0].clone();
-    network.command(Command::Eject(NodeName::Id(victim.node_id))).unwrap();
-    network.command(Command::Join(Role::Access)).unwrap();
-    network.command(Command::MissedCommit).unwrap();
+    network.command(Trigger::Now, Command::Eject(NodeName::Id(victim.node_id))).unwrap();
+    network.command(Trigger::Now, Command::Join(Role::Access)).unwrap();
+    network.command(Trigger::Now, Command::MissedCommit).unwrap();
     let mut phases = Vec::new();
     for count in 0..250 {
         if count == 120 {
-            network.command(Command::Recover).unwrap();
+            network.command(Trigger::Now, Command::Recover).unwrap();
         }
         let block_id = network.next_block().block_id;
         phases.push(network.protocol_state(&block_id).unwrap().phase());

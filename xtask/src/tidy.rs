@@ -87,8 +87,9 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("weir-protocol", "native", &["tokio", "prost", "sled", "tonic"]),
     ("weir-client", "native", &["weir-server", "weir-proto", "tokio", "sled", "tonic"]),
     ("weir-client", "cli", &["weir-server", "sled"]),
-    ("weir-server", "", &["weir-client"]),
+    ("weir-server", "", &["weir-client", "weir-devnet"]),
     ("weir-proto", "", &["weir-server", "weir-client", "sled"]),
     ("weir-devnet", "", &["weir-server", "weir-client", "sled"]),
+    ("weir-access-api", "", &["weir-server", "weir-client", "weir-devnet", "sled"]),
     ("weir-migrations", "", &["weir-server", "weir-protocol", "weir-client"]),
 ];

@@ -19,9 +19,9 @@ impl CommandLog {
         Self(schedule.events.clone())
     }
 
-    /// Adds a command, due at the next block.
-    pub fn push(&mut self, command: Command) {
-        self.0.push(ScheduledEvent { trigger: Trigger::Now, command });
+    /// Adds a command.
+    pub fn push(&mut self, trigger: Trigger, command: Command) {
+        self.0.push(ScheduledEvent { trigger, command });
     }
 }
 

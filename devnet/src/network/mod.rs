@@ -23,7 +23,7 @@ use crate::genesis::Genesis;
 use crate::nodes::Nodes;
 use crate::random::Random;
 use crate::record::Record;
-use crate::schedule::Command;
+use crate::schedule::{Command, Trigger};
 use crate::signer::Signer;
 use pace::{Fate, Pace, Slot};
 use proposal::{Proposal, is_ejected};
@@ -102,13 +102,13 @@ impl Network {
         self.keep(block_id, Arc::new(record), &slot)
     }
 
-    /// Has a command carried out at the next block.
+    /// Has a command carried out when it is due.
     ///
     /// # Errors
     /// When no network can carry it out, see [`Config::validate_command`].
-    pub fn command(&mut self, command: Command) -> Result<(), ConfigError> {
+    pub fn command(&mut self, trigger: Trigger, command: Command) -> Result<(), ConfigError> {
         self.config.validate_command(&command)?;
-        self.log.push(command);
+        self.log.push(trigger, command);
         Ok(())
     }
 

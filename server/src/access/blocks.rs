@@ -1,47 +1,12 @@
 //! Headers, blocks and execution results, with what an access node knows of them.
 
+use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, View, parent_voter_ids};
 use weir_protocol::codec::Entity as _;
-use weir_protocol::hotstuff::signer_indices;
-use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, Role, TimeoutCertificate};
+use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
 use super::{AccessError, AccessView};
 use crate::indexer::payload;
 use crate::prover::StoredBlock;
-
-/// How far a block is, as access nodes say it (`flow.entities.BlockStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockStatus {
-    /// Not final, or orphaned.
-    Unknown,
-    /// Final.
-    Finalized,
-    /// Final and sealed.
-    Sealed,
-}
-
-/// A header, as it is answered.
-#[derive(Clone, Debug)]
-pub struct FoundHeader {
-    /// The header.
-    pub header: Header,
-    /// Why a view was skipped before it.
-    pub last_view_tc: Option<TimeoutCertificate>,
-    /// How far the block is.
-    pub status: BlockStatus,
-    /// Who signed the parent's certificate.
-    pub parent_voter_ids: Vec<Identifier>,
-}
-
-/// A block, as it is answered.
-#[derive(Clone, Debug)]
-pub struct FoundBlock {
-    /// The block.
-    pub block: Block,
-    /// How far it is.
-    pub status: BlockStatus,
-    /// Who signed the parent's certificate.
-    pub parent_voter_ids: Vec<Identifier>,
-}
 
 impl AccessView {
     /// The latest sealed or the latest finalized block.
@@ -54,7 +19,7 @@ impl AccessView {
             let (status, parent_voter_ids) = (BlockStatus::Sealed, Vec::new());
             return Ok(FoundBlock { block, status, parent_voter_ids });
         }
-        let head = self.head();
+        let head = Self::head(self);
         let latest = if sealed { &head.sealed } else { &head.finalized };
         let mut found = self.found(self.prover.block_at(latest.ordinal)?)?;
         if !sealed && found.block.header.height != head.chain.spork_root_block_height {
@@ -77,16 +42,6 @@ impl AccessView {
     /// When there is no such block, or its payload is no more kept.
     pub fn block_by_height(&self, height: u64) -> Result<FoundBlock, AccessError> {
         self.found(self.stored_by_height(height, "block")?)
-    }
-
-    /// The header of the latest sealed or the latest finalized block.
-    ///
-    /// # Errors
-    /// When the store is damaged.
-    pub fn latest_header(&self, sealed: bool) -> Result<FoundHeader, AccessError> {
-        let FoundBlock { block, status, parent_voter_ids } = self.latest_block(sealed)?;
-        let (header, last_view_tc) = (block.header, block.last_view_tc);
-        Ok(FoundHeader { header, last_view_tc, status, parent_voter_ids })
     }
 
     /// The header of a block by its ID.
@@ -159,27 +114,9 @@ impl AccessView {
         entity: &'static str,
     ) -> Result<StoredBlock, AccessError> {
         let ordinal = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
-        let not_found = || AccessError::not_found(entity, self.why_no_height(height, entity));
+        let not_found =
+            || AccessError::not_found(entity, View::head(self).why_none_at(height, entity));
         Ok(self.prover.block_at(ordinal.ok_or_else(not_found)?)?)
-    }
-
-    fn why_no_height(&self, height: u64, entity: &str) -> String {
-        let head = self.head();
-        let (spork, first) = (head.chain.spork_root_block_height, head.first_height);
-        let failed = format!("failed to find {entity} by height");
-        if height < spork {
-            format!(
-                "{failed}: block height {height} is less than the spork root block height {spork}. \
-                 Try to use a historic node: key not found"
-            )
-        } else if height < first {
-            format!(
-                "{failed}: block height {height} is less than the node's root block height \
-                 {first}. Try to use a different Access node: key not found"
-            )
-        } else {
-            format!("{failed}: key not found")
-        }
     }
 
     fn found(&self, stored: StoredBlock) -> Result<FoundBlock, AccessError> {
@@ -214,7 +151,7 @@ impl AccessView {
 
     /// The latest sealed block while it is below the store's root, as the root snapshot has it.
     fn sealed_below_root(&self) -> Option<&Block> {
-        let nothing_above = self.head().sealed.ordinal == 0;
+        let nothing_above = Self::head(self).sealed.ordinal == 0;
         let lowest = self.root.sealing_segment().blocks.first()?;
         let below = lowest.header.height < self.root.head().header.height;
         (nothing_above && below).then_some(lowest)
@@ -224,7 +161,7 @@ impl AccessView {
         let height = stored.record.header.height;
         let sealed_height = match self.sealed_below_root() {
             Some(block) => block.header.height,
-            None => self.head().sealed.height,
+            None => Self::head(self).sealed.height,
         };
         let finalized = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
         Ok(if finalized != Some(stored.ordinal) {
@@ -247,17 +184,6 @@ impl AccessView {
         };
         let parent = self.prover.block_at(parent)?;
         let state = self.prover.states().load(&parent.record.roots.protocol_state_id)?;
-        let participants = &state.current_setup().participants;
-        let members: Vec<Identifier> = participants
-            .iter()
-            .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
-            .map(|node| node.node_id)
-            .collect();
-        let checksum = signer_indices::checksum(&members);
-        let signed = signer_indices::decode(&header.parent_voter_indices, checksum, members.len());
-        // Indexed blocks carry indices of this committee.
-        let signed = signed.unwrap_or_default();
-        let voters = members.into_iter().zip(signed).filter(|(_, signed)| *signed);
-        Ok(voters.map(|(member, _)| member).collect())
+        Ok(parent_voter_ids(header, &state.current_setup().participants))
     }
 }

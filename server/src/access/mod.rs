@@ -14,8 +14,8 @@ use weir_protocol::codec::snapshot::Snapshot;
 use crate::prover::Prover;
 use crate::store::Head;
 
-pub use blocks::{BlockStatus, FoundBlock, FoundHeader};
 pub use error::AccessError;
+pub use weir_access_api::{BlockStatus, FoundBlock, FoundHeader};
 
 /// Blocks and snapshots as of one head.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
+use weir_access_api::AccessService;
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::AccessApiServer;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApiServer;
@@ -27,7 +28,6 @@ use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
 use crate::source::access::SyncState;
-use access::AccessService;
 pub use access::{Passthrough, UNVERIFIED_METADATA};
 use service::SnapshotService;
 
@@ -64,7 +64,7 @@ pub async fn serve(
             .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
-    health.set_serving::<AccessApiServer<AccessService>>().await;
+    health.set_serving::<AccessApiServer<AccessService<AccessView>>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

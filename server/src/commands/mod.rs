@@ -2,7 +2,10 @@
 
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "devnet")]
+mod devnet;
 mod fsck;
+mod interrupt;
 mod metrics;
 mod migrate;
 mod replay;
@@ -44,7 +47,10 @@ enum Command {
     },
     /// Index a source into a data folder and serve it, from the first block on
     Serve(ServeOptions),
-    /// Show the whole way on a bundled chain: index, serve, ask, verify
+    /// Simulate a Flow network and serve its Access API, or write its chain to a folder
+    #[cfg(feature = "devnet")]
+    Devnet(devnet::DevnetOptions),
+    /// Show the whole way on a simulated network: index it live, serve, ask, verify
     #[cfg(feature = "demo")]
     Demo,
     /// Bring a data folder to this version's format
@@ -71,6 +77,8 @@ pub(crate) fn run() -> ExitCode {
             replay::run(&dir, json, all_signatures)
         }
         Some(Command::Serve(options)) => serve::run(&options),
+        #[cfg(feature = "devnet")]
+        Some(Command::Devnet(options)) => devnet::run(options),
         #[cfg(feature = "demo")]
         Some(Command::Demo) | None => demo::run(),
         #[cfg(not(feature = "demo"))]

@@ -26,6 +26,7 @@ use weir_server::source::ChainFolder;
 use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
 use weir_server::store::StoreOptions;
 
+use super::interrupt::interrupted;
 use super::metrics;
 use super::source::{Source, access_url};
 
@@ -225,29 +226,6 @@ fn show(bar: &ProgressBar, progress: Progress) {
         "{} blocks, finalized height {}",
         progress.blocks, progress.finalized_height
     ));
-}
-
-/// Resolves on Ctrl-C or a termination signal; both are heard from this call on.
-fn interrupted() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let signals = {
-        use tokio::signal::unix::{SignalKind, signal};
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    };
-    async move {
-        #[cfg(unix)]
-        if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            return;
-        }
-        // Without a signal handler the server runs until it is killed, which loses nothing.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -36,8 +36,8 @@ pub(super) fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule
 
 /// The highest block sealed as of the snapshot's head.
 ///
-/// The latest seal in the payloads of the segment's blocks decides, as hashes hold those; only at a
-/// spork's root, where no payload has a seal, is it the root itself.
+/// The latest seal in the payloads of the segment's blocks decides, as hashes hold those; only as long
+/// as no payload since the spork's root has a seal, it is that root (flow-go `flow.SealingSegment`).
 ///
 /// # Errors
 /// When the seal or the sealed block is not in the segment, or the snapshot says another.
@@ -49,7 +49,9 @@ pub fn last_sealed(snapshot: &Snapshot) -> Result<LastSealed, Rule> {
     let sealing = segment.blocks.iter().rev().find(|block| !block.payload.seals.is_empty());
     let mut candidates = match sealing {
         Some(block) => block.payload.seals.iter(),
-        None if segment.blocks.len() == 1 => segment.first_seal.as_slice().iter(),
+        None if last_sealed.block_id == snapshot.params().spork_id => {
+            segment.first_seal.as_slice().iter()
+        }
         None => return Err(Rule::RootSeal),
     };
     // flow-go's rule: the segment begins with the block that the latest seal is for.

@@ -9,41 +9,43 @@ use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_server::AccessApi;
 use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::model::Identifier;
 
-use super::messages::{block_message, block_status, bytes, header_message, metadata};
-use super::subscriptions::{Start, Streams, Subscription};
-use super::{block_id, status_of};
-use crate::access::{AccessError, AccessView, FoundBlock, FoundHeader};
+use crate::messages::{block_message, block_status, bytes, header_message, metadata};
+use crate::subscriptions::{Start, Streams, Subscription};
+use crate::view::{FoundBlock, FoundHeader, View};
 
 /// Answers from what has been announced when a request arrives.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessService {
-    pub(super) view: AccessView,
+pub struct AccessService<V> {
+    pub(super) view: V,
     pub(super) streams: Arc<Streams>,
     /// True when the server is about to end.
     pub(super) ended: watch::Receiver<bool>,
 }
 
-impl AccessService {
-    pub(crate) fn new(view: AccessView, ended: watch::Receiver<bool>) -> Self {
+impl<V: View> AccessService<V> {
+    /// Answers from the view; subscriptions end once `ended` holds true, for they have no end of
+    /// their own and would keep the server up.
+    pub fn new(view: V, ended: watch::Receiver<bool>) -> Self {
         Self { view, streams: Arc::default(), ended }
     }
 
     /// Runs `find` on a thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
-        find: impl FnOnce(&AccessView) -> Result<T, AccessError> + Send + 'static,
+        find: impl FnOnce(&V) -> Result<T, Status> + Send + 'static,
     ) -> Result<(T, entities::Metadata), Status> {
         let view = self.view.latest();
-        let metadata = metadata(&view);
+        let metadata = metadata(&view.head());
         let found = tokio::task::spawn_blocking(move || find(&view)).await;
         let found = found.map_err(|_| Status::internal("the lookup stopped unexpectedly"))?;
-        Ok((found.map_err(|error| status_of(&error))?, metadata))
+        Ok((found?, metadata))
     }
 
     async fn header(
         &self,
-        find: impl FnOnce(&AccessView) -> Result<FoundHeader, AccessError> + Send + 'static,
+        find: impl FnOnce(&V) -> Result<FoundHeader, Status> + Send + 'static,
     ) -> Result<Response<access::BlockHeaderResponse>, Status> {
         let (found, metadata) = self.blocking(find).await?;
         Ok(Response::new(access::BlockHeaderResponse {
@@ -56,7 +58,7 @@ impl AccessService {
     async fn block(
         &self,
         full: bool,
-        find: impl FnOnce(&AccessView) -> Result<FoundBlock, AccessError> + Send + 'static,
+        find: impl FnOnce(&V) -> Result<FoundBlock, Status> + Send + 'static,
     ) -> Result<Response<access::BlockResponse>, Status> {
         let (found, metadata) = self.blocking(find).await?;
         Ok(Response::new(access::BlockResponse {
@@ -68,7 +70,7 @@ impl AccessService {
 
     async fn snapshot(
         &self,
-        find: impl FnOnce(&AccessView) -> Result<Snapshot, AccessError> + Send + 'static,
+        find: impl FnOnce(&V) -> Result<Snapshot, Status> + Send + 'static,
     ) -> Result<Response<access::ProtocolStateSnapshotResponse>, Status> {
         let (json, metadata) = self.blocking(|view| Ok(find(view)?.to_json())).await?;
         Ok(Response::new(access::ProtocolStateSnapshotResponse {
@@ -79,7 +81,7 @@ impl AccessService {
 }
 
 #[tonic::async_trait]
-impl AccessApi for AccessService {
+impl<V: View> AccessApi for AccessService<V> {
     async fn ping(
         &self,
         _request: Request<access::PingRequest>,
@@ -95,9 +97,9 @@ impl AccessApi for AccessService {
             self.blocking(|view| view.protocol_state_version()).await?;
         let head = self.view.latest().head();
         let info = entities::NodeVersionInfo {
-            semver: format!("weir-{}", env!("CARGO_PKG_VERSION")),
-            spork_id: bytes(&head.chain.spork_id),
-            spork_root_block_height: head.chain.spork_root_block_height,
+            semver: self.view.semver(),
+            spork_id: bytes(&head.spork_id),
+            spork_root_block_height: head.spork_root_block_height,
             node_root_block_height: head.first_height,
             protocol_state_version,
             ..Default::default()
@@ -109,7 +111,7 @@ impl AccessApi for AccessService {
         &self,
         _request: Request<access::GetNetworkParametersRequest>,
     ) -> Result<Response<access::GetNetworkParametersResponse>, Status> {
-        let chain_id = self.view.head().chain.chain_id.clone();
+        let chain_id = self.view.head().chain_id;
         Ok(Response::new(access::GetNetworkParametersResponse { chain_id }))
     }
 
@@ -166,7 +168,7 @@ impl AccessApi for AccessService {
         &self,
         _request: Request<access::GetLatestProtocolStateSnapshotRequest>,
     ) -> Result<Response<access::ProtocolStateSnapshotResponse>, Status> {
-        self.snapshot(AccessView::latest_snapshot).await
+        self.snapshot(V::latest_snapshot).await
     }
 
     async fn get_protocol_state_snapshot_by_block_id(
@@ -182,7 +184,7 @@ impl AccessApi for AccessService {
         request: Request<access::GetProtocolStateSnapshotByHeightRequest>,
     ) -> Result<Response<access::ProtocolStateSnapshotResponse>, Status> {
         let height = request.into_inner().block_height;
-        self.snapshot(move |view| view.snapshot_at(height)).await
+        self.snapshot(move |view| view.snapshot_by_height(height)).await
     }
 
     async fn get_execution_result_for_block_id(
@@ -285,4 +287,12 @@ impl AccessApi for AccessService {
     ) -> Result<Response<Subscription<access::SubscribeBlockDigestsResponse>>, Status> {
         self.subscribe_digests(Start::Latest, request.into_inner().block_status).await
     }
+}
+
+/// An ID in a request; flow-go takes any length and fails to find it, here it must be 32 bytes.
+fn block_id(bytes: &[u8]) -> Result<Identifier, Status> {
+    Identifier::try_from(bytes).map_err(|_| {
+        let found = bytes.len();
+        Status::invalid_argument(format!("invalid block id: expected 32 bytes, found {found}"))
+    })
 }

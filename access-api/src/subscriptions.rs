@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 use weir_proto::flow::{access, entities};
 use weir_protocol::model::Identifier;
 
-use super::messages::{block_message, header_message};
-use super::service::AccessService;
-use super::status_of;
-use crate::access::{AccessError, AccessView};
+use crate::messages::{block_message, header_message};
+use crate::service::AccessService;
+use crate::view::View;
 
 /// A stream of messages.
 pub(super) type Subscription<T> = tonic::codegen::BoxStream<T>;
@@ -37,9 +36,9 @@ pub(super) enum Start {
 }
 
 /// Makes the message of the block at a height.
-type Message<T> = dyn Fn(&AccessView, u64) -> Result<T, AccessError> + Send + Sync;
+type Message<V, T> = dyn Fn(&V, u64) -> Result<T, Status> + Send + Sync;
 
-impl AccessService {
+impl<V: View> AccessService<V> {
     pub(super) async fn subscribe_blocks(
         &self,
         start: Start,
@@ -85,7 +84,7 @@ impl AccessService {
         &self,
         start: Start,
         status: i32,
-        message: impl Fn(&AccessView, u64) -> Result<T, AccessError> + Send + Sync + 'static,
+        message: impl Fn(&V, u64) -> Result<T, Status> + Send + Sync + 'static,
     ) -> Result<Response<Subscription<T>>, Status> {
         let level = Level::new(status)?;
         let open = OpenStream::new(&self.streams)?;
@@ -146,17 +145,17 @@ impl Drop for OpenStream {
 }
 
 /// The height of the first message; the root itself is skipped, as flow-go does.
-fn first_height(view: &AccessView, start: Start) -> Result<u64, Status> {
+fn first_height<V: View>(view: &V, start: Start) -> Result<u64, Status> {
     let head = view.head();
     let root = head.first_height;
     let height = match start {
         Start::Block(id) => {
-            let header = view.header_by_id(id).map_err(|error| match error {
-                AccessError::NotFound { .. } => Status::not_found(format!(
+            let header = view.header_by_id(id).map_err(|status| match status.code() {
+                Code::NotFound => Status::not_found(format!(
                     "could not get start height from block id: not found: could not get header \
                      for block {id}: key not found"
                 )),
-                error => status_of(&error),
+                _ => status,
             });
             header?.header.height
         }
@@ -166,37 +165,36 @@ fn first_height(view: &AccessView, start: Start) -> Result<u64, Status> {
                  or equal to the root height {root}"
             )));
         }
-        Start::Height(height) if height > head.finalized.height => {
+        Start::Height(height) if height > head.finalized_height => {
             return Err(Status::not_found(format!(
                 "could not get start height from block height: not found: could not get header \
                  for height {height}: key not found"
             )));
         }
         Start::Height(height) => height,
-        Start::Latest => head.sealed.height,
+        Start::Latest => head.sealed_height,
     };
     Ok(if height == root { root + 1 } else { height })
 }
 
 /// Sends what there is, then waits for more.
-struct Feed<T> {
-    view: AccessView,
+struct Feed<V, T> {
+    view: V,
     level: Level,
     next: u64,
-    message: Arc<Message<T>>,
+    message: Arc<Message<V, T>>,
     sender: Sender<Result<T, Status>>,
 }
 
-impl<T: Send + 'static> Feed<T> {
+impl<V: View, T: Send + 'static> Feed<V, T> {
     async fn run(mut self) {
-        let mut head = self.view.watch_head();
+        let mut announcements = self.view.announcements();
         loop {
-            let top = {
-                let head = head.borrow_and_update();
-                match self.level {
-                    Level::Finalized => head.finalized.height,
-                    Level::Sealed => head.sealed.height,
-                }
+            announcements.mark_unchanged();
+            let head = self.view.latest().head();
+            let top = match self.level {
+                Level::Finalized => head.finalized_height,
+                Level::Sealed => head.sealed_height,
             };
             while self.next <= top {
                 if !self.send_some(top).await {
@@ -205,7 +203,7 @@ impl<T: Send + 'static> Feed<T> {
             }
             tokio::select! {
                 () = self.sender.closed() => return,
-                changed = head.changed() => if changed.is_err() { return },
+                changed = announcements.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -219,7 +217,6 @@ impl<T: Send + 'static> Feed<T> {
         });
         for message in looked_up.await.unwrap_or_default() {
             let failed = message.is_err();
-            let message = message.map_err(|error| status_of(&error));
             let sent = self.sender.send_timeout(message, SEND_TIMEOUT).await;
             if failed || sent.is_err() {
                 return false;

@@ -4,7 +4,7 @@ use weir_proto::convert::{block_to_wire, header_to_wire, light_block_to_wire};
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 
-use crate::access::{AccessView, BlockStatus, FoundBlock, FoundHeader};
+use crate::view::{BlockStatus, FoundBlock, FoundHeader, Head};
 
 pub(super) fn header_message(found: &FoundHeader) -> entities::BlockHeader {
     let mut header = header_to_wire(&found.header, found.last_view_tc.as_ref());
@@ -31,14 +31,12 @@ pub(super) fn block_status(status: BlockStatus) -> entities::BlockStatus {
     }
 }
 
-/// What every answer says of the server.
-pub(super) fn metadata(view: &AccessView) -> entities::Metadata {
-    let head = view.head();
+/// What every answer says of the node.
+pub(super) fn metadata(head: &Head) -> entities::Metadata {
     entities::Metadata {
-        latest_finalized_block_id: bytes(&head.finalized.id),
-        latest_finalized_height: head.finalized.height,
-        // Weir is not a node of the network.
-        node_id: bytes(&Identifier::ZERO),
+        latest_finalized_block_id: bytes(&head.finalized_id),
+        latest_finalized_height: head.finalized_height,
+        node_id: bytes(&head.node_id),
         ..Default::default()
     }
 }
