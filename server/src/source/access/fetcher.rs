@@ -54,6 +54,8 @@ pub struct Handle {
     pub blocks: Receiver<Fetched>,
     /// Where fetching stands.
     pub state: watch::Sender<SyncState>,
+    /// How the upstreams have behaved, in the order of the options.
+    pub upstreams: watch::Receiver<Vec<UpstreamState>>,
     rejections: UnboundedSender<Rejection>,
     finalized: watch::Sender<Option<(u64, Identifier)>>,
 }
@@ -83,6 +85,7 @@ pub struct Fetcher {
     pub(super) finalized: watch::Receiver<Option<(u64, Identifier)>>,
     pub(super) room: Arc<Semaphore>,
     state: watch::Sender<SyncState>,
+    standing: watch::Sender<Vec<UpstreamState>>,
 }
 
 impl Fetcher {
@@ -93,10 +96,17 @@ impl Fetcher {
         let (rejections, commands) = mpsc::unbounded_channel();
         let (finalized_sender, finalized) = watch::channel(None);
         let (state, _) = watch::channel(SyncState::Connecting);
-        let upstreams =
+        let upstreams: Vec<_> =
             options.urls.iter().map(|url| Upstream::new(url, options.request_timeout)).collect();
-        let handle =
-            Handle { blocks, state: state.clone(), rejections, finalized: finalized_sender };
+        let (standing, standing_receiver) =
+            watch::channel(vec![UpstreamState::Good; upstreams.len()]);
+        let handle = Handle {
+            blocks,
+            state: state.clone(),
+            upstreams: standing_receiver,
+            rejections,
+            finalized: finalized_sender,
+        };
         let fetcher = Self {
             options,
             upstreams,
@@ -107,6 +117,7 @@ impl Fetcher {
             finalized,
             room: Arc::new(Semaphore::new(PERMITS)),
             state,
+            standing,
         };
         (fetcher, handle)
     }
@@ -196,6 +207,7 @@ impl Fetcher {
                 tracing::warn!(upstream = url, %error, "upstream left alone for a while");
                 metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
                 self.upstreams[index].rest(error.to_string());
+                self.publish(index);
             }
         }
     }
@@ -220,6 +232,22 @@ impl Fetcher {
         tracing::error!(upstream = url, reason, ?kept, "wrong answer: not asked again");
         metrics::counter!("ingest_wrong_answers_total", "upstream" => url).increment(1);
         upstream.state = UpstreamState::Wrong { reason: reason.to_owned() };
+        self.publish(index);
+    }
+
+    /// The upstream answered well.
+    pub(super) fn praise(&mut self, index: usize) {
+        self.upstreams[index].praise();
+        self.publish(index);
+    }
+
+    fn publish(&self, index: usize) {
+        let state = &self.upstreams[index].state;
+        self.standing.send_if_modified(|standing| {
+            let changed = standing[index] != *state;
+            standing[index].clone_from(state);
+            changed
+        });
     }
 }
 

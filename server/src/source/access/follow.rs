@@ -49,7 +49,7 @@ impl Fetcher {
                 return Err(UpstreamError::Behind { tip, expected: self.next_height - 1 }.into());
             }
             self.backfill(index, &client, tip).await?;
-            self.upstreams[index].praise();
+            self.praise(index);
             self.cross_check(index).await;
             match follows {
                 Follows::Subscription => follows = self.live(index, &client).await?,
