@@ -18,7 +18,6 @@ use weir_server::source::access::{AccessOptions, Fetcher, SyncState, UpstreamSta
 use weir_server::store::{Head, StoreOptions};
 
 use crate::access_node::{AccessNode, ServedChain};
-use crate::programs::PATIENCE;
 
 /// An indexer over access nodes, on a thread of its own.
 #[derive(Debug)]
@@ -265,3 +264,6 @@ pub fn check_same(found: &Prover, expected: &Prover) {
         assert_eq!(a.epoch(counter).expect("readable"), b.epoch(counter).expect("readable"));
     }
 }
+
+/// Longest wait for what must happen.
+const PATIENCE: Duration = Duration::from_secs(40);

@@ -66,7 +66,9 @@ async fn restarts_at_any_block_change_nothing() {
         expected.indexed(chain.last_height() + 1 - root).await;
 
         let data = temporary();
-        for height in root..=chain.last_height() {
+        // Around a checkpoint every block counts; a whole chain takes some steps.
+        let step = if root == chain.first_height() { 7 } else { 1 };
+        for height in (root..chain.last_height()).step_by(step).chain([chain.last_height()]) {
             node.grow_to(height);
             let follower =
                 Follower::start_at(data.path(), origin(), options_of(&data)).await.unwrap();
