@@ -259,7 +259,8 @@ impl AccessApi for Node {
             Status::not_found("failed to get snapshot: unknown reference block: not found")
         })?;
         let serialized_snapshot = json.clone().into();
-        let response = access::ProtocolStateSnapshotResponse { serialized_snapshot, metadata: None };
+        let response =
+            access::ProtocolStateSnapshotResponse { serialized_snapshot, metadata: None };
         Ok(Response::new(response))
     }
 

@@ -74,7 +74,8 @@ impl Follower {
         let (fetcher, handle) = Fetcher::new(options);
         let (sync, upstreams) = (handle.state.subscribe(), handle.upstreams.clone());
         let stop = Arc::new(AtomicBool::new(false));
-        let (runtime, folder, stops) = (runtime::Handle::current(), data.join("data"), stop.clone());
+        let (runtime, folder, stops) =
+            (runtime::Handle::current(), data.join("data"), stop.clone());
         let opening = spawn_blocking(move || {
             let feed = Box::new(AccessFeed::new(runtime, origin, (fetcher, handle)));
             Indexer::open_feed(&folder, StoreOptions::default(), feed, stops)

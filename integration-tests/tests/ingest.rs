@@ -2,11 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use tempfile::TempDir;
-use weir_integration_tests::access_node::{AccessNode, Faults, Offer, ServedChain};
-use weir_integration_tests::follower::{
-    Follower, check_all, check_finalized, check_same, options,
-};
 use weir_integration_tests::CHAINS;
+use weir_integration_tests::access_node::{AccessNode, Faults, Offer, ServedChain};
+use weir_integration_tests::follower::{Follower, check_all, check_finalized, check_same, options};
 use weir_protocol::model::Identifier;
 use weir_server::indexer::feed::Origin;
 use weir_server::indexer::{End, IndexError};
@@ -61,8 +59,9 @@ async fn restarts_at_any_block_change_nothing() {
         let undisturbed = temporary();
         node.grow_to(chain.last_height());
         let options_of = |data: &TempDir| options(data.path(), &[&node]);
-        let expected =
-            Follower::start_at(undisturbed.path(), origin(), options_of(&undisturbed)).await.unwrap();
+        let expected = Follower::start_at(undisturbed.path(), origin(), options_of(&undisturbed))
+            .await
+            .unwrap();
         expected.indexed(chain.last_height() + 1 - root).await;
 
         let data = temporary();
@@ -98,9 +97,7 @@ async fn new_blocks_come_in_by_subscription() {
         follower.indexed(height - 999).await;
     }
     assert_eq!(node.requests("get_block_by_height"), asked);
-    let live = |height| {
-        move |sync: &SyncState| matches!(sync, SyncState::Live { height: h, .. } if *h == height)
-    };
+    let live = |height| move |sync: &SyncState| matches!(sync, SyncState::Live { height: h, .. } if *h == height);
     follower.sync_is(live(chain.last_height())).await;
     check_all(&follower.prover, &chain);
     follower.stop().await.unwrap();

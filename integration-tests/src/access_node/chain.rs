@@ -46,7 +46,8 @@ impl ServedChain {
     pub fn read(name: &str) -> io::Result<Arc<Self>> {
         let rows = expected(name)?;
         let finalized = rows.iter().filter(|row| row["finalized"] == true);
-        let last_final = finalized.max_by_key(|row| height_of(row)).expect("there is a final block");
+        let last_final =
+            finalized.max_by_key(|row| height_of(row)).expect("there is a final block");
         let by_id: HashMap<&str, &Value> =
             rows.iter().map(|row| (text(row, "block_id"), row)).collect();
         let branch = |tip: &Value| {

@@ -37,25 +37,33 @@ impl Drop for Relay {
     }
 }
 
-async fn connection(client: TcpStream, node: SocketAddr, mut faults: watch::Receiver<Faults>) {
+async fn connection(client: TcpStream, node: SocketAddr, faults: watch::Receiver<Faults>) {
     let Ok(node) = TcpStream::connect(node).await else { return };
     // Closing it with bytes unsent is then a reset.
     let _ = client.set_zero_linger();
     let _ = client.set_nodelay(true);
     let (client_in, client_out) = client.into_split();
     let (node_in, node_out) = node.into_split();
+    let mut until_hung = faults.clone();
     let hangs = async {
         let hangs = |faults: &Faults| faults.connection == Connection::Hangs;
-        let _ = faults.clone().wait_for(hangs).await;
+        let _ = until_hung.wait_for(hangs).await;
     };
+    let (watched, mut held) = (faults.clone(), faults);
+    let copying = async {
+        tokio::select! {
+            _ = requests(client_in, node_out) => {}
+            _ = answers(node_in, client_out, &watched) => {}
+        }
+    };
+    let mut copying = std::pin::pin!(copying);
     tokio::select! {
         biased;
         () = hangs => {}
-        _ = requests(client_in, node_out) => return,
-        _ = answers(node_in, client_out, &faults) => return,
+        () = &mut copying => return,
     }
     // Once hung, a connection never recovers, and is not closed either.
-    let _ = faults.wait_for(|_| false).await;
+    let _ = held.wait_for(|_| false).await;
 }
 
 async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> std::io::Result<()> {

@@ -200,7 +200,7 @@ impl Indexer {
             if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
         self.writer.set_head(&mut batch, resume_ordinal);
         self.store.commit(batch)?;
-        self.feed.written(&self.store.reader().head().finalized);
+        self.feed.written(accepted, &self.store.reader().head().finalized);
         Ok(())
     }
 

@@ -74,7 +74,7 @@ impl Feed for FolderFeed {
         Verdict::Stop
     }
 
-    fn written(&mut self, _finalized: &BlockRef) {}
+    fn written(&mut self, _blocks: &[Accepted], _finalized: &BlockRef) {}
 
     fn progress(&self) -> (u64, u64) {
         self.blocks.progress()

@@ -49,8 +49,8 @@ pub trait Feed: fmt::Debug + Send {
     /// Hears of a block that breaks a rule, and decides how to go on.
     fn reject(&mut self, error: &IngestError, finalized: &BlockRef) -> Verdict;
 
-    /// Hears that all blocks handed out so far are on disk.
-    fn written(&mut self, finalized: &BlockRef);
+    /// Hears that blocks it handed out are on disk, and which is the latest final one now.
+    fn written(&mut self, blocks: &[Accepted], finalized: &BlockRef);
 
     /// How far it is, and how far there is to go, in bytes or heights.
     fn progress(&self) -> (u64, u64);

@@ -27,7 +27,14 @@ pub struct Fetched {
     /// The block.
     pub block: entities::Block,
     /// Its share of the memory for blocks on their way.
-    pub(super) _room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetched {
+    /// Gives back its share of the memory.
+    pub fn release(&mut self) {
+        self.room = None;
+    }
 }
 
 /// A block that breaks a rule.
@@ -38,11 +45,7 @@ pub struct Rejection {
     /// The rule it breaks.
     pub reason: String,
     /// The block.
-    pub block: Option<entities::Block>,
-    /// Whether the sender is to blame, or the chain below may be another.
-    pub blame: bool,
-    /// Height to go on from.
-    pub next_height: u64,
+    pub block: entities::Block,
     /// Generation of the blocks to come.
     pub generation: u64,
 }
@@ -124,18 +127,25 @@ impl Fetcher {
 
     /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
     ///
+    /// `check` says whether a chain can begin with a snapshot, or why not.
+    ///
     /// # Errors
     /// When no upstream gives one; names what each said.
-    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, String> {
+    pub async fn checkpoint(
+        &mut self,
+        block_id: Identifier,
+        check: impl Fn(&Snapshot) -> Result<(), String>,
+    ) -> Result<Vec<u8>, String> {
         let mut refusals = Vec::new();
-        for upstream in &mut self.upstreams {
-            match checked_snapshot(upstream, block_id).await {
+        for index in 0..self.upstreams.len() {
+            match checked_snapshot(&self.upstreams[index], block_id, &check).await {
                 Ok(json) => return Ok(json),
                 Err(error) => {
-                    tracing::warn!(upstream = upstream.url, %error, "no snapshot of the checkpoint");
-                    refusals.push(format!("{}: {error}", upstream.url));
-                    if let UpstreamError::Wrong(wrong) = error {
-                        upstream.state = UpstreamState::Wrong { reason: wrong.to_string() };
+                    let url = &self.upstreams[index].url;
+                    tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
+                    refusals.push(format!("{url}: {error}"));
+                    if let UpstreamError::Wrong { answer, .. } = error {
+                        self.distrust(index, &answer.to_string(), None);
                     }
                 }
             }
@@ -143,9 +153,8 @@ impl Fetcher {
         Err(refusals.join("; "))
     }
 
-    /// Fetches from a height on until the indexer is gone.
-    pub async fn run(mut self, network: Network, next_height: u64) {
-        self.next_height = next_height;
+    /// Fetches what follows the proved final block, until the indexer is gone.
+    pub async fn run(mut self, network: Network) {
         while let Some(index) = self.choose().await {
             match self.follow(index, &network).await {
                 Trouble::Closed => return,
@@ -202,7 +211,9 @@ impl Fetcher {
     fn on_error(&mut self, index: usize, error: UpstreamError) {
         let url = self.upstreams[index].url.clone();
         match error {
-            UpstreamError::Wrong(wrong) => self.distrust(index, &wrong.to_string(), None),
+            UpstreamError::Wrong { answer, block } => {
+                self.distrust(index, &answer.to_string(), block.as_deref());
+            }
             error => {
                 tracing::warn!(upstream = url, %error, "upstream left alone for a while");
                 metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
@@ -213,11 +224,9 @@ impl Fetcher {
     }
 
     fn obey(&mut self, rejection: Rejection) {
-        let Rejection { upstream, reason, block, blame, next_height, generation } = rejection;
-        if blame {
-            self.distrust(upstream, &reason, block.as_ref());
-        }
-        (self.next_height, self.generation) = (next_height, generation);
+        let Rejection { upstream, reason, block, generation } = rejection;
+        self.distrust(upstream, &reason, Some(&block));
+        self.generation = generation;
     }
 
     /// Never asks this upstream again, and keeps what it answered.
@@ -254,16 +263,18 @@ impl Fetcher {
 async fn checked_snapshot(
     upstream: &Upstream,
     block_id: Identifier,
+    check: impl Fn(&Snapshot) -> Result<(), String>,
 ) -> Result<Vec<u8>, UpstreamError> {
     let json = upstream.client.snapshot(block_id).await?;
     let snapshot = Snapshot::from_json(&json);
     let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
     let found = snapshot.head().header.id();
-    if found == block_id {
-        return Ok(json);
+    if found != block_id {
+        let reason = format!("asked for block {block_id}, found {found}");
+        return Err(WrongAnswer::Snapshot(reason).into());
     }
-    let reason = format!("asked for block {block_id}, found {found}");
-    Err(WrongAnswer::Snapshot(reason).into())
+    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
+    Ok(json)
 }
 
 /// The time left at the pace so far.
