@@ -180,7 +180,8 @@ impl Feed for AccessFeed {
         let Fetched { upstream, block, .. } = sent.expect("a rejected block was handed out");
         self.pending.clear();
         self.generation += 1;
-        let (reason, generation) = (error.to_string(), self.generation);
+        let (reason, block) = (error.to_string(), Box::new(block));
+        let generation = self.generation;
         self.handle.reject(Rejection { upstream, reason, block, generation });
         Verdict::GoOn
     }

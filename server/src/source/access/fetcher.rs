@@ -45,7 +45,7 @@ pub struct Rejection {
     /// The rule it breaks.
     pub reason: String,
     /// The block.
-    pub block: entities::Block,
+    pub block: Box<entities::Block>,
     /// Generation of the blocks to come.
     pub generation: u64,
 }
@@ -225,7 +225,7 @@ impl Fetcher {
 
     fn obey(&mut self, rejection: Rejection) {
         let Rejection { upstream, reason, block, generation } = rejection;
-        self.distrust(upstream, &reason, Some(&block));
+        self.distrust(upstream, &reason, Some(&*block));
         self.generation = generation;
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_proto::flow::{access, entities};
 
 use super::fetcher::{Fetched, Fetcher, Rejection, remaining};
@@ -138,11 +138,14 @@ impl Fetcher {
             Err(error) => return Err(error.into()),
         };
         let mut cross_check = interval(self.options.cross_check_interval);
+        cross_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before_next = true;
         let mut doubt_at = Instant::now() + self.options.quiet_max;
         let mut missed = None;
         loop {
             tokio::select! {
+                // A message that is there is no reason to doubt; handing it out heeds commands.
+                biased;
                 message = blocks.message() => {
                     let block = self.next_in_sequence(message, before_next)?;
                     before_next = false;
