@@ -205,7 +205,7 @@ async fn the_same_forged_anew_but_honestly_is_no_fault() {
     follower.stop().await.unwrap();
 }
 
-/// A liar that forges another block for each request does not keep the indexer busy for ever.
+/// Nobody is asked again, and nothing becomes final on the word of a liar.
 #[tokio::test]
 async fn with_liars_only_it_stalls_and_names_each() {
     let chain = chain();
