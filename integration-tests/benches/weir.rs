@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use weir_client::verifier::{Anchor, TrustedState, verify};
 use weir_integration_tests::{chain_dir, expected};
@@ -58,6 +59,12 @@ fn certificates(criterion: &mut Criterion) {
     let qcs: Vec<QuorumCertificate> = headers.iter().map(Header::parent_qc).collect();
     let mut group = criterion.benchmark_group("qc of 80 signers");
     group.throughput(Throughput::Elements(1));
+    // The unit of all figures below: a signature and key already decoded, one message.
+    let secret = SecretKey::key_gen(&[7; 32], &[]).unwrap();
+    let (public, signature) = (secret.sk_to_pk(), secret.sign(b"vote", b"tag", &[]));
+    group.bench_function("one blst verification, for scale", |b| {
+        b.iter(|| signature.verify(false, b"vote", b"tag", &[], black_box(&public), false));
+    });
     group.bench_function("alone", |b| b.iter(|| committee.verify_qc(black_box(&qcs[0])).unwrap()));
     let batch: Vec<_> = qcs.iter().map(|qc| (&committee, qc)).collect();
     group.throughput(Throughput::Elements(batch.len() as u64));

@@ -112,8 +112,19 @@ impl TestServer {
     /// # Panics
     /// As [`Self::start`].
     pub async fn start_with(chain: &str, options: ApiOptions) -> Result<Self, IndexError> {
+        Self::over(&chain_dir(chain), options).await
+    }
+
+    /// As [`Self::start`], for any chain folder.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn over(chain: &Path, options: ApiOptions) -> Result<Self, IndexError> {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let folder = ChainFolder::open(chain_dir(chain))?;
+        let folder = ChainFolder::open(chain)?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut indexer =
             Indexer::open(&data.path().join("data"), StoreOptions::default(), &folder, stop)?;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use prost::Message as _;
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -166,6 +167,28 @@ async fn latest_blocks_headers_and_light_blocks() {
     let parameters = client.get_network_parameters(access::GetNetworkParametersRequest {}).await;
     assert_eq!(parameters.unwrap().into_inner().chain_id, "flow-localnet");
     client.ping(access::PingRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_begins_in_the_middle_knows_what_is_sealed_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = gunzip(CHAIN, "snapshot-1-height-1042.json.gz").unwrap();
+    let snapshot = weir_protocol::codec::snapshot::Snapshot::from_json(&json).unwrap();
+    std::fs::write(dir.path().join("root-protocol-state-snapshot.json"), &json).unwrap();
+    let root = weir_proto::convert::block_to_wire(snapshot.head()).encode_to_vec();
+    let length = u32::try_from(root.len()).unwrap().to_be_bytes();
+    std::fs::write(dir.path().join("blocks.pb"), [&length[..], &root].concat()).unwrap();
+    let server = TestServer::over(dir.path(), ApiOptions::default()).await.unwrap();
+    let mut client = connect(server.url()).await;
+    let request = access::GetLatestBlockHeaderRequest { is_sealed: true };
+    let sealed = client.get_latest_block_header(request).await.unwrap().into_inner();
+    assert_eq!(sealed.block.as_ref().unwrap().height, 1040);
+    assert_eq!(sealed.block_status(), entities::BlockStatus::BlockSealed);
+    let root = by_height(&mut client, 1042, true).await.unwrap();
+    assert_eq!(root.block_status(), entities::BlockStatus::BlockFinalized);
+    let request = access::GetLatestProtocolStateSnapshotRequest {};
+    let again = client.get_latest_protocol_state_snapshot(request).await.unwrap().into_inner();
+    assert!(parse(&again.serialized_snapshot) == parse(&json), "proposer signatures included");
 }
 
 #[tokio::test]

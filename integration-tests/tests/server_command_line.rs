@@ -226,3 +226,29 @@ async fn indexed(data: &Path, chain: PathBuf) {
 async fn fsck(data: &Path) -> Ran {
     Program::Server.run(["fsck".as_ref(), "--data".as_ref(), data.as_os_str()]).await
 }
+
+#[tokio::test]
+async fn access_nodes_need_urls_and_something_trusted() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().join("data");
+    for source in ["access:", "access:ftp://127.0.0.1:1", "access:http://127.0.0.1:1,nonsense"] {
+        serve(&data, source, ANY_PORT).await.expect(2, &["is not the url of an access node"]);
+    }
+    let ran = serve(&data, "access:http://127.0.0.1:1", ANY_PORT).await;
+    ran.expect(1, &["access nodes are not trusted", "--checkpoint", "--root"]);
+    let arguments = ["serve", "--data", data.to_str().unwrap(), "--listen", ANY_PORT];
+    let with = |more: &[&str]| {
+        let all: Vec<OsString> = arguments.iter().chain(more).map(OsString::from).collect();
+        async move { Program::Server.run(all).await }
+    };
+    let id = "00".repeat(32);
+    let access = ["--source", "access:http://127.0.0.1:1"];
+    let ran = with(&[&access[..], &["--checkpoint", &id]].concat()).await;
+    ran.expect(1, &[&format!("no snapshot of checkpoint {id}"), "http://127.0.0.1:1/"]);
+    let ran = with(&[&access[..], &["--checkpoint", "12ab"]].concat()).await;
+    ran.expect(2, &["--checkpoint"]);
+    let ran = with(&[&access[..], &["--root", "no-such-file"]].concat()).await;
+    ran.expect(1, &["cannot read no-such-file"]);
+    let replay = ["--source", &source("ejection"), "--checkpoint", &id];
+    with(&replay).await.expect(1, &["are for access nodes"]);
+}

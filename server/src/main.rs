@@ -5,6 +5,12 @@ mod commands;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Blocks are many small allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     commands::run()
 }

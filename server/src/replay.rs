@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+use weir_proto::flow::entities;
 use weir_protocol::hotstuff::finality::{Evidence, Finality, ForkBlock};
 use weir_protocol::model::{EpochPhase, Identifier, PayloadRoots};
 
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, IngestError};
+use crate::ingest::{Accepted, Chain, IngestError, Prepared};
 use crate::source::{ChainFolder, SourceError};
 
 /// What a chain folder amounts to.
@@ -44,35 +46,45 @@ impl Replay {
         let snapshot = folder.parse_snapshot(&folder.snapshot_json()?)?;
         let (chain, root) = Chain::from_snapshot(&snapshot, usize::MAX)?;
         let mut replay = Self { chain, rows: Vec::new(), evidence: Vec::new() };
-        let mut claims = Vec::with_capacity(BATCH_BLOCKS);
         let mut blocks = folder.blocks()?;
         replay.expect_root(&root, blocks.next())?;
         replay.keep(&root);
-        for (index, wire) in blocks.enumerate() {
-            let ordinal = index as u64 + 1;
-            let accepted = match wire.map(|wire| replay.chain.extend(wire, ordinal)) {
-                Ok(Ok(accepted)) => accepted,
-                Ok(Err(error)) => return Err(first_failure(&claims, error.into())),
-                Err(error) => return Err(first_failure(&claims, error.into())),
-            };
-            replay.keep(&accepted);
-            claims.extend(accepted.claim);
-            if claims.len() == BATCH_BLOCKS {
-                verify(&claims, thoroughness)?;
-                claims.clear();
-                // Blocks are kept to the end, which decides how final they are; results are not.
-                replay.chain.prune_results();
+        loop {
+            let batch: Vec<_> = blocks.by_ref().take(BATCH_BLOCKS).collect();
+            if batch.is_empty() {
+                return Ok(replay);
             }
+            replay.take_batch(batch, thoroughness)?;
+            // Blocks are kept to the end, which decides how final they are; results are not.
+            replay.chain.prune_results();
         }
-        verify(&claims, thoroughness)?;
-        Ok(replay)
+    }
+
+    /// Takes blocks, hashed on all cores and then one by one, and checks their certificates.
+    fn take_batch(
+        &mut self,
+        batch: Vec<Result<entities::Block, SourceError>>,
+        thoroughness: Thoroughness,
+    ) -> Result<(), ReplayError> {
+        let prepared: Vec<Result<Prepared, ReplayError>> =
+            batch.into_par_iter().map(|wire| Ok(Prepared::new(wire?)?)).collect();
+        let mut claims = Vec::with_capacity(prepared.len());
+        for block in prepared {
+            let ordinal = self.rows.len() as u64;
+            let accepted =
+                block.and_then(|block| self.chain.extend(block, ordinal).map_err(Into::into));
+            let accepted = accepted.map_err(|error| first_failure(&claims, error))?;
+            self.keep(&accepted);
+            claims.extend(accepted.claim);
+        }
+        Ok(verify(&claims, thoroughness)?)
     }
 
     /// The first block in the file must be the head of the root snapshot.
     fn expect_root(
         &self,
         root: &Accepted,
-        first: Option<Result<weir_proto::flow::entities::Block, SourceError>>,
+        first: Option<Result<entities::Block, SourceError>>,
     ) -> Result<(), ReplayError> {
         let first = first.ok_or(ReplayError::NoBlocks)??;
         crate::ingest::check_root(root, first).map_err(ReplayError::from)

@@ -3,6 +3,7 @@
 
 mod ci;
 mod codegen;
+mod interop;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ enum Chore {
     },
     /// Check the rules of the repository that no compiler checks
     Tidy,
+    /// Let Flow's official Go SDK read from a server and from a devnet; needs Go
+    Interop,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Codegen { check: true } => codegen::check(&root()),
         Chore::Codegen { check: false } => codegen::write(&root()),
         Chore::Tidy => tidy::check(&root()),
+        Chore::Interop => interop::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

@@ -94,6 +94,12 @@ pub struct GetServerInfoResponse {
     /// Conflicting certificates seen, as JSON; empty when there are none.
     #[prost(string, tag = "16")]
     pub conflicting_certificates: ::prost::alloc::string::String,
+    /// Where following the network stands: connecting, syncing, live, stalled or halted; empty when the
+    /// source is a folder. Then in words: progress and estimate, lag, or why.
+    #[prost(string, tag = "17")]
+    pub sync_state: ::prost::alloc::string::String,
+    #[prost(string, tag = "18")]
+    pub sync_detail: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockReference {

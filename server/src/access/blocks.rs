@@ -49,6 +49,11 @@ impl AccessView {
     /// # Errors
     /// When the store is damaged.
     pub fn latest_block(&self, sealed: bool) -> Result<FoundBlock, AccessError> {
+        if sealed && let Some(block) = self.sealed_below_root() {
+            let block = block.clone();
+            let (status, parent_voter_ids) = (BlockStatus::Sealed, Vec::new());
+            return Ok(FoundBlock { block, status, parent_voter_ids });
+        }
         let head = self.head();
         let latest = if sealed { &head.sealed } else { &head.finalized };
         let mut found = self.found(self.prover.block_at(latest.ordinal)?)?;
@@ -207,12 +212,24 @@ impl AccessView {
         })
     }
 
+    /// The latest sealed block while it is below the store's root, as the root snapshot has it.
+    fn sealed_below_root(&self) -> Option<&Block> {
+        let nothing_above = self.head().sealed.ordinal == 0;
+        let lowest = self.root.sealing_segment().blocks.first()?;
+        let below = lowest.header.height < self.root.head().header.height;
+        (nothing_above && below).then_some(lowest)
+    }
+
     fn status(&self, stored: &StoredBlock) -> Result<BlockStatus, AccessError> {
-        let (head, height) = (self.head(), stored.record.header.height);
+        let height = stored.record.header.height;
+        let sealed_height = match self.sealed_below_root() {
+            Some(block) => block.header.height,
+            None => self.head().sealed.height,
+        };
         let finalized = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
         Ok(if finalized != Some(stored.ordinal) {
             BlockStatus::Unknown
-        } else if height > head.sealed.height {
+        } else if height > sealed_height {
             BlockStatus::Finalized
         } else {
             BlockStatus::Sealed

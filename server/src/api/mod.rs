@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http::Method;
 use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic_web::GrpcWebLayer;
@@ -24,6 +26,7 @@ use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
+use crate::source::access::SyncState;
 use access::AccessService;
 pub use access::{Passthrough, UNVERIFIED_METADATA};
 use service::SnapshotService;
@@ -33,6 +36,8 @@ use service::SnapshotService;
 pub struct ApiOptions {
     /// Tells clients whether the source is still being read.
     pub indexing: Arc<AtomicBool>,
+    /// Where following the network stands, when the source is one.
+    pub sync: Option<watch::Receiver<SyncState>>,
     /// An access node for the methods of the Access API that cannot be answered from the store.
     pub pass_on: Option<Channel>,
 }
@@ -47,13 +52,16 @@ pub async fn serve(
     options: ApiOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let access = AccessApiServer::new(AccessService::new(AccessView::new(prover.clone())?))
+    let (ending, ended) = watch::channel(false);
+    let access = AccessService::new(AccessView::new(prover.clone())?, ended.clone());
+    let access = AccessApiServer::new(access)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ACCESS_BYTES_MAX);
     let access = Passthrough::new(access, options.pass_on);
-    let snapshots = SnapshotApiServer::new(SnapshotService::new(prover, options.indexing))
-        .max_decoding_message_size(REQUEST_BYTES_MAX)
-        .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
+    let snapshots =
+        SnapshotApiServer::new(SnapshotService::new(prover, options.indexing, options.sync))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
     health.set_serving::<AccessApiServer<AccessService>>().await;
@@ -64,7 +72,7 @@ pub async fn serve(
     };
     // Answers are written in two pieces; without this the second waits for an acknowledgement.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    let serving = Server::builder()
         .accept_http1(true)
         .timeout(REQUEST_TIMEOUT)
         .concurrency_limit_per_connection(REQUESTS_PER_CONNECTION_MAX)
@@ -75,9 +83,23 @@ pub async fn serve(
         .add_service(reflection().build_v1alpha()?)
         .add_service(snapshots)
         .add_service(access)
-        .serve_with_incoming_shutdown(incoming, shutdown)
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(incoming, async move {
+            shutdown.await;
+            // Subscriptions would go on for ever.
+            ending.send_replace(true);
+        });
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = grace_is_over(ended) => Ok(()),
+    }
+}
+
+/// Requests that are not answered a while after the end are given up.
+async fn grace_is_over(mut ended: watch::Receiver<bool>) {
+    if ended.wait_for(|ended| *ended).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Any page may ask: nothing here is secret, and no request carries credentials.
@@ -86,6 +108,7 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_headers(Any)
+        .allow_methods([Method::POST])
         .expose_headers(exposed.map(HeaderName::from_static))
 }
 
@@ -110,5 +133,7 @@ const REQUEST_BYTES_MAX: usize = 256 << 10;
 const ACCESS_BYTES_MAX: usize = 256 << 20;
 /// Requests of one connection that are worked on at once.
 const REQUESTS_PER_CONNECTION_MAX: usize = 64;
+/// How long requests may go on after the end was asked for.
+const GRACE: Duration = Duration::from_secs(5);
 /// Longest time for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
     ConvertError, epoch_from_wire, filter_from_wire, identifier, selector_from_wire,
@@ -16,12 +17,14 @@ use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Questi
 use super::errors::{invalid, reference, unproved};
 use super::values::{self, Progress};
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
+use crate::source::access::SyncState;
 
 /// Answers from what has been announced when a request arrives.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotService {
     prover: Prover,
     indexing: Arc<AtomicBool>,
+    sync: Option<watch::Receiver<SyncState>>,
 }
 
 /// A request's question, parsed.
@@ -33,8 +36,12 @@ struct Asked {
 }
 
 impl SnapshotService {
-    pub(super) fn new(prover: Prover, indexing: Arc<AtomicBool>) -> Self {
-        Self { prover, indexing }
+    pub(super) fn new(
+        prover: Prover,
+        indexing: Arc<AtomicBool>,
+        sync: Option<watch::Receiver<SyncState>>,
+    ) -> Self {
+        Self { prover, indexing, sync }
     }
 
     /// Runs `prove` on a thread that may block.
@@ -62,7 +69,10 @@ impl SnapshotApi for SnapshotService {
         _request: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
         let head = self.prover.latest().head();
+        let sync = self.sync.as_ref().map(|sync| sync.borrow().clone());
         Ok(Response::new(v1::GetServerInfoResponse {
+            sync_state: sync.as_ref().map_or_else(String::new, |sync| sync.name().to_owned()),
+            sync_detail: sync.as_ref().map_or_else(String::new, ToString::to_string),
             chain_id: head.chain.chain_id.clone(),
             spork_id: values::bytes(&head.chain.spork_id),
             spork_root_block_height: head.chain.spork_root_block_height,

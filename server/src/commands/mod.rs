@@ -3,11 +3,12 @@
 #[cfg(feature = "demo")]
 mod demo;
 mod fsck;
+mod metrics;
 mod migrate;
 mod replay;
 mod serve;
+mod source;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +16,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap::{Parser, Subcommand};
 
-use http::Uri;
-use serve::{ServeOptions, Source};
+use serve::ServeOptions;
 
 /// Indexes Flow blocks into per-block protocol-state snapshots and serves them with evidence.
 ///
@@ -43,24 +43,7 @@ enum Command {
         all_signatures: bool,
     },
     /// Index a source into a data folder and serve it, from the first block on
-    Serve {
-        /// Folder of the index; made if missing
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// Where blocks come from: replay:DIR, a chain folder
-        #[arg(long, value_name = "SOURCE")]
-        source: Source,
-        /// Address to listen on; port 0 picks a free one
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
-        listen: SocketAddr,
-        /// Memory for the database's cache, in MiB
-        #[arg(long, value_name = "MIB", default_value_t = 64)]
-        cache_mib: u64,
-        /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
-        /// accounts, events and collections
-        #[arg(long, value_name = "URL")]
-        pass_on: Option<Uri>,
-    },
+    Serve(ServeOptions),
     /// Show the whole way on a bundled chain: index, serve, ask, verify
     #[cfg(feature = "demo")]
     Demo,
@@ -87,9 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Replay { dir, json, all_signatures }) => {
             replay::run(&dir, json, all_signatures)
         }
-        Some(Command::Serve { data, source, listen, cache_mib, pass_on }) => {
-            serve::run(&ServeOptions { data, source, listen, cache_mib, pass_on })
-        }
+        Some(Command::Serve(options)) => serve::run(&options),
         #[cfg(feature = "demo")]
         Some(Command::Demo) | None => demo::run(),
         #[cfg(not(feature = "demo"))]

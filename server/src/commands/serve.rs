@@ -1,91 +1,160 @@
 //! `weir-server serve`.
 
+use std::fs;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use clap::Args;
 use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
-use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::Channel;
+use weir_protocol::model::Identifier;
 use weir_server::api::{self, ApiOptions};
+use weir_server::indexer::feed::{AccessFeed, Origin};
 use weir_server::indexer::{End, IndexError, Indexer, Progress};
 use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
+use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
 use weir_server::store::StoreOptions;
 
-/// Where blocks come from.
-#[derive(Clone, Debug)]
-pub(crate) enum Source {
-    /// A chain folder.
-    Replay(PathBuf),
-}
-
-impl FromStr for Source {
-    type Err = UnknownSource;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some(("replay", dir)) if !dir.is_empty() => Ok(Self::Replay(dir.into())),
-            _ => Err(UnknownSource),
-        }
-    }
-}
-
-/// The text names no source.
-#[derive(Debug, Error)]
-#[error("a source is replay:DIR, where DIR is a chain folder")]
-pub(crate) struct UnknownSource;
+use super::metrics;
+use super::source::{Source, access_url};
 
 /// How to serve.
-#[derive(Debug)]
+#[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
-    pub(crate) data: PathBuf,
-    pub(crate) source: Source,
-    pub(crate) listen: SocketAddr,
-    pub(crate) cache_mib: u64,
-    pub(crate) pass_on: Option<Uri>,
+    /// Folder of the index; made if missing
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where blocks come from: replay:DIR, a chain folder, or access:URL[,URL...], access nodes by
+    /// preference
+    #[arg(long, value_name = "SOURCE")]
+    source: Source,
+    /// With access nodes: ID of the finalized block to begin at, which you trust
+    #[arg(long, value_name = "BLOCK_ID", conflicts_with = "root")]
+    checkpoint: Option<Identifier>,
+    /// With access nodes: file with the protocol state snapshot to begin at, which you trust
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
+    listen: SocketAddr,
+    /// Address for Prometheus metrics, none if left out
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    /// Memory for the database's cache, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    cache_mib: u64,
+    /// Blocks whose payloads are kept, all if left out; seals and results of older ones cannot be
+    /// proved any more
+    #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(KEPT_MIN..))]
+    keep_payloads: Option<u64>,
+    /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
+    /// accounts, events and collections
+    #[arg(long, value_name = "URL", value_parser = access_url)]
+    pass_on: Option<Uri>,
 }
 
 /// Indexes and serves until interrupted.
 pub(crate) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn")),
         )
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options))
-}
-
-async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    let ServeOptions { data, source, listen, cache_mib, pass_on } = options;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
+    let handle = runtime.handle().clone();
+    let listener = runtime.block_on(TcpListener::bind(options.listen)).with_context(|| {
+        let listen = options.listen;
         format!("cannot listen on {listen}; is the port in use? pick another with --listen")
     })?;
-    let address = listener.local_addr()?;
-    let Source::Replay(dir) = source;
-    let folder = ChainFolder::open(dir)?;
-    let options = StoreOptions { cache_bytes: cache_mib << 20, ..StoreOptions::default() };
+    if let Some(address) = options.metrics {
+        let _guard = runtime.enter();
+        metrics::install(address)?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
-    let indexer = Indexer::open(data, options, &folder, stop.clone())?;
+    let (indexer, sync) = open(options, &handle, &stop)?;
+    runtime.block_on(serve(options, listener, indexer, sync, &stop))
+}
+
+/// Opens the store and its source; outside the runtime, for both block.
+fn open(
+    options: &ServeOptions,
+    runtime: &tokio::runtime::Handle,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<(Indexer, Option<watch::Receiver<SyncState>>)> {
+    let store = StoreOptions { cache_bytes: options.cache_mib << 20, ..StoreOptions::default() };
+    let data = &options.data;
+    let (indexer, sync) = match &options.source {
+        Source::Replay(dir) => {
+            if options.checkpoint.is_some() || options.root.is_some() {
+                bail!(
+                    "--checkpoint and --root are for access nodes; a chain folder has its own root"
+                );
+            }
+            (Indexer::open(data, store, &ChainFolder::open(dir)?, stop.clone())?, None)
+        }
+        Source::Access(urls) => {
+            let access = AccessOptions::new(urls.clone(), data.join(EVIDENCE_FOLDER));
+            let fetcher = {
+                let _guard = runtime.enter();
+                Fetcher::new(access)
+            };
+            let sync = fetcher.1.state.subscribe();
+            let feed = AccessFeed::new(runtime.clone(), origin(options)?, fetcher);
+            (Indexer::open_feed(data, store, Box::new(feed), stop.clone())?, Some(sync))
+        }
+    };
+    Ok((indexer.keeping_payloads(options.keep_payloads), sync))
+}
+
+/// What the user trusts.
+fn origin(options: &ServeOptions) -> anyhow::Result<Origin> {
+    match (&options.checkpoint, &options.root) {
+        (Some(block_id), _) => Ok(Origin::Checkpoint(*block_id)),
+        (None, Some(path)) => {
+            let json = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(Origin::Snapshot(json))
+        }
+        (None, None) => bail!(
+            "access nodes are not trusted: name the finalized block to begin at with --checkpoint \
+             BLOCK_ID, or its protocol state snapshot with --root FILE"
+        ),
+    }
+}
+
+async fn serve(
+    options: &ServeOptions,
+    listener: TcpListener,
+    indexer: Indexer,
+    sync: Option<watch::Receiver<SyncState>>,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<ExitCode> {
+    let address = listener.local_addr()?;
     let prover = Prover::new(indexer.reader());
     let indexing = Arc::new(AtomicBool::new(true));
     let interrupted = interrupted();
     println!("weir-server: serving http://{address}");
+    if let Some(sync) = sync.clone() {
+        tokio::spawn(metrics::report_sync(sync));
+    }
+    tokio::spawn(metrics::report_head(indexer.reader().watch_head()));
     let worker = index_in_background(indexer, indexing.clone())?;
-    let options = ApiOptions { indexing, pass_on: pass_on.clone().map(access_node) };
-    api::serve(listener, prover, options, interrupted).await?;
+    let pass_on = options.pass_on.clone().map(access_node);
+    let api = ApiOptions { indexing, sync, pass_on };
+    api::serve(listener, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
         anyhow::anyhow!(
@@ -182,3 +251,7 @@ fn interrupted() -> impl Future<Output = ()> {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Where wrong answers of access nodes are kept, in the data folder.
+const EVIDENCE_FOLDER: &str = "wrong-answers";
+/// Fewest payloads kept: what is not sealed yet must stay.
+const KEPT_MIN: u64 = 10_000;

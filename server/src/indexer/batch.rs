@@ -102,8 +102,8 @@ impl BatchWriter {
             epoch_counter: state.epoch_counter(),
         };
         batch.append_block(&record, payload::encode(&accepted.block))?;
-        for result in &accepted.block.payload.results {
-            batch.index_result(result.id(), ordinal);
+        for result_id in &accepted.result_ids {
+            batch.index_result(*result_id, ordinal);
         }
         if let Some(parent) = self.pending.get(&header.parent_id) {
             batch.add_child(parent.ordinal, ordinal);

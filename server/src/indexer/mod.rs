@@ -4,6 +4,7 @@
 //! after a restart the indexer goes on behind the last announced block.
 
 mod batch;
+mod error;
 pub mod feed;
 pub mod payload;
 mod resume;
@@ -13,17 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prost::Message as _;
-use thiserror::Error;
-use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
-use weir_protocol::model::Identifier;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use weir_proto::flow::entities;
+use weir_protocol::codec::snapshot::Snapshot;
 
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError};
-use crate::prover::{Prover, ProverError};
-use crate::source::{ChainFolder, SourceError};
-use crate::store::{
-    CommitError, NewStore, OpenError, Opened, ReadError, Reader, Store, StoreOptions, WriteBatch,
-};
+use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError, Prepared};
+use crate::prover::Prover;
+use crate::source::ChainFolder;
+use crate::store::{NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
+
+pub use error::IndexError;
 
 use batch::BatchWriter;
 use feed::{Feed, FolderFeed, Next, Verdict, Wait};
@@ -36,6 +37,7 @@ pub struct Indexer {
     writer: BatchWriter,
     feed: Box<dyn Feed>,
     stop: Arc<AtomicBool>,
+    keep_payloads: Option<u64>,
 }
 
 /// How indexing ended.
@@ -61,6 +63,8 @@ pub struct Progress {
 /// Blocks that were accepted, and why there are not more of them.
 struct Batch {
     accepted: Vec<Accepted>,
+    /// Where they were among the blocks that the source handed out.
+    positions: Vec<usize>,
     outcome: Outcome,
 }
 
@@ -72,7 +76,14 @@ enum Outcome {
     /// The source has no more blocks.
     End,
     /// A block breaks a rule.
-    Rejected(IngestError),
+    Rejected {
+        /// Where it was among the blocks that the source handed out.
+        position: usize,
+        /// The rule.
+        error: IngestError,
+    },
+    /// The source fails.
+    Failed(IndexError),
 }
 
 impl Indexer {
@@ -106,15 +117,22 @@ impl Indexer {
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self { store, chain, writer, feed, stop })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
             }
             Opened::Existing(store) => {
                 let prover = Prover::new(store.reader());
                 feed.resume(&prover)?;
                 let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self { store, chain, writer, feed, stop })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
             }
         }
+    }
+
+    /// Deletes the payloads of all but the newest blocks as it goes; `None` keeps all.
+    #[must_use]
+    pub fn keeping_payloads(mut self, blocks: Option<u64>) -> Self {
+        self.keep_payloads = blocks;
+        self
     }
 
     /// A reader of what is indexed.
@@ -130,52 +148,77 @@ impl Indexer {
     /// better one (the blocks before it are indexed), or when the store fails.
     pub fn run(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
         loop {
-            let Batch { mut accepted, mut outcome } = self.next_batch()?;
+            let Batch { mut accepted, positions, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
-                outcome = Outcome::Rejected(error);
+                outcome = Outcome::Rejected { position: positions[accepted.len()], error };
             }
-            let whole = !matches!(outcome, Outcome::Rejected(_));
+            let whole = !matches!(outcome, Outcome::Rejected { .. });
             self.write(&accepted, whole)?;
             if !accepted.is_empty() {
                 progress(self.progress());
             }
             match outcome {
-                Outcome::Rejected(error) => self.reject(error)?,
+                Outcome::Rejected { position, error } => self.reject(position, error)?,
+                Outcome::Failed(error) => return Err(error),
                 Outcome::End => return Ok(End::SourceExhausted),
                 Outcome::Full | Outcome::Idle if self.stop.load(Ordering::Relaxed) => {
                     return Ok(End::Stopped);
                 }
-                Outcome::Full | Outcome::Idle => self.chain.prune(),
+                Outcome::Full | Outcome::Idle => {
+                    self.feed.settled();
+                    self.chain.prune();
+                }
             }
         }
     }
 
-    /// The next blocks of the source.
+    /// The next blocks of the source, hashed on all cores and then taken one by one.
     fn next_batch(&mut self) -> Result<Batch, IndexError> {
-        let mut accepted = Vec::with_capacity(BATCH_BLOCKS);
-        let mut bytes = 0;
-        while accepted.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
-            let wait = if accepted.is_empty() { Wait::Yes } else { Wait::No };
-            let wire = match self.feed.next(wait)? {
-                Next::Block(wire) => *wire,
-                Next::Nothing => return Ok(Batch { accepted, outcome: Outcome::Idle }),
-                Next::End => return Ok(Batch { accepted, outcome: Outcome::End }),
-            };
-            bytes += wire.encoded_len();
+        let (wires, mut outcome) = self.next_wires()?;
+        let prepared: Vec<_> = wires.into_par_iter().map(Prepared::new).collect();
+        let mut accepted = Vec::with_capacity(prepared.len());
+        let mut positions = Vec::with_capacity(prepared.len());
+        for (position, block) in prepared.into_iter().enumerate() {
             let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
-            match self.chain.extend(wire, ordinal) {
-                Ok(block) => accepted.push(block),
+            match block.and_then(|block| self.chain.extend(block, ordinal)) {
+                Ok(block) => {
+                    accepted.push(block);
+                    positions.push(position);
+                }
                 Err(error) if self.feed.skips(&error) => {}
-                Err(error) => return Ok(Batch { accepted, outcome: Outcome::Rejected(error) }),
+                Err(error) => {
+                    outcome = Outcome::Rejected { position, error };
+                    break;
+                }
             }
         }
-        Ok(Batch { accepted, outcome: Outcome::Full })
+        Ok(Batch { accepted, positions, outcome })
+    }
+
+    /// Waits for a block, and takes what else there is already.
+    fn next_wires(&mut self) -> Result<(Vec<entities::Block>, Outcome), IndexError> {
+        let (mut wires, mut bytes) = (Vec::new(), 0);
+        while wires.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
+            let wait = if wires.is_empty() { Wait::Yes } else { Wait::No };
+            match self.feed.next(wait) {
+                Ok(Next::Block(wire)) => {
+                    bytes += wire.encoded_len();
+                    wires.push(*wire);
+                }
+                Ok(Next::Nothing) => return Ok((wires, Outcome::Idle)),
+                Ok(Next::End) => return Ok((wires, Outcome::End)),
+                Err(error) if wires.is_empty() => return Err(error),
+                // The blocks before it come first.
+                Err(error) => return Ok((wires, Outcome::Failed(error))),
+            }
+        }
+        Ok((wires, Outcome::Full))
     }
 
     /// Lets the feed find another source for a block, or fails.
-    fn reject(&mut self, error: IngestError) -> Result<(), IndexError> {
+    fn reject(&mut self, position: usize, error: IngestError) -> Result<(), IndexError> {
         let prover = Prover::new(self.store.reader());
-        match self.feed.reject(&error, &prover.head().finalized) {
+        match self.feed.reject(position, &error) {
             Verdict::Stop => Err(error.into()),
             Verdict::GoOn => {
                 // Blocks that were not written may have been taken in already.
@@ -200,7 +243,12 @@ impl Indexer {
             if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
         self.writer.set_head(&mut batch, resume_ordinal);
         self.store.commit(batch)?;
-        self.feed.written(accepted, &self.store.reader().head().finalized);
+        if let Some(blocks) = self.keep_payloads {
+            // What is not sealed on the final chain is needed to go on.
+            let unsealed = self.writer.next_ordinal() - self.chain.resume_ordinal();
+            self.store.prune_payloads(blocks.max(unsealed))?;
+        }
+        self.feed.written(&self.store.reader().head().finalized);
         Ok(())
     }
 
@@ -239,85 +287,6 @@ fn check_certificates(accepted: &mut Vec<Accepted>) -> Result<(), IngestError> {
         accepted.truncate(failing.unwrap_or_default());
     }
     result
-}
-
-/// Why indexing ended early.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// The source cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// A block breaks a rule.
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store cannot be written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// The store cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The store's content cannot be used to go on.
-    #[error("cannot resume: {0}")]
-    Resume(#[from] ProverError),
-    /// The source is of another chain or spork.
-    #[error(
-        "the data folder holds {field} {expected}, the source is of {found}; use another data \
-         folder, or the source it was made from"
-    )]
-    AnotherChain {
-        /// Chain or spork.
-        field: &'static str,
-        /// What the store has.
-        expected: String,
-        /// What the source has.
-        found: String,
-    },
-    /// The source does not have the blocks that the store has.
-    #[error(
-        "block {ordinal} of the source is {found}, the data folder has {expected} there; the \
-         source was changed"
-    )]
-    AnotherOrder {
-        /// Position in the source.
-        ordinal: u64,
-        /// Block stored there.
-        expected: Identifier,
-        /// Block in the source.
-        found: String,
-    },
-    /// No access node gave the snapshot of the checkpoint.
-    #[error(
-        "no snapshot of checkpoint {block_id}: {reasons}; nodes keep snapshots of finalized blocks \
-         since their own root, so try another node, a newer checkpoint, or --root FILE"
-    )]
-    NoCheckpoint {
-        /// The checkpoint.
-        block_id: Identifier,
-        /// What each node said.
-        reasons: String,
-    },
-    /// The store was begun elsewhere and does not have the checkpoint.
-    #[error(
-        "the data folder does not hold checkpoint {block_id}; use another data folder, or the \
-         checkpoint it was begun with"
-    )]
-    AnotherCheckpoint {
-        /// The checkpoint.
-        block_id: Identifier,
-    },
-    /// A root snapshot that cannot be used.
-    #[error("root snapshot: {0}")]
-    RootSnapshot(#[from] SnapshotError),
-    /// What fetches blocks has stopped.
-    #[error("the block fetcher stopped unexpectedly; start the server again")]
-    SourceGone,
-    /// There is not even a root block.
-    #[error("the source has no blocks; the first must be the head of the root snapshot")]
-    NoBlocks,
 }
 
 /// Blocks checked and written together, at most.

@@ -67,13 +67,22 @@ pub fn verify(claims: &[Claim], thoroughness: Thoroughness) -> Result<(), Ingest
     }
 }
 
-/// Claims whose carrier no claim by the same committee certifies.
+/// Claims that nothing vouches for: no claim by the same committee certifies their carrier, and no
+/// claim that is vouched for carries the very same certificate, as siblings may.
 fn unvouched(claims: &[Claim]) -> Vec<&Claim> {
     let certified: HashSet<(Identifier, *const Committee)> =
         claims.iter().map(|claim| (claim.qc.block_id, Arc::as_ptr(&claim.committee))).collect();
-    let vouched =
-        |claim: &Claim| certified.contains(&(claim.carrier_id, Arc::as_ptr(&claim.committee)));
-    claims.iter().filter(|claim| !vouched(claim)).collect()
+    let (vouched, unvouched): (Vec<&Claim>, Vec<&Claim>) = claims
+        .iter()
+        .partition(|claim| certified.contains(&(claim.carrier_id, Arc::as_ptr(&claim.committee))));
+    let known: HashSet<(&[u8], Identifier)> =
+        vouched.iter().map(|claim| (&claim.qc.sig_data[..], claim.qc.block_id)).collect();
+    let repeated = |claim: &Claim| {
+        claim.tc.is_none()
+            && known.contains(&(&claim.qc.sig_data[..], claim.qc.block_id))
+            && vouched.iter().any(|other| other.qc == claim.qc)
+    };
+    unvouched.into_iter().filter(|claim| !repeated(claim)).collect()
 }
 
 fn verify_selected(claims: &[&Claim]) -> Result<(), IngestError> {

@@ -3,19 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use weir_proto::convert;
-use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, payload_hash};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
-use weir_protocol::merkle;
-use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, Payload, PayloadRoots};
+use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots};
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
 use weir_protocol::protocol_state::{ProtocolState, evolve};
 
 use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
+use super::prepared::{Prepared, payload_roots};
 use super::root::{last_sealed, state_of, verify_root_qc};
 use super::{IngestError, Rule, headers};
 
@@ -50,6 +48,8 @@ pub struct Accepted {
     pub block: Block,
     /// What its payload hash is made of.
     pub roots: PayloadRoots,
+    /// IDs of the execution results in its payload.
+    pub result_ids: Vec<Identifier>,
     /// Its protocol state.
     pub state: Arc<ProtocolState>,
     /// The highest block sealed as of it.
@@ -104,9 +104,11 @@ impl Chain {
             committees,
         };
         chain.add_history(snapshot);
+        let (roots, result_ids) = payload_roots(&block.payload);
         let root = Accepted {
             block_id: position.block_id,
-            roots: payload_roots(&block.payload),
+            roots,
+            result_ids,
             block: block.clone(),
             state,
             last_sealed,
@@ -173,27 +175,15 @@ impl Chain {
     ///
     /// # Errors
     /// When the block breaks a rule; the chain is then as it was before.
-    pub fn extend(&mut self, wire: entities::Block, ordinal: u64) -> Result<Accepted, IngestError> {
-        let (claimed, height, view) = match &wire.block_header {
-            Some(header) => (header.id.clone(), header.height, header.view),
-            None => (wire.id.clone(), wire.height, 0),
-        };
-        let claimed = Identifier::try_from(&claimed[..]).unwrap_or_default();
-        let fail = |rule| IngestError { block_id: claimed, height, view, rule: Box::new(rule) };
-        let block = convert::block_from_wire(wire).map_err(|source| fail(source.into()))?;
-        let block_id = block.header.id();
-        if block_id != claimed {
-            return Err(fail(Rule::BlockId { expected: block_id, found: claimed }));
-        }
-        self.accept(block_id, block, ordinal).map_err(fail)
+    pub fn extend(&mut self, prepared: Prepared, ordinal: u64) -> Result<Accepted, IngestError> {
+        let (block_id, header) = (prepared.block_id, &prepared.block.header);
+        let (height, view) = (header.height, header.view);
+        let fail = |rule| IngestError { block_id, height, view, rule: Box::new(rule) };
+        self.accept(prepared, ordinal).map_err(fail)
     }
 
-    fn accept(
-        &mut self,
-        block_id: Identifier,
-        block: Block,
-        ordinal: u64,
-    ) -> Result<Accepted, Rule> {
+    fn accept(&mut self, prepared: Prepared, ordinal: u64) -> Result<Accepted, Rule> {
+        let Prepared { block_id, block, roots, result_ids } = prepared;
         if self.nodes.contains_key(&block_id) {
             return Err(Rule::Duplicate);
         }
@@ -206,25 +196,35 @@ impl Chain {
         let parent = parent.ok_or(Rule::UnknownParent { found: header.parent_id })?.clone();
         headers::check_link(header, &parent.position)?;
         headers::check_last_view_tc(&block)?;
-        let roots = payload_roots(&block.payload);
         let found = payload_hash(&roots);
         if found != header.payload_hash {
             return Err(Rule::PayloadHash { expected: header.payload_hash, found });
         }
-        let (state, last_sealed) = self.step(&parent, &block)?;
+        let (state, last_sealed) = self.step(&parent, &block, &result_ids)?;
         let claim = self.claim(block_id, &block, &parent)?;
         let committee = self.committees.current(&state)?;
-        let position = position_of(header);
+        let position = ForkBlock {
+            block_id,
+            parent_id: header.parent_id,
+            view: header.view,
+            height: header.height,
+        };
         let progress = self.forks.add(position)?;
-        let results = block.payload.results.iter();
-        self.results.extend(results.map(|result| (result.id(), Arc::new(result.clone()))));
+        let results = block.payload.results.iter().map(|result| Arc::new(result.clone()));
+        self.results.extend(result_ids.iter().copied().zip(results));
         let node = Node { position, ordinal, state: state.clone(), last_sealed, committee };
         self.nodes.insert(block_id, node);
-        Ok(Accepted { block_id, block, roots, state, last_sealed, progress, claim: Some(claim) })
+        let claim = Some(claim);
+        Ok(Accepted { block_id, block, roots, result_ids, state, last_sealed, progress, claim })
     }
 
     /// Computes the block's state and compares it with the one its payload commits to.
-    fn step(&self, parent: &Node, block: &Block) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
+    fn step(
+        &self,
+        parent: &Node,
+        block: &Block,
+        result_ids: &[Identifier],
+    ) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
         let position = |id: &Identifier| {
             let Some(node) = self.nodes.get(id) else {
                 return self.below_root.get(id).copied();
@@ -233,14 +233,12 @@ impl Chain {
             Some(BlockPosition { height, parent_id })
         };
         let seals = &block.payload.seals;
-        let own: HashMap<Identifier, &ExecutionResult> = if seals.is_empty() {
-            HashMap::new()
-        } else {
-            block.payload.results.iter().map(|result| (result.id(), result)).collect()
+        let own = |id: &Identifier| {
+            let position = result_ids.iter().position(|own| own == id);
+            position.map(|position| &block.payload.results[position])
         };
-        let result = |id: &Identifier| {
-            self.results.get(id).map(|result| &**result).or_else(|| own.get(id).copied())
-        };
+        let result =
+            |id: &Identifier| self.results.get(id).map(|result| &**result).or_else(|| own(id));
         let sealed = order_seals(parent.last_sealed, seals, position, result)?;
         let state = evolve(&parent.state, block.header.view, &sealed.service_events())?;
         let (expected, found) = (state.id(), block.payload.protocol_state_id);
@@ -331,22 +329,6 @@ impl Chain {
     pub fn resume_ordinal(&self) -> u64 {
         self.nodes.values().map(|node| node.ordinal).min().unwrap_or_default()
     }
-}
-
-/// The roots of a payload.
-pub(super) fn payload_roots(payload: &Payload) -> PayloadRoots {
-    PayloadRoots {
-        guarantees_root: root(&payload.guarantees),
-        seals_root: root(&payload.seals),
-        receipts_root: root(&payload.receipts),
-        results_root: root(&payload.results),
-        protocol_state_id: payload.protocol_state_id,
-    }
-}
-
-fn root<T: Entity>(entities: &[T]) -> Identifier {
-    let ids: Vec<_> = entities.iter().map(T::id).collect();
-    merkle::root(&ids)
 }
 
 pub(crate) fn position_of(header: &Header) -> ForkBlock {

@@ -12,7 +12,8 @@ use weir_protocol::model::{EpochCommit, EpochSetup, QuorumCertificate};
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
-use super::chain::{Accepted, failure, payload_roots, position_of};
+use super::chain::{Accepted, failure, position_of};
+use super::prepared::payload_roots;
 use super::{IngestError, Rule};
 
 /// The protocol state of the head.
@@ -73,7 +74,7 @@ pub fn check_root(root: &Accepted, first: entities::Block) -> Result<(), IngestE
         return Err(fail(Rule::Root { expected: root.block_id, found }));
     }
     let (expected, found) =
-        (block.header.payload_hash, payload_hash(&payload_roots(&block.payload)));
+        (block.header.payload_hash, payload_hash(&payload_roots(&block.payload).0));
     if expected != found {
         return Err(fail(Rule::PayloadHash { expected, found }));
     }

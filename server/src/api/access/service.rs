@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::result_to_wire;
 use weir_proto::flow::access;
@@ -19,11 +20,13 @@ use crate::access::{AccessError, AccessView, FoundBlock, FoundHeader};
 pub(crate) struct AccessService {
     pub(super) view: AccessView,
     pub(super) streams: Arc<Streams>,
+    /// True when the server is about to end.
+    pub(super) ended: watch::Receiver<bool>,
 }
 
 impl AccessService {
-    pub(crate) fn new(view: AccessView) -> Self {
-        Self { view, streams: Arc::default() }
+    pub(crate) fn new(view: AccessView, ended: watch::Receiver<bool>) -> Self {
+        Self { view, streams: Arc::default(), ended }
     }
 
     /// Runs `find` on a thread that may block.

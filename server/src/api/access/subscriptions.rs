@@ -95,9 +95,13 @@ impl AccessService {
         let (sender, receiver) = channel(MESSAGES_AHEAD);
         let feed =
             Feed { view: self.view.clone(), level, next, message: Arc::new(message), sender };
+        let mut ended = self.ended.clone();
         tokio::spawn(async move {
             let _open = open;
-            feed.run().await;
+            tokio::select! {
+                () = feed.run() => {}
+                _ = ended.wait_for(|ended| *ended) => {}
+            }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }

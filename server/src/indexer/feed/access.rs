@@ -1,6 +1,5 @@
 //! Blocks from access nodes.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::runtime;
@@ -25,10 +24,8 @@ pub struct AccessFeed {
     generation: u64,
     height: u64,
     finalized_height: u64,
-    /// Accepted blocks that are not on disk yet, with their share of the memory.
-    pending: HashMap<Identifier, Fetched>,
-    /// The newest block, with the ID it claims: another's, if it is forged.
-    newest: Option<(Identifier, Fetched)>,
+    /// Blocks handed out that are not settled, in order, with their share of the memory.
+    unsettled: Vec<Fetched>,
 }
 
 /// What a new store begins with.
@@ -53,8 +50,7 @@ impl AccessFeed {
             generation: 0,
             height: 0,
             finalized_height: 0,
-            pending: HashMap::new(),
-            newest: None,
+            unsettled: Vec::new(),
         }
     }
 
@@ -77,11 +73,7 @@ impl AccessFeed {
         if self.height <= self.finalized_height {
             return None;
         }
-        // As errors name the block.
-        let id = header.map_or(&block.id, |header| &header.id);
-        let id = Identifier::try_from(&id[..]).unwrap_or_default();
-        // That there is another now means that the one before was accepted.
-        self.pending.extend(self.newest.replace((id, fetched)));
+        self.unsettled.push(fetched);
         Some(Next::Block(Box::new(block)))
     }
 }
@@ -153,15 +145,11 @@ impl Feed for AccessFeed {
         }
     }
 
-    fn skips(&mut self, error: &IngestError) -> bool {
-        let skips = matches!(*error.rule, Rule::Duplicate);
-        if skips {
-            self.newest = None;
-        }
-        skips
+    fn skips(&self, error: &IngestError) -> bool {
+        matches!(*error.rule, Rule::Duplicate)
     }
 
-    fn reject(&mut self, error: &IngestError, _finalized: &BlockRef) -> Verdict {
+    fn reject(&mut self, position: usize, error: &IngestError) -> Verdict {
         if let Rule::Step(step) = &*error.rule
             && step.is_unsupported_version()
         {
@@ -169,16 +157,8 @@ impl Feed for AccessFeed {
             self.handle.state.send_replace(SyncState::Halted { reason });
             return Verdict::Stop;
         }
-        let newest = self.newest.take().map(|(_, fetched)| fetched);
-        let sent = match *error.rule {
-            // Found after the whole batch was accepted.
-            Rule::QuorumCertificate { .. } | Rule::TimeoutCertificate { .. } => {
-                self.pending.remove(&error.block_id).or(newest)
-            }
-            _ => newest,
-        };
-        let Fetched { upstream, block, .. } = sent.expect("a rejected block was handed out");
-        self.pending.clear();
+        let Fetched { upstream, block, .. } = self.unsettled.swap_remove(position);
+        self.unsettled.clear();
         self.generation += 1;
         let (reason, block) = (error.to_string(), Box::new(block));
         let generation = self.generation;
@@ -186,16 +166,13 @@ impl Feed for AccessFeed {
         Verdict::GoOn
     }
 
-    fn written(&mut self, blocks: &[Accepted], finalized: &BlockRef) {
-        for block in blocks {
-            self.pending.remove(&block.block_id);
-        }
-        // It may still be rejected, yet must not keep the room that the next one needs.
-        if let Some((_, newest)) = &mut self.newest {
-            newest.release();
-        }
+    fn written(&mut self, finalized: &BlockRef) {
         self.finalized_height = finalized.height;
         self.handle.finalized(finalized.height, finalized.id);
+    }
+
+    fn settled(&mut self) {
+        self.unsettled.clear();
     }
 
     fn progress(&self) -> (u64, u64) {

@@ -1,0 +1,74 @@
+//! Prometheus metrics: all names in one place.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use metrics::{describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::sync::watch;
+use weir_server::source::access::SyncState;
+use weir_server::store::Head;
+
+/// Serves metrics on an address; within a runtime.
+pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
+    PrometheusBuilder::new()
+        .with_http_listener(address)
+        .install()
+        .with_context(|| format!("cannot serve metrics on {address}; is the port in use?"))?;
+    describe_gauge!("store_blocks", "blocks indexed");
+    describe_gauge!("store_finalized_height", "latest finalized height");
+    describe_gauge!("store_sealed_height", "latest sealed height");
+    describe_gauge!("store_epoch_counter", "epoch of the latest finalized block");
+    describe_gauge!("ingest_state", "1 for the state that following the network is in");
+    describe_gauge!("ingest_lag_milliseconds", "age of the newest block when it came in");
+    describe_counter!("ingest_upstream_failures_total", "failures of an access node, by url");
+    describe_counter!("ingest_wrong_answers_total", "wrong answers of an access node, by url");
+    describe_counter!("ingest_cross_checks_total", "final blocks compared with another node's");
+    Ok(())
+}
+
+/// Keeps the gauges of the store.
+pub(crate) async fn report_head(mut head: watch::Receiver<Arc<Head>>) {
+    loop {
+        let now = head.borrow_and_update().clone();
+        set("store_blocks", now.blocks);
+        set("store_finalized_height", now.finalized.height);
+        set("store_sealed_height", now.sealed.height);
+        set("store_epoch_counter", now.epoch_counter);
+        if head.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Logs where following the network stands whenever it changes in kind, and keeps its gauges.
+pub(crate) async fn report_sync(mut sync: watch::Receiver<SyncState>) {
+    let mut last = "";
+    loop {
+        let now = sync.borrow_and_update().clone();
+        for name in STATES {
+            gauge!("ingest_state", "state" => name).set(if name == now.name() { 1.0 } else { 0.0 });
+        }
+        if let SyncState::Live { lag, .. } = &now {
+            gauge!("ingest_lag_milliseconds").set(lag.as_secs_f64() * 1000.0);
+        }
+        if now.name() != last {
+            match &now {
+                SyncState::Stalled { .. } | SyncState::Halted { .. } => tracing::warn!("{now}"),
+                _ => tracing::info!("{now}"),
+            }
+            last = now.name();
+        }
+        if sync.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Heights and counts stay far below 2^53.
+fn set(name: &'static str, value: u64) {
+    gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
+}
+
+const STATES: [&str; 5] = ["connecting", "syncing", "live", "stalled", "halted"];

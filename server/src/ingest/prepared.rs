@@ -1,0 +1,60 @@
+//! What can be said of a block by itself, before its place in the chain is looked at.
+//!
+//! Most of the work on a block is hashing, and this part of it needs no other block: it may be done
+//! for many blocks at once.
+
+use weir_proto::convert;
+use weir_proto::flow::entities;
+use weir_protocol::codec::Entity;
+use weir_protocol::merkle;
+use weir_protocol::model::{Block, Identifier, Payload, PayloadRoots};
+
+use super::{IngestError, Rule};
+
+/// A block whose message is well-formed and whose ID is its header's hash.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) block_id: Identifier,
+    pub(super) block: Block,
+    pub(super) roots: PayloadRoots,
+    pub(super) result_ids: Vec<Identifier>,
+}
+
+impl Prepared {
+    /// Parses a block and hashes all of it.
+    ///
+    /// # Errors
+    /// When the message is malformed, or claims another ID than its header's hash.
+    pub fn new(wire: entities::Block) -> Result<Self, IngestError> {
+        let (claimed, height, view) = match &wire.block_header {
+            Some(header) => (header.id.clone(), header.height, header.view),
+            None => (wire.id.clone(), wire.height, 0),
+        };
+        let claimed = Identifier::try_from(&claimed[..]).unwrap_or_default();
+        let fail = |rule| IngestError { block_id: claimed, height, view, rule: Box::new(rule) };
+        let block = convert::block_from_wire(wire).map_err(|source| fail(source.into()))?;
+        let block_id = block.header.id();
+        if block_id != claimed {
+            return Err(fail(Rule::BlockId { expected: block_id, found: claimed }));
+        }
+        let (roots, result_ids) = payload_roots(&block.payload);
+        Ok(Self { block_id, block, roots, result_ids })
+    }
+}
+
+/// The roots of a payload, and the IDs of the results in it.
+pub(super) fn payload_roots(payload: &Payload) -> (PayloadRoots, Vec<Identifier>) {
+    let result_ids = ids(&payload.results);
+    let roots = PayloadRoots {
+        guarantees_root: merkle::root(&ids(&payload.guarantees)),
+        seals_root: merkle::root(&ids(&payload.seals)),
+        receipts_root: merkle::root(&ids(&payload.receipts)),
+        results_root: merkle::root(&result_ids),
+        protocol_state_id: payload.protocol_state_id,
+    };
+    (roots, result_ids)
+}
+
+fn ids<T: Entity>(entities: &[T]) -> Vec<Identifier> {
+    entities.iter().map(T::id).collect()
+}
