@@ -3,6 +3,8 @@
 //! Nothing depends on this crate, and nothing here reaches beyond the loopback interface.
 #![forbid(unsafe_code)]
 
+pub mod access_node;
+pub mod follower;
 pub mod programs;
 pub mod random;
 

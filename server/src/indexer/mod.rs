@@ -63,6 +63,8 @@ pub struct Progress {
 /// Blocks that were accepted, and why there are not more of them.
 struct Batch {
     accepted: Vec<Accepted>,
+    /// Where they were among the blocks that the source handed out.
+    positions: Vec<usize>,
     outcome: Outcome,
 }
 
@@ -74,7 +76,12 @@ enum Outcome {
     /// The source has no more blocks.
     End,
     /// A block breaks a rule.
-    Rejected(IngestError),
+    Rejected {
+        /// Where it was among the blocks that the source handed out.
+        position: usize,
+        /// The rule.
+        error: IngestError,
+    },
     /// The source fails.
     Failed(IndexError),
 }
@@ -141,23 +148,26 @@ impl Indexer {
     /// better one (the blocks before it are indexed), or when the store fails.
     pub fn run(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
         loop {
-            let Batch { mut accepted, mut outcome } = self.next_batch()?;
+            let Batch { mut accepted, positions, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
-                outcome = Outcome::Rejected(error);
+                outcome = Outcome::Rejected { position: positions[accepted.len()], error };
             }
-            let whole = !matches!(outcome, Outcome::Rejected(_));
+            let whole = !matches!(outcome, Outcome::Rejected { .. });
             self.write(&accepted, whole)?;
             if !accepted.is_empty() {
                 progress(self.progress());
             }
             match outcome {
-                Outcome::Rejected(error) => self.reject(error)?,
+                Outcome::Rejected { position, error } => self.reject(position, error)?,
                 Outcome::Failed(error) => return Err(error),
                 Outcome::End => return Ok(End::SourceExhausted),
                 Outcome::Full | Outcome::Idle if self.stop.load(Ordering::Relaxed) => {
                     return Ok(End::Stopped);
                 }
-                Outcome::Full | Outcome::Idle => self.chain.prune(),
+                Outcome::Full | Outcome::Idle => {
+                    self.feed.settled();
+                    self.chain.prune();
+                }
             }
         }
     }
@@ -167,18 +177,22 @@ impl Indexer {
         let (wires, mut outcome) = self.next_wires()?;
         let prepared: Vec<_> = wires.into_par_iter().map(Prepared::new).collect();
         let mut accepted = Vec::with_capacity(prepared.len());
-        for block in prepared {
+        let mut positions = Vec::with_capacity(prepared.len());
+        for (position, block) in prepared.into_iter().enumerate() {
             let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
             match block.and_then(|block| self.chain.extend(block, ordinal)) {
-                Ok(block) => accepted.push(block),
+                Ok(block) => {
+                    accepted.push(block);
+                    positions.push(position);
+                }
                 Err(error) if self.feed.skips(&error) => {}
                 Err(error) => {
-                    outcome = Outcome::Rejected(error);
+                    outcome = Outcome::Rejected { position, error };
                     break;
                 }
             }
         }
-        Ok(Batch { accepted, outcome })
+        Ok(Batch { accepted, positions, outcome })
     }
 
     /// Waits for a block, and takes what else there is already.
@@ -202,9 +216,9 @@ impl Indexer {
     }
 
     /// Lets the feed find another source for a block, or fails.
-    fn reject(&mut self, error: IngestError) -> Result<(), IndexError> {
+    fn reject(&mut self, position: usize, error: IngestError) -> Result<(), IndexError> {
         let prover = Prover::new(self.store.reader());
-        match self.feed.reject(&error, &prover.head().finalized) {
+        match self.feed.reject(position, &error) {
             Verdict::Stop => Err(error.into()),
             Verdict::GoOn => {
                 // Blocks that were not written may have been taken in already.

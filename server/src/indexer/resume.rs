@@ -1,12 +1,15 @@
 //! Going on where the store ends.
 
+use std::cell::OnceCell;
+
+use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::sealing::LastSealed;
 
 use super::batch::{BatchWriter, Pending};
 use super::{IndexError, payload};
-use crate::ingest::{Chain, Restored, failure, last_sealed, position_of};
+use crate::ingest::{Chain, Restored, Rule, failure, position_of};
 use crate::prover::{Prover, ProverError, StoredBlock};
 use crate::store::Head;
 
@@ -34,10 +37,11 @@ pub(super) fn restore(prover: &Prover) -> Result<(Chain, BatchWriter), IndexErro
     let head = prover.head();
     let mut writer = BatchWriter::with_head(Head::clone(&head));
     let sealed = prover.block_at(head.sealed.ordinal)?;
-    let root = RootSnapshot::of(prover, &head)?;
+    let root = RootSnapshot::of(prover);
     let mut chain = Chain::restore(restored(prover, &sealed, &mut writer, &root)?)?;
-    if let Some(snapshot) = &root.0 {
-        chain.add_history(snapshot);
+    // The root stands for what is sealed below it.
+    if head.sealed.ordinal == 0 {
+        chain.add_history(root.read()?);
     }
     for ordinal in head.resume_ordinal..head.blocks {
         let block = prover.block_at(ordinal)?;
@@ -49,23 +53,34 @@ pub(super) fn restore(prover: &Prover) -> Result<(Chain, BatchWriter), IndexErro
     Ok((chain, writer))
 }
 
-/// The root snapshot, while blocks below the root may still be sealed.
-struct RootSnapshot(Option<Snapshot>);
+/// The root snapshot, read when a block below the root is asked for.
+struct RootSnapshot<'a> {
+    prover: &'a Prover,
+    snapshot: OnceCell<Snapshot>,
+}
 
-impl RootSnapshot {
-    fn of(prover: &Prover, head: &Head) -> Result<Self, IndexError> {
-        // The root stands for what is sealed below it.
-        if head.sealed.ordinal > 0 {
-            return Ok(Self(None));
-        }
-        let json = prover.reader().root_snapshot()?.unwrap_or_default();
-        Ok(Self(Some(Snapshot::from_json(&json)?)))
+impl<'a> RootSnapshot<'a> {
+    fn of(prover: &'a Prover) -> Self {
+        Self { prover, snapshot: OnceCell::new() }
     }
 
-    fn last_sealed(&self) -> Result<LastSealed, IndexError> {
-        let snapshot = self.0.as_ref().ok_or(IndexError::NoBlocks)?;
-        let rule = |rule| failure(&position_of(&snapshot.head().header), rule);
-        Ok(last_sealed(snapshot).map_err(rule)?)
+    fn read(&self) -> Result<&Snapshot, IndexError> {
+        if let Some(snapshot) = self.snapshot.get() {
+            return Ok(snapshot);
+        }
+        let json = self.prover.reader().root_snapshot()?.unwrap_or_default();
+        let snapshot = Snapshot::from_json(&json)?;
+        Ok(self.snapshot.get_or_init(|| snapshot))
+    }
+
+    /// A block below the root that was sealed last as of the root or of a block above it.
+    fn sealed(&self, block_id: Identifier) -> Result<LastSealed, IndexError> {
+        let snapshot = self.read()?;
+        let blocks = &snapshot.sealing_segment().blocks;
+        let sealed = blocks.iter().find(|block| block.header.id() == block_id);
+        let sealed = sealed.map(|block| LastSealed { block_id, height: block.header.height });
+        let position = position_of(&snapshot.head().header);
+        Ok(sealed.ok_or_else(|| failure(&position, Rule::RootSeal))?)
     }
 }
 
@@ -73,7 +88,7 @@ fn restored(
     prover: &Prover,
     block: &StoredBlock,
     writer: &mut BatchWriter,
-    root: &RootSnapshot,
+    root: &RootSnapshot<'_>,
 ) -> Result<Restored, IndexError> {
     let record = &block.record;
     let state = prover.states().load(&record.roots.protocol_state_id)?;
@@ -87,7 +102,7 @@ fn restored(
             let height = prover.block_at(ordinal)?.record.header.height;
             LastSealed { block_id: record.last_sealed_id, height }
         }
-        None => root.last_sealed()?,
+        None => root.sealed(record.last_sealed_id)?,
     };
     writer.note(
         block_id,

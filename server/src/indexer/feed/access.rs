@@ -1,6 +1,5 @@
 //! Blocks from access nodes.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::runtime;
@@ -8,9 +7,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
-use super::{Feed, Next, Verdict, Wait, claimed_id};
+use super::{Feed, Next, Verdict, Wait};
 use crate::indexer::{IndexError, resume};
-use crate::ingest::{Accepted, IngestError, Rule};
+use crate::ingest::{Accepted, Chain, IngestError, Rule};
 use crate::prover::Prover;
 use crate::source::access::{Fetched, Fetcher, Handle, Network, Rejection, SyncState};
 use crate::store::BlockRef;
@@ -24,12 +23,9 @@ pub struct AccessFeed {
     handle: Handle,
     generation: u64,
     height: u64,
-    /// Who sent the newest block.
-    newest_upstream: usize,
-    /// Blocks that are not on disk yet, with their share of the memory and who sent them.
-    pending: HashMap<Identifier, Fetched>,
-    /// The upstream whose block had an unknown parent, since the last block that fitted.
-    unlinked: Option<usize>,
+    finalized_height: u64,
+    /// Blocks handed out that are not settled, in order, with their share of the memory.
+    unsettled: Vec<Fetched>,
 }
 
 /// What a new store begins with.
@@ -53,15 +49,16 @@ impl AccessFeed {
             handle,
             generation: 0,
             height: 0,
-            newest_upstream: 0,
-            pending: HashMap::new(),
-            unlinked: None,
+            finalized_height: 0,
+            unsettled: Vec::new(),
         }
     }
 
-    fn start(&mut self, network: Network, next_height: u64) {
+    fn start(&mut self, network: Network, finalized_height: u64, finalized: Identifier) {
+        self.finalized_height = finalized_height;
+        self.handle.finalized(finalized_height, finalized);
         if let Some(fetcher) = self.fetcher.take() {
-            self.runtime.spawn(fetcher.run(network, next_height));
+            self.runtime.spawn(fetcher.run(network));
         }
     }
 
@@ -70,11 +67,13 @@ impl AccessFeed {
             return None;
         }
         let block = fetched.block.clone();
-        self.newest_upstream = fetched.upstream;
-        self.height = block.height;
-        if let Some(id) = claimed_id(&block) {
-            self.pending.insert(id, fetched);
+        let header = block.block_header.as_ref();
+        self.height = header.map_or(block.height, |header| header.height);
+        // After a change of upstream; the chain may have forgotten what these build upon.
+        if self.height <= self.finalized_height {
+            return None;
         }
+        self.unsettled.push(fetched);
         Some(Next::Block(Box::new(block)))
     }
 }
@@ -86,7 +85,11 @@ impl Feed for AccessFeed {
             Origin::Checkpoint(block_id) => {
                 let block_id = *block_id;
                 let fetcher = self.fetcher.as_mut().ok_or(IndexError::SourceGone)?;
-                let snapshot = self.runtime.block_on(fetcher.checkpoint(block_id));
+                let check = |snapshot: &Snapshot| match Chain::from_snapshot(snapshot, 1) {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                };
+                let snapshot = self.runtime.block_on(fetcher.checkpoint(block_id, check));
                 snapshot.map_err(|reasons| IndexError::NoCheckpoint { block_id, reasons })?
             }
         };
@@ -96,7 +99,7 @@ impl Feed for AccessFeed {
     fn begin(&mut self, snapshot: &Snapshot, root: &Accepted) -> Result<(), IndexError> {
         let params = snapshot.params();
         let network = Network { chain_id: params.chain_id.clone(), spork_id: params.spork_id };
-        self.start(network, root.block.header.height + 1);
+        self.start(network, root.block.header.height, root.block_id);
         Ok(())
     }
 
@@ -115,8 +118,8 @@ impl Feed for AccessFeed {
             }
         }
         let (chain_id, spork_id) = (head.chain.chain_id.clone(), head.chain.spork_id);
-        self.handle.finalized(head.finalized.height, head.finalized.id);
-        self.start(Network { chain_id, spork_id }, head.finalized.height + 1);
+        let network = Network { chain_id, spork_id };
+        self.start(network, head.finalized.height, head.finalized.id);
         Ok(())
     }
 
@@ -142,15 +145,11 @@ impl Feed for AccessFeed {
         }
     }
 
-    fn skips(&mut self, error: &IngestError) -> bool {
-        let skips = matches!(*error.rule, Rule::Duplicate);
-        if skips {
-            self.pending.remove(&error.block_id);
-        }
-        skips
+    fn skips(&self, error: &IngestError) -> bool {
+        matches!(*error.rule, Rule::Duplicate)
     }
 
-    fn reject(&mut self, error: &IngestError, finalized: &BlockRef) -> Verdict {
+    fn reject(&mut self, position: usize, error: &IngestError) -> Verdict {
         if let Rule::Step(step) = &*error.rule
             && step.is_unsupported_version()
         {
@@ -158,32 +157,22 @@ impl Feed for AccessFeed {
             self.handle.state.send_replace(SyncState::Halted { reason });
             return Verdict::Stop;
         }
-        let sent = self.pending.remove(&error.block_id);
-        self.pending.clear();
-        let (upstream, block) = match sent {
-            Some(sent) => (sent.upstream, Some(sent.block)),
-            None => (self.newest_upstream, None),
-        };
-        // A block below may have been another's lie: that is found out by fetching it again.
-        let unlinked = matches!(*error.rule, Rule::UnknownParent { .. });
-        let blame = !unlinked || self.unlinked == Some(upstream);
-        self.unlinked = unlinked.then_some(upstream);
+        let Fetched { upstream, block, .. } = self.unsettled.swap_remove(position);
+        self.unsettled.clear();
         self.generation += 1;
-        self.handle.reject(Rejection {
-            upstream,
-            reason: error.to_string(),
-            block,
-            blame,
-            next_height: finalized.height + 1,
-            generation: self.generation,
-        });
+        let (reason, block) = (error.to_string(), Box::new(block));
+        let generation = self.generation;
+        self.handle.reject(Rejection { upstream, reason, block, generation });
         Verdict::GoOn
     }
 
     fn written(&mut self, finalized: &BlockRef) {
-        self.unlinked = None;
-        self.pending.clear();
+        self.finalized_height = finalized.height;
         self.handle.finalized(finalized.height, finalized.id);
+    }
+
+    fn settled(&mut self) {
+        self.unsettled.clear();
     }
 
     fn progress(&self) -> (u64, u64) {

@@ -66,15 +66,17 @@ impl Feed for FolderFeed {
         })
     }
 
-    fn skips(&mut self, _error: &IngestError) -> bool {
+    fn skips(&self, _error: &IngestError) -> bool {
         false
     }
 
-    fn reject(&mut self, _error: &IngestError, _finalized: &BlockRef) -> Verdict {
+    fn reject(&mut self, _position: usize, _error: &IngestError) -> Verdict {
         Verdict::Stop
     }
 
     fn written(&mut self, _finalized: &BlockRef) {}
+
+    fn settled(&mut self) {}
 
     fn progress(&self) -> (u64, u64) {
         self.blocks.progress()

@@ -44,13 +44,17 @@ pub trait Feed: fmt::Debug + Send {
     fn next(&mut self, wait: Wait) -> Result<Next, IndexError>;
 
     /// Whether a block that is not accepted may simply be left out.
-    fn skips(&mut self, error: &IngestError) -> bool;
+    fn skips(&self, error: &IngestError) -> bool;
 
-    /// Hears of a block that breaks a rule, and decides how to go on.
-    fn reject(&mut self, error: &IngestError, finalized: &BlockRef) -> Verdict;
+    /// Hears which of the blocks handed out since the last were settled breaks a rule, and decides
+    /// how to go on. Those before it are on disk, those after it were not looked at.
+    fn reject(&mut self, position: usize, error: &IngestError) -> Verdict;
 
-    /// Hears that all blocks handed out so far are on disk.
+    /// Hears which block is the latest final one on disk.
     fn written(&mut self, finalized: &BlockRef);
+
+    /// Hears that all blocks handed out so far are on disk or were left out.
+    fn settled(&mut self);
 
     /// How far it is, and how far there is to go, in bytes or heights.
     fn progress(&self) -> (u64, u64);

@@ -1,9 +1,11 @@
 //! What can be wrong with an upstream.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use thiserror::Error;
 use tonic::{Code, Status};
+use weir_proto::flow::entities;
 
 /// Why an upstream gave no usable answer.
 #[derive(Debug, Error)]
@@ -33,8 +35,19 @@ pub enum UpstreamError {
     #[error("not offered: {0}")]
     Unimplemented(String),
     /// It gave an answer that no honest node gives.
-    #[error(transparent)]
-    Wrong(#[from] WrongAnswer),
+    #[error("{answer}")]
+    Wrong {
+        /// The answer.
+        answer: WrongAnswer,
+        /// The block in it.
+        block: Option<Box<entities::Block>>,
+    },
+}
+
+impl From<WrongAnswer> for UpstreamError {
+    fn from(answer: WrongAnswer) -> Self {
+        Self::Wrong { answer, block: None }
+    }
 }
 
 /// An answer that no honest node of this network gives.
@@ -92,8 +105,18 @@ pub enum WrongAnswer {
 }
 
 impl UpstreamError {
+    pub(super) fn wrong_block(answer: WrongAnswer, block: entities::Block) -> Self {
+        Self::Wrong { answer, block: Some(Box::new(block)) }
+    }
+
     pub(super) fn from_status(status: &Status) -> Self {
-        let text = format!("{:?}: {}", status.code(), status.message());
+        let mut text = format!("{:?}: {}", status.code(), status.message());
+        // A transport error says why only in its sources.
+        let mut source = status.source();
+        while let Some(error) = source {
+            text.push_str(&format!(": {error}"));
+            source = error.source();
+        }
         match status.code() {
             Code::NotFound | Code::FailedPrecondition => Self::Missing(text),
             Code::OutOfRange if text.contains("message length too large") => Self::TooLarge,

@@ -27,7 +27,14 @@ pub struct Fetched {
     /// The block.
     pub block: entities::Block,
     /// Its share of the memory for blocks on their way.
-    pub(super) _room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetched {
+    /// Gives back its share of the memory.
+    pub fn release(&mut self) {
+        self.room = None;
+    }
 }
 
 /// A block that breaks a rule.
@@ -38,11 +45,7 @@ pub struct Rejection {
     /// The rule it breaks.
     pub reason: String,
     /// The block.
-    pub block: Option<entities::Block>,
-    /// Whether the sender is to blame, or the chain below may be another.
-    pub blame: bool,
-    /// Height to go on from.
-    pub next_height: u64,
+    pub block: Box<entities::Block>,
     /// Generation of the blocks to come.
     pub generation: u64,
 }
@@ -54,6 +57,8 @@ pub struct Handle {
     pub blocks: Receiver<Fetched>,
     /// Where fetching stands.
     pub state: watch::Sender<SyncState>,
+    /// How the upstreams have behaved, in the order of the options.
+    pub upstreams: watch::Receiver<Vec<UpstreamState>>,
     rejections: UnboundedSender<Rejection>,
     finalized: watch::Sender<Option<(u64, Identifier)>>,
 }
@@ -83,6 +88,7 @@ pub struct Fetcher {
     pub(super) finalized: watch::Receiver<Option<(u64, Identifier)>>,
     pub(super) room: Arc<Semaphore>,
     state: watch::Sender<SyncState>,
+    standing: watch::Sender<Vec<UpstreamState>>,
 }
 
 impl Fetcher {
@@ -93,10 +99,17 @@ impl Fetcher {
         let (rejections, commands) = mpsc::unbounded_channel();
         let (finalized_sender, finalized) = watch::channel(None);
         let (state, _) = watch::channel(SyncState::Connecting);
-        let upstreams =
+        let upstreams: Vec<_> =
             options.urls.iter().map(|url| Upstream::new(url, options.request_timeout)).collect();
-        let handle =
-            Handle { blocks, state: state.clone(), rejections, finalized: finalized_sender };
+        let (standing, standing_receiver) =
+            watch::channel(vec![UpstreamState::Good; upstreams.len()]);
+        let handle = Handle {
+            blocks,
+            state: state.clone(),
+            upstreams: standing_receiver,
+            rejections,
+            finalized: finalized_sender,
+        };
         let fetcher = Self {
             options,
             upstreams,
@@ -107,24 +120,32 @@ impl Fetcher {
             finalized,
             room: Arc::new(Semaphore::new(PERMITS)),
             state,
+            standing,
         };
         (fetcher, handle)
     }
 
     /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
     ///
+    /// `check` says whether a chain can begin with a snapshot, or why not.
+    ///
     /// # Errors
     /// When no upstream gives one; names what each said.
-    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, String> {
+    pub async fn checkpoint(
+        &mut self,
+        block_id: Identifier,
+        check: impl Fn(&Snapshot) -> Result<(), String>,
+    ) -> Result<Vec<u8>, String> {
         let mut refusals = Vec::new();
-        for upstream in &mut self.upstreams {
-            match checked_snapshot(upstream, block_id).await {
+        for index in 0..self.upstreams.len() {
+            match checked_snapshot(&self.upstreams[index], block_id, &check).await {
                 Ok(json) => return Ok(json),
                 Err(error) => {
-                    tracing::warn!(upstream = upstream.url, %error, "no snapshot of the checkpoint");
-                    refusals.push(format!("{}: {error}", upstream.url));
-                    if let UpstreamError::Wrong(wrong) = error {
-                        upstream.state = UpstreamState::Wrong { reason: wrong.to_string() };
+                    let url = &self.upstreams[index].url;
+                    tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
+                    refusals.push(format!("{url}: {error}"));
+                    if let UpstreamError::Wrong { answer, .. } = error {
+                        self.distrust(index, &answer.to_string(), None);
                     }
                 }
             }
@@ -132,9 +153,8 @@ impl Fetcher {
         Err(refusals.join("; "))
     }
 
-    /// Fetches from a height on until the indexer is gone.
-    pub async fn run(mut self, network: Network, next_height: u64) {
-        self.next_height = next_height;
+    /// Fetches what follows the proved final block, until the indexer is gone.
+    pub async fn run(mut self, network: Network) {
         while let Some(index) = self.choose().await {
             match self.follow(index, &network).await {
                 Trouble::Closed => return,
@@ -191,21 +211,22 @@ impl Fetcher {
     fn on_error(&mut self, index: usize, error: UpstreamError) {
         let url = self.upstreams[index].url.clone();
         match error {
-            UpstreamError::Wrong(wrong) => self.distrust(index, &wrong.to_string(), None),
+            UpstreamError::Wrong { answer, block } => {
+                self.distrust(index, &answer.to_string(), block.as_deref());
+            }
             error => {
                 tracing::warn!(upstream = url, %error, "upstream left alone for a while");
                 metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
                 self.upstreams[index].rest(error.to_string());
+                self.publish(index);
             }
         }
     }
 
     fn obey(&mut self, rejection: Rejection) {
-        let Rejection { upstream, reason, block, blame, next_height, generation } = rejection;
-        if blame {
-            self.distrust(upstream, &reason, block.as_ref());
-        }
-        (self.next_height, self.generation) = (next_height, generation);
+        let Rejection { upstream, reason, block, generation } = rejection;
+        self.distrust(upstream, &reason, Some(&*block));
+        self.generation = generation;
     }
 
     /// Never asks this upstream again, and keeps what it answered.
@@ -220,22 +241,40 @@ impl Fetcher {
         tracing::error!(upstream = url, reason, ?kept, "wrong answer: not asked again");
         metrics::counter!("ingest_wrong_answers_total", "upstream" => url).increment(1);
         upstream.state = UpstreamState::Wrong { reason: reason.to_owned() };
+        self.publish(index);
+    }
+
+    /// The upstream answered well.
+    pub(super) fn praise(&mut self, index: usize) {
+        self.upstreams[index].praise();
+        self.publish(index);
+    }
+
+    fn publish(&self, index: usize) {
+        let state = &self.upstreams[index].state;
+        self.standing.send_if_modified(|standing| {
+            let changed = standing[index] != *state;
+            standing[index].clone_from(state);
+            changed
+        });
     }
 }
 
 async fn checked_snapshot(
     upstream: &Upstream,
     block_id: Identifier,
+    check: impl Fn(&Snapshot) -> Result<(), String>,
 ) -> Result<Vec<u8>, UpstreamError> {
     let json = upstream.client.snapshot(block_id).await?;
     let snapshot = Snapshot::from_json(&json);
     let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
     let found = snapshot.head().header.id();
-    if found == block_id {
-        return Ok(json);
+    if found != block_id {
+        let reason = format!("asked for block {block_id}, found {found}");
+        return Err(WrongAnswer::Snapshot(reason).into());
     }
-    let reason = format!("asked for block {block_id}, found {found}");
-    Err(WrongAnswer::Snapshot(reason).into())
+    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
+    Ok(json)
 }
 
 /// The time left at the pace so far.

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_proto::flow::{access, entities};
 
 use super::fetcher::{Fetched, Fetcher, Rejection, remaining};
-use super::upstream::{Client, check_full};
+use super::upstream::{Client, height_of};
 use super::{Network, SyncState, UpstreamError, UpstreamState, WrongAnswer};
 
 /// Why an upstream is no longer followed.
@@ -42,49 +42,91 @@ impl Fetcher {
     async fn try_follow(&mut self, index: usize, network: &Network) -> Result<Never, Trouble> {
         let client = self.upstreams[index].client.clone();
         client.check_network(network).await?;
+        // What others sent after the final block is not built upon: so a block without a parent is
+        // always the fault of who sent it.
+        self.next_height = self.finalized.borrow().map_or(0, |(height, _)| height + 1);
         let mut follows = Follows::Subscription;
+        let (mut newest_at, mut missed) = (Instant::now(), None);
         loop {
-            let tip = client.tip().await?;
-            if tip.saturating_add(1) < self.next_height {
-                return Err(UpstreamError::Behind { tip, expected: self.next_height - 1 }.into());
+            let tip = self.tip(&client).await?;
+            if tip >= self.next_height {
+                newest_at = Instant::now();
             }
             self.backfill(index, &client, tip).await?;
-            self.upstreams[index].praise();
+            self.praise(index);
             self.cross_check(index).await;
             match follows {
                 Follows::Subscription => follows = self.live(index, &client).await?,
                 Follows::Polling => tokio::time::sleep(self.options.poll_interval).await,
             }
             self.check_commands()?;
+            if newest_at.elapsed() > self.options.quiet_max {
+                self.doubt(index, &client, &mut missed).await?;
+                newest_at = Instant::now();
+            }
         }
     }
 
-    /// Fetches all blocks up to the tip, several at once.
+    /// The latest finalized height, which is not below what was fetched before.
+    async fn tip(&self, client: &Client) -> Result<u64, UpstreamError> {
+        let tip = client.tip().await?;
+        if tip.saturating_add(1) < self.next_height {
+            return Err(UpstreamError::Behind { tip, expected: self.next_height - 1 });
+        }
+        Ok(tip)
+    }
+
+    /// Fetches all blocks up to the tip.
     async fn backfill(&mut self, index: usize, client: &Client, tip: u64) -> Result<(), Trouble> {
-        let (started, first) = (Instant::now(), self.next_height);
-        let mut window = stream::iter(first..=tip)
-            .map(|height| async move { (height, client.block(height).await) })
-            .buffered(BLOCKS_AT_ONCE);
-        while let Some((height, block)) = window.next().await {
-            let block = match block {
-                // One large block is fetched alone, so that many cannot fill the memory.
-                Err(UpstreamError::TooLarge) => client.large_block(height).await?,
-                block => block?,
-            };
-            let left = tip - height;
-            self.announce(if left > 0 {
-                SyncState::Syncing {
-                    upstream: self.upstreams[index].url.clone(),
-                    height,
-                    target: tip,
-                    remaining: remaining(started, height - first, left),
+        let pace = Pace { started: Instant::now(), first: self.next_height, tip };
+        loop {
+            match self.backfill_at_once(index, client, &pace).await {
+                // One large block is fetched alone, so that many cannot fill the memory; and with
+                // no others under way, whose unread bytes would leave no room on the connection.
+                Err(Trouble::Upstream(UpstreamError::TooLarge)) => {
+                    let block = client.large_block(self.next_height).await?;
+                    self.backfilled(index, block, &pace).await?;
                 }
-            } else {
-                self.live_state(index, &block)
-            });
-            self.hand_out(index, block).await?;
+                result => return result,
+            }
+        }
+    }
+
+    /// Fetches blocks up to the tip, several at once.
+    async fn backfill_at_once(
+        &mut self,
+        index: usize,
+        client: &Client,
+        pace: &Pace,
+    ) -> Result<(), Trouble> {
+        let mut window = stream::iter(self.next_height..=pace.tip)
+            .map(|height| client.block(height))
+            .buffered(BLOCKS_AT_ONCE);
+        while let Some(block) = window.next().await {
+            self.backfilled(index, block?, pace).await?;
         }
         Ok(())
+    }
+
+    async fn backfilled(
+        &mut self,
+        index: usize,
+        block: entities::Block,
+        pace: &Pace,
+    ) -> Result<(), Trouble> {
+        let height = self.next_height;
+        let left = pace.tip - height;
+        self.announce(if left > 0 {
+            SyncState::Syncing {
+                upstream: self.upstreams[index].url.clone(),
+                height,
+                target: pace.tip,
+                remaining: remaining(pace.started, height - pace.first, left),
+            }
+        } else {
+            self.live_state(index, &block)
+        });
+        self.hand_out(index, block).await
     }
 
     /// Follows the subscription; returns when there is none to follow.
@@ -96,20 +138,27 @@ impl Fetcher {
             Err(error) => return Err(error.into()),
         };
         let mut cross_check = interval(self.options.cross_check_interval);
+        cross_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before_next = true;
+        let mut doubt_at = Instant::now() + self.options.quiet_max;
+        let mut missed = None;
         loop {
             tokio::select! {
-                message = timeout(self.options.quiet_max, blocks.message()) => match message {
-                    Ok(message) => {
-                        let block = self.next_in_sequence(message, before_next)?;
-                        before_next = false;
-                        if let Some(block) = block {
-                            self.announce(self.live_state(index, &block));
-                            self.hand_out(index, block).await?;
-                        }
+                // A message that is there is no reason to doubt; handing it out heeds commands.
+                biased;
+                message = blocks.message() => {
+                    let block = self.next_in_sequence(message, before_next)?;
+                    before_next = false;
+                    if let Some(block) = block {
+                        self.announce(self.live_state(index, &block));
+                        self.hand_out(index, block).await?;
                     }
-                    Err(_) => self.doubt(client).await?,
-                },
+                    doubt_at = Instant::now() + self.options.quiet_max;
+                }
+                () = sleep_until(doubt_at) => {
+                    self.doubt(index, client, &mut missed).await?;
+                    doubt_at = Instant::now() + self.options.quiet_max;
+                }
                 command = self.commands.recv() => {
                     return Err(command.map_or(Trouble::Closed, Trouble::Command));
                 }
@@ -127,15 +176,14 @@ impl Fetcher {
         let message = message.map_err(|status| UpstreamError::from_status(&status))?;
         let ended = || UpstreamError::Transport("the subscription ended".to_owned());
         let block = message.ok_or_else(ended)?.block.unwrap_or_default();
-        check_full(&block, self.next_height)?;
-        let found = block.block_header.as_ref().map_or(0, |header| header.height);
-        if before_next && found.saturating_add(1) == self.next_height {
-            return Ok(None);
-        }
-        if found == self.next_height {
-            return Ok(Some(block));
-        }
-        Err(WrongAnswer::Sequence { expected: self.next_height, found }.into())
+        let expected = self.next_height;
+        let answer = match height_of(&block) {
+            Some(found) if found == expected => return Ok(Some(block)),
+            Some(found) if before_next && found.saturating_add(1) == expected => return Ok(None),
+            Some(found) => WrongAnswer::Sequence { expected, found },
+            None => WrongAnswer::LightBlock { height: expected },
+        };
+        Err(UpstreamError::wrong_block(answer, block).into())
     }
 
     fn live_state(&self, index: usize, block: &entities::Block) -> SyncState {
@@ -146,15 +194,37 @@ impl Fetcher {
         }
     }
 
-    /// Nothing has come for a while: is there nothing, or does the subscription hang?
-    async fn doubt(&self, client: &Client) -> Result<(), Trouble> {
-        let tip = client.tip().await?;
-        if tip < self.next_height {
-            return Ok(());
+    /// Nothing has come for a while: is there nothing, or is the upstream stuck?
+    ///
+    /// A block that somebody has may be on its way, so that only one doubted twice counts.
+    async fn doubt(
+        &self,
+        index: usize,
+        client: &Client,
+        missed: &mut Option<u64>,
+    ) -> Result<(), Trouble> {
+        let mut tips = vec![(index, self.tip(client).await?)];
+        for (other, client) in self.others(index) {
+            tips.extend(client.tip().await.ok().map(|tip| (other, tip)));
         }
-        let quiet = self.options.quiet_max;
-        let reason = format!("the subscription was quiet for {quiet:?}, yet the tip is {tip}");
-        Err(UpstreamError::Transport(reason).into())
+        let ahead = tips.into_iter().find(|(_, tip)| *tip >= self.next_height);
+        if let Some((of, tip)) = ahead
+            && *missed == Some(self.next_height)
+        {
+            let (quiet, url) = (self.options.quiet_max, &self.upstreams[of].url);
+            let reason =
+                format!("no block for {quiet:?} and more, while the tip of {url} is {tip}");
+            return Err(UpstreamError::Transport(reason).into());
+        }
+        *missed = ahead.map(|_| self.next_height);
+        Ok(())
+    }
+
+    /// The other upstreams that behave.
+    fn others(&self, followed: usize) -> Vec<(usize, Client)> {
+        let others = self.upstreams.iter().enumerate().filter(|(index, _)| *index != followed);
+        let good = others.filter(|(_, upstream)| upstream.state == UpstreamState::Good);
+        good.map(|(index, one)| (index, one.client.clone())).collect()
     }
 
     /// Asks another upstream for the block that is proved to be final.
@@ -162,10 +232,7 @@ impl Fetcher {
         let Some((height, proved)) = *self.finalized.borrow() else {
             return;
         };
-        let others = self.upstreams.iter().enumerate().filter(|(index, _)| *index != followed);
-        let good = others.filter(|(_, upstream)| upstream.state == UpstreamState::Good);
-        let clients: Vec<_> = good.map(|(index, one)| (index, one.client.clone())).collect();
-        for (index, client) in clients {
+        for (index, client) in self.others(followed) {
             // A node that does not answer now is not contradicting anybody.
             let Ok(found) = client.block_id(height).await else {
                 continue;
@@ -184,8 +251,7 @@ impl Fetcher {
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         let handing_out = async {
             let room = self.room.clone().acquire_many_owned(room).await.ok();
-            let fetched =
-                Fetched { generation: self.generation, upstream: index, block, _room: room };
+            let fetched = Fetched { generation: self.generation, upstream: index, block, room };
             self.blocks.send(fetched).await
         };
         let sent = tokio::select! {
@@ -206,6 +272,13 @@ impl Fetcher {
             Err(TryRecvError::Disconnected) => Err(Trouble::Closed),
         }
     }
+}
+
+/// Since when blocks are fetched, and which.
+struct Pace {
+    started: Instant,
+    first: u64,
+    tip: u64,
 }
 
 /// How new blocks are noticed.

@@ -28,6 +28,7 @@ pub(super) struct Upstream {
 /// The connection to a node; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
+    url: Uri,
     api: AccessApiClient<Channel>,
     /// As `api`, for messages of any size.
     large: AccessApiClient<Channel>,
@@ -36,18 +37,10 @@ pub(super) struct Client {
 
 impl Upstream {
     pub(super) fn new(url: &Uri, request_timeout: Duration) -> Self {
-        let channel = Channel::builder(url.clone())
-            .connect_timeout(request_timeout)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .tcp_nodelay(true)
-            .connect_lazy();
-        let api = AccessApiClient::new(channel.clone()).max_decoding_message_size(BLOCK_BYTES_MAX);
-        let large = AccessApiClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         Self {
             url: url.to_string(),
             state: UpstreamState::Good,
-            client: Client { api, large, request_timeout },
+            client: Client::new(url.clone(), request_timeout),
             rest_until: None,
             rests: rests(),
         }
@@ -70,8 +63,11 @@ impl Upstream {
         self.rests = rests();
     }
 
-    /// It failed: leaves it alone, longer each time.
+    /// It failed: leaves it alone, longer each time, and then connects anew, as a connection whose
+    /// other end is gone may look alive for many minutes.
     pub(super) fn rest(&mut self, reason: String) {
+        let Client { url, request_timeout, .. } = &self.client;
+        self.client = Client::new(url.clone(), *request_timeout);
         self.rest_until = Some(Instant::now() + self.rests.next().unwrap_or(REST_MAX));
         self.state = UpstreamState::Resting { reason };
     }
@@ -87,6 +83,18 @@ fn rests() -> ExponentialBackoff {
 }
 
 impl Client {
+    fn new(url: Uri, request_timeout: Duration) -> Self {
+        let channel = Channel::builder(url.clone())
+            .connect_timeout(request_timeout)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        let api = AccessApiClient::new(channel.clone()).max_decoding_message_size(BLOCK_BYTES_MAX);
+        let large = AccessApiClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Self { url, api, large, request_timeout }
+    }
+
     /// Checks that the node is of this network.
     pub(super) async fn check_network(&self, network: &Network) -> Result<(), UpstreamError> {
         let request = access::GetNetworkParametersRequest {};
@@ -133,12 +141,14 @@ impl Client {
         let request = access::GetBlockByHeightRequest { height, full_block_response: true };
         let response = self.within(api.get_block_by_height(request)).await?;
         let block = response.block.unwrap_or_default();
-        check_full(&block, height)?;
-        let found = block.block_header.as_ref().map_or(0, |header| header.height);
-        if found != height {
-            return Err(WrongAnswer::Height { expected: height, found }.into());
+        match height_of(&block) {
+            Some(found) if found == height => Ok(block),
+            Some(found) => {
+                let answer = WrongAnswer::Height { expected: height, found };
+                Err(UpstreamError::wrong_block(answer, block))
+            }
+            None => Err(UpstreamError::wrong_block(WrongAnswer::LightBlock { height }, block)),
         }
-        Ok(block)
     }
 
     /// The ID of the finalized block of a height.
@@ -195,9 +205,9 @@ impl Client {
     }
 }
 
-/// A block of a full response has a header.
-pub(super) fn check_full(block: &entities::Block, height: u64) -> Result<(), WrongAnswer> {
-    if block.block_header.is_none() { Err(WrongAnswer::LightBlock { height }) } else { Ok(()) }
+/// The height in the header, which a block of a full response has.
+pub(super) fn height_of(block: &entities::Block) -> Option<u64> {
+    block.block_header.as_ref().map(|header| header.height)
 }
 
 fn same(field: &'static str, expected: &str, found: &str) -> Result<(), UpstreamError> {
