@@ -120,13 +120,45 @@ impl ServerProcess {
     /// # Panics
     /// When it does neither within [`PATIENCE`].
     pub async fn start(data: &Path, source: &Path) -> Result<Self, Ran> {
-        let mut child = spawn_serve(data, source).expect("weir-server can be started");
+        Self::announced(spawn_serve(data, source), SERVING).await
+    }
+
+    /// Starts to follow the access node at `url` into `data`, from a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn follow(data: &Path, url: &str, checkpoint: &str) -> Result<Self, Ran> {
+        let mut command = Program::Server.command();
+        command.arg("serve").arg("--data").arg(data);
+        command.args(["--source", &format!("access:{url}"), "--checkpoint", checkpoint]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::announced(command.spawn(), SERVING).await
+    }
+
+    /// Starts a devnet; the rest of what it says behind its URL is part of [`Self::url`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn devnet(arguments: &[&str]) -> Result<Self, Ran> {
+        let mut command = Program::Server.command();
+        command.args(["devnet", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::announced(command.spawn(), DEVNET_SERVING).await
+    }
+
+    async fn announced(child: io::Result<Child>, announcement: &str) -> Result<Self, Ran> {
+        let mut child = child.expect("weir-server can be started");
         let stdout = child.stdout.take().expect("its output is piped");
         let stderr = child.stderr.take().expect("its messages are piped");
         let (mut stdout, stderr) = (lines(stdout), lines(stderr));
         let first = timeout(PATIENCE, stdout.next_line()).await;
         let first = first.expect("weir-server speaks in time").expect("its output is text");
-        let url = first.as_deref().and_then(|line| line.strip_prefix(SERVING));
+        let url = first.as_deref().and_then(|line| line.strip_prefix(announcement));
         if let Some(url) = url {
             return Ok(Self { url: url.to_owned(), child, stderr, _stdout: stdout });
         }
@@ -233,3 +265,5 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a server says when it has bound its port and opened its store.
 const SERVING: &str = "weir-server: serving ";
+/// What a devnet says when it serves.
+const DEVNET_SERVING: &str = "weir-server: devnet serving ";
