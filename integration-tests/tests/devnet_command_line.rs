@@ -23,12 +23,12 @@ async fn write(dir: &Path, arguments: &[&str]) -> Vec<u8> {
 async fn chain_folders_follow_from_the_seed_and_pass_a_replay() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    let short = ["--blocks", "60", "--epoch-views", "40", "--seed"];
+    let short = ["--blocks", "60", "--epoch-views", "60", "--seed"];
     let seed = |seed| [&short[..], &[seed]].concat();
     let first = write(&path("first"), &seed("5")).await;
     assert!(first == write(&path("same"), &seed("5")).await, "another chain from the same seed");
     assert!(first != write(&path("other"), &seed("6")).await, "the same chain from another seed");
-    write(&path("epochs"), &["--epochs", "2", "--epoch-views", "40"]).await;
+    write(&path("epochs"), &["--epochs", "2", "--epoch-views", "60"]).await;
     for (name, blocks) in [("first", Some(61)), ("epochs", None)] {
         let folder = path(name);
         let arguments = ["replay".as_ref(), folder.as_os_str(), "--json".as_ref()];
