@@ -1,0 +1,22 @@
+//! The suite, as one program: what all tests link is linked once.
+
+mod access_api;
+mod bad_blocks;
+mod broken_connections;
+mod broken_nodes;
+mod command_line;
+mod devnet;
+mod devnet_command_line;
+mod end_to_end;
+mod evidence_codec;
+mod faults;
+mod grpc_web;
+mod hostile_server;
+mod ingest;
+mod kill_loop;
+mod lies;
+mod limits;
+mod live_kill;
+mod migrate;
+mod replay;
+mod server_command_line;
