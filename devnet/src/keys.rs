@@ -3,11 +3,9 @@
 //! Secrets follow from the seed, so they protect nothing: a network of these keys is for
 //! development only. Never sign for a real network with them.
 
-use blstrs_plus::elliptic_curve;
-use blstrs_plus::elliptic_curve::hash2curve::{ExpandMsg, Expander};
 use blstrs_plus::group::Group as _;
 use blstrs_plus::{G1Projective, G2Affine, G2Projective, Scalar};
-use weir_protocol::bls::{SIGNATURE_LEN, expand_message};
+use weir_protocol::bls::{Backend as _, Native, SIGNATURE_LEN};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::{BlsPublicKey, Identifier};
 
@@ -59,8 +57,8 @@ impl SecretKey {
     /// As [`Self::sign`], to be added to other signatures.
     #[must_use]
     pub fn sign_point(&self, tag: &str, message: &[u8]) -> SignaturePoint {
-        let point = G1Projective::hash::<KmacExpander>(message, tag.as_bytes());
-        SignaturePoint(multiply(point, &self.0))
+        let point = Native::hash_to_g1(tag, message);
+        SignaturePoint(multiply(point.into(), &self.0))
     }
 }
 
@@ -115,29 +113,6 @@ fn multiply(point: G1Projective, factor: &Scalar) -> G1Projective {
         product += multiples[usize::from(digit)];
     }
     product
-}
-
-/// Hands the curve library Flow's expansion; the tag comes as the domain separation tag.
-struct KmacExpander([u8; 128]);
-
-impl<'a> ExpandMsg<'a> for KmacExpander {
-    type Expander = Self;
-
-    fn expand_message(
-        messages: &[&[u8]],
-        tags: &'a [&'a [u8]],
-        _len_in_bytes: usize,
-    ) -> Result<Self, elliptic_curve::Error> {
-        let tag = core::str::from_utf8(tags.first().copied().unwrap_or_default())
-            .map_err(|_| elliptic_curve::Error)?;
-        Ok(Self(expand_message(tag, &messages.concat())))
-    }
-}
-
-impl Expander for KmacExpander {
-    fn fill_bytes(&mut self, output: &mut [u8]) {
-        output.copy_from_slice(&self.0[..output.len()]);
-    }
 }
 
 const BLS_HALF_LEN: usize = 48;
