@@ -28,8 +28,10 @@ async fn chain_folders_follow_from_the_seed_and_pass_a_replay() {
     let first = write(&path("first"), &seed("5")).await;
     assert!(first == write(&path("same"), &seed("5")).await, "another chain from the same seed");
     assert!(first != write(&path("other"), &seed("6")).await, "the same chain from another seed");
+    let roles = ["--blocks", "20", "--nodes", "consensus=7,access=1"];
+    write(&path("roles"), &roles).await;
     write(&path("epochs"), &["--epochs", "2", "--epoch-views", "60"]).await;
-    for (name, blocks) in [("first", Some(61)), ("epochs", None)] {
+    for (name, blocks) in [("first", Some(61)), ("roles", Some(21)), ("epochs", None)] {
         let folder = path(name);
         let arguments = ["replay".as_ref(), folder.as_os_str(), "--json".as_ref()];
         let ran = Program::Server.run(arguments).await;
@@ -48,6 +50,8 @@ async fn wrong_usage_is_explained() {
         (&["--out", "dir"], "--blocks"),
         (&["--out", "dir", "--blocks", "5", "--epochs", "5"], "--epochs"),
         (&["--seed", "minus one"], "--seed"),
+        (&["--nodes", "consensus=many"], "ROLE=N"),
+        (&["--nodes", "miner=3"], "miner=3"),
     ] {
         devnet(arguments).await.expect(2, &[message]);
     }

@@ -16,6 +16,7 @@ use weir_devnet::archive::{self, Amount, Progress};
 use weir_devnet::config::{Chances, EpochConfig, NodeCounts};
 use weir_devnet::schedule::{ScheduledEvent, Trigger};
 use weir_devnet::{BlockTime, Config, Keep, Live, Network, access};
+use weir_protocol::model::Role;
 
 use super::interrupt::interrupted;
 
@@ -34,9 +35,10 @@ pub(crate) struct DevnetOptions {
     /// Time from one view to the next
     #[arg(long, value_name = "N", default_value_t = 1000)]
     block_time_ms: u64,
-    /// Nodes of the first epoch, of all roles in mainnet's proportions; 14 if left out
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
+    /// Nodes of the first epoch: a number, in mainnet's proportions, or roles such as
+    /// consensus=7,access=3, the others as usual; 14 in all if left out
+    #[arg(long, value_name = "N|ROLE=N,...", value_parser = node_counts)]
+    nodes: Option<NodeCounts>,
     /// Views of an epoch; 400 if left out
     #[arg(long, value_name = "N")]
     epoch_views: Option<u64>,
@@ -101,8 +103,8 @@ impl DevnetOptions {
             },
             ..Config::default()
         };
-        if let Some(total) = self.nodes {
-            config.nodes = NodeCounts::of_size(total);
+        if let Some(nodes) = self.nodes {
+            config.nodes = nodes;
             config.clusters = config.clusters.min(config.nodes.collection);
         }
         if let Some(views) = self.epoch_views {
@@ -120,6 +122,27 @@ impl DevnetOptions {
         let AmountOptions { blocks, epochs } = self.amount;
         blocks.map(Amount::Blocks).or(epochs.map(Amount::Epochs))
     }
+}
+
+/// A total, or counts by role.
+fn node_counts(text: &str) -> Result<NodeCounts, String> {
+    if let Ok(total) = text.parse() {
+        return Ok(NodeCounts::of_size(total));
+    }
+    let mut counts = Config::default().nodes;
+    for part in text.split(',') {
+        let malformed = || format!("expected a number or ROLE=N, found {part:?}");
+        let (role, count) = part.split_once('=').ok_or_else(malformed)?;
+        let count = count.parse().map_err(|_| malformed())?;
+        match role.parse().map_err(|_| malformed())? {
+            Role::Collection => counts.collection = count,
+            Role::Consensus => counts.consensus = count,
+            Role::Execution => counts.execution = count,
+            Role::Verification => counts.verification = count,
+            Role::Access => counts.access = count,
+        }
+    }
+    Ok(counts)
 }
 
 /// Writes an archive, or serves until interrupted.
