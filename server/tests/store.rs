@@ -17,8 +17,8 @@ use weir_migrations::{Database, META_KEY, guarded, version_entry, write_folder_v
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::Identifier;
 use weir_server::store::{
-    BLOCKS_MAX, CommitError, FsckReport, OpenError, Opened, PAYLOAD_BYTES_MAX, Reader, Store,
-    StoreOptions, WriteBatch, fsck,
+    BLOCKS_MAX, CommitError, FORMAT_VERSION, FsckReport, OpenError, Opened, PAYLOAD_BYTES_MAX,
+    Reader, Store, StoreOptions, WriteBatch, fsck,
 };
 
 #[test]
@@ -101,10 +101,12 @@ fn second_opening_says_who_holds_the_folder() {
 fn newer_format_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     drop(store_with(folder.path(), &Chain::new(50), 50, 50));
-    write_folder_version(folder.path(), 2).unwrap();
+    let newer = FORMAT_VERSION + 1;
+    write_folder_version(folder.path(), newer).unwrap();
     let before = files(folder.path());
     let error = open_error(folder.path());
-    assert!(matches!(error, OpenError::Newer { expected: 1, found: 2, .. }), "{error}");
+    let OpenError::Newer { expected, found, .. } = error else { panic!("{error}") };
+    assert_eq!((expected, found), (FORMAT_VERSION, newer));
     assert_eq!(files(folder.path()), before);
 }
 
