@@ -25,7 +25,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     )?;
     succeed(
         Command::new(env!("CARGO"))
-            .args(["build", "-p", "weir-server", "--bins"])
+            // The same packages as the test suite builds, so that nothing is built twice.
+            .args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"])
             .current_dir(root),
     )?;
     let server = root.join("target/debug/weir-server");
