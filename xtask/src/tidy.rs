@@ -9,9 +9,10 @@ use anyhow::{Context as _, bail};
 /// Checks every rule and reports all violations at once.
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     let mut violations = Vec::new();
+    let forbidden = forbidden(root);
     for file in tracked_files(root)? {
         if let Ok(text) = fs::read_to_string(root.join(&file)) {
-            check_file(&file, &text, &mut violations);
+            check_file(&file, &text, &forbidden, &mut violations);
         }
     }
     check_dependencies(root, &mut violations)?;
@@ -21,7 +22,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     bail!("{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
-fn check_file(file: &str, text: &str, violations: &mut Vec<String>) {
+fn check_file(file: &str, text: &str, forbidden: &[String], violations: &mut Vec<String>) {
     if file.ends_with(".rs") && !file.starts_with("proto/src/generated/") {
         let max = if file.contains("tests/") { TEST_LINES_MAX } else { LINES_MAX };
         let lines = text.lines().count();
@@ -36,16 +37,29 @@ fn check_file(file: &str, text: &str, violations: &mut Vec<String>) {
         }
     }
     let own = file == "xtask/src/tidy.rs";
-    for word in FORBIDDEN.iter().filter(|_| !own) {
-        if text.contains(word) {
+    for word in forbidden.iter().filter(|_| !own) {
+        if text.contains(word.as_str()) {
             violations.push(format!("{file}: contains `{word}`"));
         }
+    }
+    let strange = |at: usize| !text[at..].starts_with(TEMPORARY_OURS);
+    if !own && text.match_indices(TEMPORARY).any(|(at, _)| strange(at)) {
+        violations.push(format!("{file}: names a temporary file that is not `{TEMPORARY_OURS}…`"));
     }
     if file.ends_with("Cargo.toml") && file != "Cargo.toml" {
         for line in text.lines().filter(|line| line.contains("version = \"")) {
             violations.push(format!("{file}: `{line}` pins a version outside the workspace"));
         }
     }
+}
+
+/// Left-overs of drafts, and the paths of whatever machine this is: its home folder, this checkout.
+fn forbidden(root: &Path) -> Vec<String> {
+    let mut words: Vec<String> = DRAFTS.map(str::to_owned).to_vec();
+    words.push(root.display().to_string());
+    let home = std::env::home_dir().filter(|home| home.parent().is_some());
+    words.extend(home.map(|home| format!("{}/", home.display())));
+    words
 }
 
 /// Rooms that must not depend on others, checked on the real dependency graph.
@@ -79,8 +93,11 @@ fn tracked_files(root: &Path) -> anyhow::Result<Vec<String>> {
 const LINES_MAX: usize = 400;
 const TEST_LINES_MAX: usize = 600;
 
-/// Left-overs of drafts, and paths of somebody's machine.
-const FORBIDDEN: &[&str] = &["TODO", "FIXME", "/root/", "/tmp/bash_jobs", "/work/main"];
+/// Where documents may put an example's files, and where not.
+const TEMPORARY: &str = "/tmp/";
+const TEMPORARY_OURS: &str = "/tmp/weir-";
+/// Left-overs of drafts.
+const DRAFTS: [&str; 2] = ["TODO", "FIXME"];
 
 /// Package, features, and what it must not depend on.
 const EDGES: &[(&str, &str, &[&str])] = &[
