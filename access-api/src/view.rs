@@ -3,9 +3,9 @@
 use tokio::sync::watch;
 use tonic::Status;
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::hotstuff::signer_indices;
+use weir_protocol::hotstuff::{committee_members, signer_indices};
 use weir_protocol::model::{
-    Block, ExecutionResult, Header, Identifier, IdentitySkeleton, Role, TimeoutCertificate,
+    Block, ExecutionResult, Header, Identifier, IdentitySkeleton, TimeoutCertificate,
 };
 
 /// A chain as of one moment; lookups may block.
@@ -193,11 +193,8 @@ impl From<FoundBlock> for FoundHeader {
 /// of that epoch's setup.
 #[must_use]
 pub fn parent_voter_ids(header: &Header, participants: &[IdentitySkeleton]) -> Vec<Identifier> {
-    let members: Vec<Identifier> = participants
-        .iter()
-        .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
-        .map(|node| node.node_id)
-        .collect();
+    let members: Vec<Identifier> =
+        committee_members(participants).map(|node| node.node_id).collect();
     let checksum = signer_indices::checksum(&members);
     let signed = signer_indices::decode(&header.parent_voter_indices, checksum, members.len());
     // Checked blocks carry indices of this committee.

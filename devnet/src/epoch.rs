@@ -5,11 +5,11 @@ use std::sync::Arc;
 use weir_protocol::bls::tag;
 use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::codec::{Entity as _, payload_hash, sha3_256};
+use weir_protocol::hotstuff::committee_members;
 use weir_protocol::hotstuff::signer_indices::checksum;
 use weir_protocol::merkle;
 use weir_protocol::model::{
-    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier, IdentitySkeleton,
-    PayloadRoots, Role,
+    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier, PayloadRoots,
 };
 
 use crate::keys::{SecretKey, beacon_shares};
@@ -52,7 +52,7 @@ impl Epoch {
             chain_id: cluster_chain_id(setup.counter, members),
             group: Group::new(nodes.all(members.iter().copied())),
         });
-        let committee = committee_of(setup).map(|node| node.node_id);
+        let committee = committee_members(&setup.participants).map(|node| node.node_id);
         Self {
             committee: Group::new(nodes.all(committee)),
             beacon_key: beacon_shares(&beacon_seed(seed, setup), 1).0,
@@ -63,7 +63,8 @@ impl Epoch {
     /// The commit of the epoch: what clusters voted and key generation brought forth.
     #[must_use]
     pub fn commit(seed: u64, setup: &EpochSetup, nodes: &Nodes) -> EpochCommit {
-        let dkg_member_ids: Vec<_> = committee_of(setup).map(|node| node.node_id).collect();
+        let dkg_member_ids: Vec<_> =
+            committee_members(&setup.participants).map(|node| node.node_id).collect();
         let (group, shares) = beacon_shares(&beacon_seed(seed, setup), dkg_member_ids.len());
         let dkg_participant_keys: Vec<BlsPublicKey> =
             shares.iter().map(SecretKey::public_key).collect();
@@ -121,12 +122,6 @@ pub fn vote_message(view: u64, block_id: &Identifier) -> [u8; 40] {
     message[..8].copy_from_slice(&view.to_be_bytes());
     message[8..].copy_from_slice(&block_id.0);
     message
-}
-
-/// The consensus committee that a setup describes.
-fn committee_of(setup: &EpochSetup) -> impl Iterator<Item = &IdentitySkeleton> {
-    let nodes = setup.participants.iter();
-    nodes.filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
 }
 
 /// Key generation starts from other numbers for every setup, so a recovery gets other keys.

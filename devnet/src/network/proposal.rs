@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use weir_protocol::codec::{Entity, payload_hash};
-use weir_protocol::merkle;
+use weir_protocol::codec::{Entity, payload_hash, payload_roots};
 use weir_protocol::model::{
-    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate,
-    ServiceEvent, TimeoutCertificate,
+    Block, CollectionGuarantee, Header, Identifier, Payload, QuorumCertificate, ServiceEvent,
+    TimeoutCertificate,
 };
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
@@ -166,20 +165,8 @@ fn payload(
         results: executions().map(|execution| (*execution.result).clone()).collect(),
         protocol_state_id,
     };
-    let roots = PayloadRoots {
-        guarantees_root: root(&payload.guarantees),
-        seals_root: root(&payload.seals),
-        receipts_root: root(&payload.receipts),
-        results_root: merkle::root(&result_ids),
-        protocol_state_id,
-    };
-    let hash = payload_hash(&roots);
+    let hash = payload_hash(&payload_roots(&payload, &result_ids));
     (payload, hash)
-}
-
-fn root<T: Entity>(entities: &[T]) -> Identifier {
-    let ids: Vec<_> = entities.iter().map(Entity::id).collect();
-    merkle::root(&ids)
 }
 
 fn certificate_of(parent: &Record) -> &QuorumCertificate {

@@ -10,9 +10,8 @@ use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_proto::frames::Frames;
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::codec::{Entity, payload_hash};
-use weir_protocol::merkle;
-use weir_protocol::model::{Block, Identifier, PayloadRoots};
+use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
+use weir_protocol::model::{Block, Identifier};
 
 use crate::{chain_dir, expected, gunzip};
 
@@ -151,18 +150,9 @@ impl ServedChain {
 /// Makes the header commit to what the block holds.
 fn rehash(block: &mut Block) {
     let payload = &block.payload;
-    block.header.payload_hash = payload_hash(&PayloadRoots {
-        guarantees_root: root(&payload.guarantees),
-        seals_root: root(&payload.seals),
-        receipts_root: root(&payload.receipts),
-        results_root: root(&payload.results),
-        protocol_state_id: payload.protocol_state_id,
-    });
+    let roots = payload_roots(payload, &entity_ids(&payload.results));
+    block.header.payload_hash = payload_hash(&roots);
     block.header.last_view_tc_id = block.last_view_tc.as_ref().map(Entity::id).unwrap_or_default();
-}
-
-fn root<T: Entity>(entities: &[T]) -> Identifier {
-    merkle::root(&entities.iter().map(T::id).collect::<Vec<_>>())
 }
 
 fn claimed_id(block: &entities::Block) -> Identifier {

@@ -10,11 +10,10 @@ use weir_integration_tests::{chain_dir, gunzip};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_proto::frames::{BLOCK_BYTES_MAX, FrameErrorKind, Frames};
-use weir_protocol::codec::{Entity, payload_hash};
+use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::signer_indices::SignerIndicesError;
 use weir_protocol::hotstuff::{CertificateError, SignersError};
-use weir_protocol::merkle;
-use weir_protocol::model::{Block, Identifier, PayloadRoots};
+use weir_protocol::model::{Block, Identifier};
 use weir_protocol::protocol_state::sealing::SealingError;
 use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
@@ -80,20 +79,11 @@ fn broken_by(index: usize, change: impl FnOnce(&mut Block)) -> Rule {
     let mut block = block_from_wire(blocks[index].clone()).unwrap();
     change(&mut block);
     let payload = &block.payload;
-    block.header.payload_hash = payload_hash(&PayloadRoots {
-        guarantees_root: root(&payload.guarantees),
-        seals_root: root(&payload.seals),
-        receipts_root: root(&payload.receipts),
-        results_root: root(&payload.results),
-        protocol_state_id: payload.protocol_state_id,
-    });
+    let roots = payload_roots(payload, &entity_ids(&payload.results));
+    block.header.payload_hash = payload_hash(&roots);
     block.header.last_view_tc_id = block.last_view_tc.as_ref().map(Entity::id).unwrap_or_default();
     blocks[index] = block_to_wire(&block);
     broken(&blocks, block.header.id())
-}
-
-fn root<T: Entity>(entities: &[T]) -> Identifier {
-    merkle::root(&entities.iter().map(T::id).collect::<Vec<_>>())
 }
 
 fn certificate_error(index: usize, change: impl FnOnce(&mut Block)) -> CertificateError {

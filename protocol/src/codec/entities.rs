@@ -3,9 +3,10 @@
 //! `ID(x) = SHA3-256(RLP(x))` (flow-go `model/flow`, `MakeID`).
 
 use super::rlp::{Decoder, Encoder, RlpError};
+use crate::merkle;
 use crate::model::{
     AggregatedSignature, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header,
-    Identifier, PayloadRoots, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
+    Identifier, Payload, PayloadRoots, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
 };
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -55,6 +56,24 @@ pub fn payload_hash(roots: &PayloadRoots) -> Identifier {
         &roots.results_root.0,
         &roots.protocol_state_id.0,
     ])
+}
+
+/// Identifiers of entities, in their order.
+#[must_use]
+pub fn entity_ids<T: Entity>(entities: &[T]) -> Vec<Identifier> {
+    entities.iter().map(Entity::id).collect()
+}
+
+/// What a payload's hash is made of; `result_ids` are the identifiers of its results.
+#[must_use]
+pub fn payload_roots(payload: &Payload, result_ids: &[Identifier]) -> PayloadRoots {
+    PayloadRoots {
+        guarantees_root: merkle::root(&entity_ids(&payload.guarantees)),
+        seals_root: merkle::root(&entity_ids(&payload.seals)),
+        receipts_root: merkle::root(&entity_ids(&payload.receipts)),
+        results_root: merkle::root(result_ids),
+        protocol_state_id: payload.protocol_state_id,
+    }
 }
 
 pub(super) fn put_id(encoder: &mut Encoder, id: &Identifier) {

@@ -12,4 +12,4 @@ pub mod service_event;
 pub mod snapshot;
 mod state;
 
-pub use entities::{Entity, entity_id, payload_hash, sha3_256};
+pub use entities::{Entity, entity_id, entity_ids, payload_hash, payload_roots, sha3_256};

@@ -5,8 +5,15 @@
 
 use super::signer_indices::{self, CHECKSUM_LEN, SignerIndicesError};
 use crate::bls::{BlsError, PublicKey};
-use crate::model::{EpochCommit, EpochSetup, Identifier, Role};
+use crate::model::{EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role};
 use alloc::vec::Vec;
+
+/// The nodes of a setup's participants that are its consensus committee.
+pub fn committee_members(
+    participants: &[IdentitySkeleton],
+) -> impl Iterator<Item = &IdentitySkeleton> {
+    participants.iter().filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
+}
 
 /// Members, weights and keys of an epoch's consensus committee.
 #[derive(Clone, Debug)]
@@ -39,9 +46,7 @@ impl Committee {
             let (setup, commit) = (setup.counter, commit.counter);
             return Err(CommitteeError::Counter { setup, commit });
         }
-        let participants = setup.participants.iter();
-        let members: Vec<Member> = participants
-            .filter(|node| node.role == Role::Consensus && node.initial_weight > 0)
+        let members: Vec<Member> = committee_members(&setup.participants)
             .map(|node| {
                 let key = PublicKey::from_bytes(&node.staking_key).map_err(|source| {
                     CommitteeError::StakingKey { node_id: node.node_id, source }

@@ -6,4 +6,4 @@ pub mod finality;
 pub mod signer_indices;
 
 pub use certificate::{CertificateError, QcFailure, verify_qcs};
-pub use committee::{Committee, CommitteeError, SignersError};
+pub use committee::{Committee, CommitteeError, SignersError, committee_members};

@@ -6,7 +6,7 @@ use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
 use super::{AccessError, AccessView};
 use crate::indexer::payload;
-use crate::prover::StoredBlock;
+use crate::prover::{ProverError, StoredBlock};
 
 impl AccessView {
     /// The latest sealed or the latest finalized block.
@@ -69,20 +69,14 @@ impl AccessView {
         let not_sealed = || AccessError::not_found("seal", "key not found");
         let ordinal = self.prover.reader().ordinal_of(&id).map_err(AccessError::read)?;
         let block = self.prover.block_at(ordinal.ok_or_else(not_sealed)?)?;
-        let sealing = self.prover.sealing_block(&block)?.ok_or_else(not_sealed)?;
-        let payload = self.block_of(&sealing)?.payload;
-        let seal = payload.seals.into_iter().find(|seal| seal.block_id == id);
-        let result_id = seal.ok_or_else(not_sealed)?.result_id;
-        // The result was included after the block and before its seal, on the same fork.
-        let mut including = sealing;
-        while including.record.header.height > block.record.header.height {
-            let results = self.block_of(&including)?.payload.results;
-            if let Some(result) = results.into_iter().find(|result| result.id() == result_id) {
-                return Ok(result);
+        self.prover.sealed_result(&block).map_err(|error| match error {
+            ProverError::NotSealed { .. } => not_sealed(),
+            ProverError::PrunedPayload { block_id, .. } => AccessError::Pruned { block_id },
+            ProverError::MissingPreimage { .. } => {
+                AccessError::not_found("execution result", "key not found")
             }
-            including = self.prover.block_by_id(including.record.header.parent_id)?;
-        }
-        Err(AccessError::not_found("execution result", "key not found"))
+            error => error.into(),
+        })
     }
 
     /// An execution result by its ID.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::codec::{Entity, payload_hash};
+use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
 use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots};
@@ -13,7 +13,7 @@ use weir_protocol::protocol_state::{ProtocolState, evolve};
 
 use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
-use super::prepared::{Prepared, payload_roots};
+use super::prepared::Prepared;
 use super::root::{last_sealed, state_of, verify_root_qc};
 use super::{IngestError, Rule, headers};
 
@@ -104,7 +104,8 @@ impl Chain {
             committees,
         };
         chain.add_history(snapshot);
-        let (roots, result_ids) = payload_roots(&block.payload);
+        let result_ids = entity_ids(&block.payload.results);
+        let roots = payload_roots(&block.payload, &result_ids);
         let root = Accepted {
             block_id: position.block_id,
             roots,

@@ -5,9 +5,8 @@
 
 use weir_proto::convert;
 use weir_proto::flow::entities;
-use weir_protocol::codec::Entity;
-use weir_protocol::merkle;
-use weir_protocol::model::{Block, Identifier, Payload, PayloadRoots};
+use weir_protocol::codec::{Entity as _, entity_ids, payload_roots};
+use weir_protocol::model::{Block, Identifier, PayloadRoots};
 
 use super::{IngestError, Rule};
 
@@ -37,24 +36,8 @@ impl Prepared {
         if block_id != claimed {
             return Err(fail(Rule::BlockId { expected: block_id, found: claimed }));
         }
-        let (roots, result_ids) = payload_roots(&block.payload);
+        let result_ids = entity_ids(&block.payload.results);
+        let roots = payload_roots(&block.payload, &result_ids);
         Ok(Self { block_id, block, roots, result_ids })
     }
-}
-
-/// The roots of a payload, and the IDs of the results in it.
-pub(super) fn payload_roots(payload: &Payload) -> (PayloadRoots, Vec<Identifier>) {
-    let result_ids = ids(&payload.results);
-    let roots = PayloadRoots {
-        guarantees_root: merkle::root(&ids(&payload.guarantees)),
-        seals_root: merkle::root(&ids(&payload.seals)),
-        receipts_root: merkle::root(&ids(&payload.receipts)),
-        results_root: merkle::root(&result_ids),
-        protocol_state_id: payload.protocol_state_id,
-    };
-    (roots, result_ids)
-}
-
-fn ids<T: Entity>(entities: &[T]) -> Vec<Identifier> {
-    entities.iter().map(T::id).collect()
 }

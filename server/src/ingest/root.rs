@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_proto::convert;
 use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::{ProtocolStateEntry, Snapshot};
-use weir_protocol::codec::{Entity as _, payload_hash};
+use weir_protocol::codec::{Entity as _, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::ForkBlock;
 use weir_protocol::model::{EpochCommit, EpochSetup, QuorumCertificate};
@@ -13,7 +13,6 @@ use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
 use super::chain::{Accepted, failure, position_of};
-use super::prepared::payload_roots;
 use super::{IngestError, Rule};
 
 /// The protocol state of the head.
@@ -75,8 +74,10 @@ pub fn check_root(root: &Accepted, first: entities::Block) -> Result<(), IngestE
     if found != root.block_id {
         return Err(fail(Rule::Root { expected: root.block_id, found }));
     }
-    let (expected, found) =
-        (block.header.payload_hash, payload_hash(&payload_roots(&block.payload).0));
+    let (expected, found) = (
+        block.header.payload_hash,
+        payload_hash(&payload_roots(&block.payload, &entity_ids(&block.payload.results))),
+    );
     if expected != found {
         return Err(fail(Rule::PayloadHash { expected, found }));
     }

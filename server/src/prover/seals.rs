@@ -3,7 +3,7 @@
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{LastSealedProof, Preimages, SealProof};
 use weir_protocol::merkle;
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{ExecutionResult, Identifier};
 
 use super::{Prover, ProverError, StoredBlock};
 use crate::indexer::payload::{self, StoredPayload};
@@ -73,6 +73,15 @@ impl Prover {
         block: &StoredBlock,
         preimages: &mut Preimages,
     ) -> Result<(), ProverError> {
+        preimages.insert(self.sealed_result(block)?.to_rlp());
+        Ok(())
+    }
+
+    /// The execution result that the final chain's seal of the block names.
+    pub(crate) fn sealed_result(
+        &self,
+        block: &StoredBlock,
+    ) -> Result<ExecutionResult, ProverError> {
         let not_sealed = || ProverError::NotSealed { block_id: block.block_id, head: self.head() };
         let sealing = self.sealing_block(block)?.ok_or_else(not_sealed)?;
         let payload = self.payload_or_pruned(&sealing)?;
@@ -82,9 +91,8 @@ impl Prover {
         let mut including = sealing;
         while including.record.header.height > block.record.header.height {
             let results = self.payload_or_pruned(&including)?.results;
-            if let Some(result) = results.iter().find(|result| result.id() == result_id) {
-                preimages.insert(result.to_rlp());
-                return Ok(());
+            if let Some(result) = results.into_iter().find(|result| result.id() == result_id) {
+                return Ok(result);
             }
             including = self.block_by_id(including.record.header.parent_id)?;
         }

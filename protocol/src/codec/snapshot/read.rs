@@ -6,10 +6,9 @@ use super::{
 use crate::codec::json::block::{BlockJson, Claimed, PayloadJson, ProposalJson};
 use crate::codec::json::state::ProtocolStateEntryJson;
 use crate::codec::json::{id_pairs, shaped};
-use crate::codec::{Entity, payload_hash};
-use crate::merkle;
+use crate::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use crate::model::{
-    Block, EpochStateEntry, ExecutionResult, Header, Identifier, KvStore, Payload, PayloadRoots,
+    Block, EpochStateEntry, ExecutionResult, Header, Identifier, KvStore, Payload,
     QuorumCertificate, Seal, VersionBeacon, VersionBoundary,
 };
 use alloc::collections::BTreeMap;
@@ -93,7 +92,7 @@ fn block(json: BlockJson) -> Result<Block, SnapshotError> {
         chain_id: json.chain_id,
         parent_id: json.parent_id,
         height: json.height,
-        payload_hash: payload_hash(&roots(&payload)),
+        payload_hash: payload_hash(&payload_roots(&payload, &entity_ids(&payload.results))),
         timestamp_ms: json.timestamp_ms,
         view: json.view,
         parent_view: json.parent_view,
@@ -123,21 +122,6 @@ fn payload(json: PayloadJson) -> Result<Payload, SnapshotError> {
 fn result(claimed: Claimed<ExecutionResult>) -> Result<ExecutionResult, SnapshotError> {
     check_id("execution result", &claimed.id, &claimed.value)?;
     Ok(claimed.value)
-}
-
-fn roots(payload: &Payload) -> PayloadRoots {
-    PayloadRoots {
-        guarantees_root: root(&payload.guarantees),
-        seals_root: root(&payload.seals),
-        receipts_root: root(&payload.receipts),
-        results_root: root(&payload.results),
-        protocol_state_id: payload.protocol_state_id,
-    }
-}
-
-fn root<T: Entity>(list: &[T]) -> Identifier {
-    let ids: Vec<Identifier> = list.iter().map(Entity::id).collect();
-    merkle::root(&ids)
 }
 
 fn state(
