@@ -1,21 +1,25 @@
-//! From a checkpoint to an answer: which evidence to fetch next, and when to stop.
+//! From a checkpoint to the head, and from a question to its answer: which evidence to fetch next,
+//! and when to stop.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{Evidence, EvidenceError, HOPS_MAX, Question};
+use weir_protocol::evidence::{Evidence, EvidenceError, HOPS_MAX, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
 use crate::transport::{Server, TransportError};
 use crate::verifier::{
-    Anchor, Answer, Missing, Rejection, TrustedState, Verified, Violation, verify,
+    Answer, Missing, Rejection, Timing, TimingError, TrustedState, Verified, Violation,
 };
 
-/// A verified answer, and the evidence that convinces anyone else with the same checkpoint.
+/// A verified answer, and the evidence for it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The answer.
     pub answer: Verified<Answer>,
-    /// Checkpoint, hops and answer in one; stands alone.
+    /// Checkpoint, hops and answer in one, which stands alone, if the client keeps evidence;
+    /// otherwise what this answer took.
     pub evidence: Evidence,
     /// Epochs walked.
     pub hops: u64,
@@ -23,12 +27,58 @@ pub struct Outcome {
     pub bytes_received: u64,
 }
 
-/// A client of one server with a checkpoint.
+/// How far a client has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Newest epoch proved.
+    pub epoch_counter: u64,
+    /// Epoch of the checkpoint.
+    pub first_epoch_counter: u64,
+    /// Newest epoch, as the server says; nothing proves it.
+    pub target_epoch_counter: u64,
+    /// Bytes of evidence received.
+    pub bytes_received: u64,
+}
+
+/// What the caller's clock says, and the bounds it sets; see [`Timing`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClockOptions {
+    /// Milliseconds; the widest period unless set.
+    pub trusting_period_ms: Option<u64>,
+    /// Milliseconds; half a minute unless set.
+    pub clock_skew_ms: Option<u64>,
+    /// Unix milliseconds; the system's clock unless set.
+    pub now_ms: Option<u64>,
+}
+
+impl ClockOptions {
+    /// The time and its bounds.
+    ///
+    /// # Errors
+    /// When a bound is outside its range.
+    pub fn timing(&self) -> Result<Timing, TimingError> {
+        let system_ms = || {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+        };
+        let mut timing = Timing::at(self.now_ms.unwrap_or_else(system_ms));
+        if let Some(period) = self.trusting_period_ms {
+            timing = timing.with_trusting_period_ms(period)?;
+        }
+        if let Some(skew) = self.clock_skew_ms {
+            timing = timing.with_clock_skew_ms(skew)?;
+        }
+        Ok(timing)
+    }
+}
+
+/// A client of one server.
 #[derive(Debug)]
 pub struct LightClient {
     server: Server,
     trusted: TrustedState,
-    path: Evidence,
+    clock: ClockOptions,
+    path: Option<Evidence>,
     hops: u64,
     bytes_received: u64,
 }
@@ -38,14 +88,63 @@ impl LightClient {
     ///
     /// # Errors
     /// When the server does not answer, does not know the block, or its evidence fails.
-    pub async fn start(mut server: Server, checkpoint_id: Identifier) -> Result<Self, AskError> {
+    pub async fn start(server: Server, checkpoint_id: Identifier) -> Result<Self, AskError> {
+        let client = Self::start_keeping_evidence(server, checkpoint_id).await?;
+        Ok(Self { path: None, ..client })
+    }
+
+    /// As [`Self::start`], and keeps the evidence from the checkpoint on, so that answers can be
+    /// saved and shown to others.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_keeping_evidence(
+        mut server: Server,
+        checkpoint_id: Identifier,
+    ) -> Result<Self, AskError> {
         let bytes = server.checkpoint(checkpoint_id).await?;
-        let path = decode(&server, &bytes)?;
-        let trusted = TrustedState::from_checkpoint(checkpoint_id, &path)
+        let evidence = decode(&server, &bytes)?;
+        let trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)
             .map_err(|rejection| AskError::rejected(&server, rejection))?
             .into_value();
-        let bytes_received = bytes.len() as u64;
-        Ok(Self { server, trusted, path, hops: 0, bytes_received })
+        let client = Self::resume(server, trusted);
+        Ok(Self { path: Some(evidence), bytes_received: bytes.len() as u64, ..client })
+    }
+
+    /// Goes on from what was trusted before.
+    #[must_use]
+    pub fn resume(server: Server, trusted: TrustedState) -> Self {
+        let clock = ClockOptions::default();
+        Self { server, trusted, clock, path: None, hops: 0, bytes_received: 0 }
+    }
+
+    /// Uses these bounds on time, and this clock.
+    #[must_use]
+    pub fn with_clock(self, clock: ClockOptions) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Walks to the newest epoch and proves the newest final block, telling `progress` of each page.
+    ///
+    /// # Errors
+    /// When the server does not answer, or its evidence fails.
+    pub async fn sync(&mut self, mut progress: impl FnMut(&Progress)) -> Result<Outcome, AskError> {
+        let target_epoch_counter = self.server.info().await?.epoch_counter;
+        let first_epoch_counter = self.trusted.oldest_epoch().counter();
+        for _ in 0..=HOPS_MAX {
+            let more = self.page().await?;
+            progress(&Progress {
+                epoch_counter: self.trusted.newest_epoch().counter(),
+                first_epoch_counter,
+                target_epoch_counter,
+                bytes_received: self.bytes_received,
+            });
+            if !more {
+                let head = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
+                return self.ask(&head, Proof::Unspecified).await;
+            }
+        }
+        Err(self.too_many_hops())
     }
 
     /// Asks one question, walking as many epochs as it takes.
@@ -57,16 +156,34 @@ impl LightClient {
             let bytes = self.server.ask(question, self.held(), proof).await?;
             self.bytes_received += bytes.len() as u64;
             let evidence = decode(&self.server, &bytes)?;
-            let anchor = Anchor::Trusted(&self.trusted);
-            match verify(anchor, question, &evidence, self.trusted.preimages()) {
+            let timing = self.clock.timing()?;
+            match self.verify(question, &evidence, &timing) {
                 Ok(answer) => return Ok(self.outcome(answer, evidence)),
                 Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
-                    self.hop(newest_known).await?;
+                    self.page().await?;
+                    if self.trusted.newest_epoch().counter() <= newest_known {
+                        let missing = Missing::LaterEpoch { newest_known };
+                        return Err(AskError::rejected(&self.server, missing.into()));
+                    }
                 }
                 Err(rejection) => return Err(AskError::rejected(&self.server, rejection)),
             }
         }
-        Err(AskError::TooManyHops { url: self.server.url().to_owned() })
+        Err(self.too_many_hops())
+    }
+
+    /// Saved evidence is checked from its hops alone, so while it is kept, answers add nothing to
+    /// what the next ones build on.
+    fn verify(
+        &mut self,
+        question: &Question,
+        evidence: &Evidence,
+        timing: &Timing,
+    ) -> Result<Verified<Answer>, Rejection> {
+        match self.path {
+            Some(_) => self.trusted.clone().verify(question, evidence, timing),
+            None => self.trusted.verify(question, evidence, timing),
+        }
     }
 
     /// What is trusted so far.
@@ -87,38 +204,41 @@ impl LightClient {
         self.bytes_received
     }
 
-    async fn hop(&mut self, from: u64) -> Result<(), AskError> {
-        let bytes = self.server.epoch_hop(from, self.held()).await?;
+    /// Fetches and applies one page of hops; whether there are more.
+    async fn page(&mut self) -> Result<bool, AskError> {
+        let from = self.trusted.newest_epoch().counter();
+        let bytes = self.server.epoch_hops(from, self.held()).await?;
         self.bytes_received += bytes.len() as u64;
-        let evidence = decode(&self.server, &bytes)?;
-        self.trusted
-            .apply_hops(&evidence)
+        let page = decode(&self.server, &bytes)?;
+        let applied = self
+            .trusted
+            .apply_hops(&page, &self.clock.timing()?)
             .map_err(|rejection| AskError::rejected(&self.server, rejection))?;
-        if self.trusted.newest_epoch().counter() <= from {
-            let missing = Missing::LaterEpoch { newest_known: from };
-            return Err(AskError::rejected(&self.server, missing.into()));
+        self.hops += applied.applied;
+        if let Some(path) = &mut self.path {
+            path.merge(page);
         }
-        self.hops += 1;
-        self.path.merge(evidence);
-        Ok(())
+        Ok(applied.more && applied.applied > 0)
     }
 
     fn held(&self) -> Held {
-        let newest_first: Vec<_> = self.trusted.preimages().ids().collect();
+        let id = |id: &Identifier| id.0.to_vec().into();
         Held {
-            checkpoint_id: self.trusted.checkpoint_id().0.to_vec().into(),
-            preimage_ids: newest_first
-                .into_iter()
-                .take(HELD_IDS_MAX)
-                .map(|id| id.0.to_vec().into())
-                .collect(),
+            checkpoint_id: id(&self.trusted.checkpoint().block_id),
+            head_id: id(&self.trusted.head().block_id),
+            newest_epoch_counter: self.trusted.newest_epoch().counter(),
+            preimage_ids: self.trusted.preimages().ids().take(HELD_IDS_MAX).map(id).collect(),
         }
     }
 
     fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Outcome {
-        let mut whole = self.path.clone();
+        let mut whole = self.path.clone().unwrap_or_default();
         whole.merge(evidence);
         Outcome { answer, evidence: whole, hops: self.hops, bytes_received: self.bytes_received }
+    }
+
+    fn too_many_hops(&self) -> AskError {
+        AskError::TooManyHops { url: self.server.url().to_owned() }
     }
 }
 
@@ -143,6 +263,9 @@ pub enum AskError {
         /// Why.
         rejection: Rejection,
     },
+    /// A bound on time is out of range.
+    #[error(transparent)]
+    Timing(#[from] TimingError),
     /// The server leads from epoch to epoch without end.
     #[error("{url} leads through more than {HOPS_MAX} epochs")]
     TooManyHops {

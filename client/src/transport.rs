@@ -8,7 +8,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use weir_proto::convert;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
-use weir_proto::weir::v1::{GetCheckpointRequest, GetEpochHopRequest, Held, Proof};
+use weir_proto::weir::v1::{
+    GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Held,
+    Proof, Reason,
+};
 use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question};
 use weir_protocol::model::Identifier;
 
@@ -62,18 +65,28 @@ impl Server {
         Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
 
-    /// Evidence for the hop from an epoch to the next.
+    /// A page of epoch hops, from the newest epoch that the client knows.
     ///
     /// # Errors
     /// As [`Self::checkpoint`].
-    pub async fn epoch_hop(
+    pub async fn epoch_hops(
         &mut self,
         epoch_counter: u64,
         held: Held,
     ) -> Result<Vec<u8>, TransportError> {
-        let request = GetEpochHopRequest { epoch_counter, held: Some(held) };
-        let answer = in_time(self.request_timeout, self.client.get_epoch_hop(request)).await;
+        let request = GetEpochHopsRequest { epoch_counter, held: Some(held), max_hops: 0 };
+        let answer = in_time(self.request_timeout, self.client.get_epoch_hops(request)).await;
         Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
+    }
+
+    /// What the server says of itself; nothing proves it.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
+        let request = GetServerInfoRequest {};
+        let answer = in_time(self.request_timeout, self.client.get_server_info(request)).await;
+        Ok(answer.map_err(|status| self.refused(status))?.into_inner())
     }
 
     /// Evidence for the answer to a question.
@@ -126,8 +139,22 @@ impl Server {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
                 TransportError::Unavailable { url, message: status.message().to_owned() }
             }
-            code => TransportError::Refused { url, code, message: status.message().to_owned() },
+            code => refused_for(url, code, &status),
         }
+    }
+}
+
+/// A refusal, with the server's reason where it is one of those that a client acts on.
+fn refused_for(url: String, code: Code, status: &Status) -> TransportError {
+    let message = status.message().to_owned();
+    let available = weir_proto::status::available(status).unwrap_or_default();
+    match available.reason() {
+        Reason::UnknownBlock => TransportError::UnknownBlock { url, message },
+        Reason::HeadTooOld => {
+            TransportError::HeadTooOld { url, height_needed: available.height_needed }
+        }
+        Reason::HeadNotCanonical => TransportError::HeadNotCanonical { url, message },
+        Reason::Unspecified => TransportError::Refused { url, code, message },
     }
 }
 
@@ -171,6 +198,30 @@ pub enum TransportError {
         /// The server.
         url: String,
         /// What happened.
+        message: String,
+    },
+    /// The server has never seen the block.
+    #[error("{url}: {message}")]
+    UnknownBlock {
+        /// The server.
+        url: String,
+        /// What it serves instead.
+        message: String,
+    },
+    /// The client's head is before what the proof needs.
+    #[error("{url}: the head held here is too old, one of height {height_needed} is needed")]
+    HeadTooOld {
+        /// The server.
+        url: String,
+        /// Least height that serves.
+        height_needed: u64,
+    },
+    /// The server has another final chain than the client's head is on.
+    #[error("{url}: {message}")]
+    HeadNotCanonical {
+        /// The server.
+        url: String,
+        /// What it says.
         message: String,
     },
     /// The server refused.

@@ -108,6 +108,7 @@ fn answers(criterion: &mut Criterion) {
     let warm = Held {
         checkpoint_id: Some(root_id),
         preimage_ids: trusted.preimages().ids().copied().collect(),
+        ..Held::default()
     };
     let mut group = criterion.benchmark_group("answers, 462 nodes");
     group.throughput(Throughput::Elements(1));

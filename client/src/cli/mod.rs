@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use weir_client::sync::{AskError, LightClient, Outcome};
+use weir_client::sync::{AskError, ClockOptions, LightClient, Outcome};
 use weir_client::transport::Server;
 use weir_client::verifier::{Answer, AnswerValue, Rejection, verify_file};
 use weir_proto::weir::v1::Proof;
@@ -34,9 +34,10 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Command::Verify { file } = &arguments.command {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let (question, answer) =
-            verify_file(arguments.checkpoint()?, &bytes).map_err(|rejection| {
-                anyhow::Error::new(rejection).context(file.display().to_string())
-            })?;
+            verify_file(arguments.checkpoint()?, &bytes, &ClockOptions::default().timing()?)
+                .map_err(|rejection| {
+                    anyhow::Error::new(rejection).context(file.display().to_string())
+                })?;
         return print(arguments, &Arguments::shape_of(&question), &answer);
     }
     let question = arguments.question()?;
@@ -54,7 +55,11 @@ async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outco
         "no server given: pass --server URL, for example --server http://127.0.0.1:9400",
     )?;
     let server = Server::connect(url).await.map_err(AskError::from)?;
-    let mut client = LightClient::start(server, arguments.checkpoint()?).await?;
+    let checkpoint = arguments.checkpoint()?;
+    let mut client = match arguments.save {
+        Some(_) => LightClient::start_keeping_evidence(server, checkpoint).await?,
+        None => LightClient::start(server, checkpoint).await?,
+    };
     Ok(client.ask(question, Proof::Sealed).await?)
 }
 

@@ -1,5 +1,6 @@
 //! Answers, derived from verified preimages alone.
 
+use super::certify::{Anchored, AnchoredBy};
 use super::state::{self, StateView};
 use super::{Missing, Rejection, Trust, Violation, rules};
 use alloc::string::String;
@@ -30,6 +31,8 @@ pub struct Answer {
     pub chain_id: String,
     /// How far it is proved.
     pub trust: Trust,
+    /// By what it is proved.
+    pub anchored_by: AnchoredBy,
     /// What was asked about it.
     pub value: AnswerValue,
 }
@@ -125,7 +128,7 @@ pub(super) fn derive(
     proof: &AnswerProof,
     state: Option<&StateView>,
     sources: &[&Preimages],
-    trust: Trust,
+    Anchored { trust, by: anchored_by }: Anchored,
 ) -> Result<Answer, Rejection> {
     let header = &proof.block.header;
     let block_id = header.id();
@@ -157,6 +160,7 @@ pub(super) fn derive(
         timestamp_ms: header.timestamp_ms,
         chain_id: header.chain_id.clone(),
         trust,
+        anchored_by,
         value,
     })
 }
@@ -192,7 +196,7 @@ fn identity_table(
     sources: &[&Preimages],
 ) -> Result<Vec<IdentityAnswer>, Rejection> {
     let entry = &state.entry;
-    let open = |container: &EpochStateContainer| state::setup(sources, container);
+    let open = |container: &EpochStateContainer| state::setup(sources, container.setup_id);
     let next = entry.next_epoch.as_ref().map(open).transpose()?;
     let previous = match next {
         Some(_) => None,
@@ -220,11 +224,11 @@ fn epoch(
     sources: &[&Preimages],
 ) -> Result<EpochAnswer, Rejection> {
     let container = state.epoch(name).ok_or(Missing::Epoch { name })?;
-    let setup = state::setup(sources, container)?;
+    let setup = state::setup(sources, container.setup_id)?;
     let commit = if container.commit_id.is_zero() {
         None
     } else {
-        Some((container.commit_id, state::commit(sources, container)?))
+        Some((container.commit_id, state::commit(sources, container.commit_id)?))
     };
     let final_view = state::final_view(&setup, container);
     Ok(EpochAnswer { setup_id: container.setup_id, setup, commit, final_view })

@@ -3,13 +3,14 @@
 use super::state::StateView;
 use super::{Anchor, Missing, Rejection, TrustedEpoch, TrustedState, Violation, rules};
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{BlockProof, SealProof};
+use weir_protocol::evidence::{BlockProof, Preimages, SealProof};
 use weir_protocol::hotstuff::{self, Committee};
 use weir_protocol::merkle;
-use weir_protocol::model::{Header, QuorumCertificate};
+use weir_protocol::model::{Header, Identifier, QuorumCertificate};
 
 /// How far a block is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,28 +45,59 @@ impl fmt::Display for Trust {
     }
 }
 
+/// By what a block is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnchoredBy {
+    /// The caller named the block ID.
+    KnownBlock,
+    /// Hash links lead to it from a block that is trusted to be final.
+    HashLinks {
+        /// The trusted block.
+        block_id: Identifier,
+        /// Its height.
+        height: u64,
+    },
+    /// Certificates of the committee of an epoch that the caller accepted.
+    ///
+    /// For an epoch long past this is weaker than hash links: its keys may have been stolen since.
+    Committee {
+        /// Counter of the epoch.
+        epoch_counter: u64,
+    },
+}
+
+/// How far a block is proved, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchored {
+    pub(super) trust: Trust,
+    pub(super) by: AnchoredBy,
+}
+
 /// Decides how far blocks are proved.
 #[derive(Debug)]
 pub(super) struct Certifier<'a> {
     anchor: Anchor<'a>,
-    next: Option<&'a TrustedEpoch>,
+    /// Where committees of epochs long past are found.
+    sources: &'a [&'a Preimages],
+    next: Option<&'a (TrustedEpoch, Arc<Committee>)>,
 }
 
 /// A committee for a view, and whether the view is known to lie in its epoch.
-struct Electorate<'a> {
-    committee: &'a Committee,
+struct Electorate {
+    committee: Arc<Committee>,
     /// Newest known epoch, when the view may lie beyond it.
     beyond: Option<u64>,
 }
 
 impl<'a> Certifier<'a> {
-    pub(super) fn new(anchor: Anchor<'a>) -> Self {
-        Self { anchor, next: None }
+    pub(super) fn new(anchor: Anchor<'a>, sources: &'a [&'a Preimages]) -> Self {
+        Self { anchor, sources, next: None }
     }
 
     /// Also knows the next epoch that the block under proof commits; its committee may certify
     /// descendants once the block itself is certified.
-    pub(super) fn with_next(self, next: &'a TrustedEpoch) -> Self {
+    pub(super) fn with_next(self, next: &'a (TrustedEpoch, Arc<Committee>)) -> Self {
         Self { next: Some(next), ..self }
     }
 
@@ -74,36 +106,38 @@ impl<'a> Certifier<'a> {
         &self,
         proof: &BlockProof,
         state: Option<&StateView>,
-    ) -> Result<Trust, Rejection> {
+    ) -> Result<Anchored, Rejection> {
         let chain = linked(proof)?;
-        match self.anchor {
-            Anchor::KnownBlock(expected) => {
-                let found = proof.header.id();
-                if found == expected {
-                    return Ok(Trust::Known);
-                }
-                Err(Violation::AnotherBlock { expected, found }.into())
+        let header = &proof.header;
+        if let Anchor::KnownBlock(expected) = self.anchor {
+            let found = header.id();
+            if found == expected {
+                return Ok(Anchored { trust: Trust::Known, by: AnchoredBy::KnownBlock });
             }
-            Anchor::Committee(_) => {
-                if let Some(state) = state {
-                    state.contains_view(proof.header.view)?;
-                }
-                self.certificates(&chain, proof.qc.as_ref(), state)
-            }
-            Anchor::Trusted(trusted) => {
-                same_chain(trusted, &proof.header)?;
-                if let Some(state) = state {
-                    state.contains_view(proof.header.view)?;
-                }
-                if chain.iter().any(|header| header.id() == trusted.checkpoint_id()) {
-                    return Ok(Trust::Finalized);
-                }
-                if let Some(state) = state {
-                    epoch_of_state(trusted, state)?;
-                }
-                self.certificates(&chain, proof.qc.as_ref(), state)
-            }
+            return Err(Violation::AnotherBlock { expected, found }.into());
         }
+        if let Some(state) = state {
+            state.contains_view(header.view)?;
+        }
+        let Anchor::Trusted(trusted) = self.anchor else {
+            return self.certificates(&chain, proof.qc.as_ref(), state);
+        };
+        same_chain(trusted, header)?;
+        // Links end at a trusted block; whatever comes after it must be certified like anything.
+        if let (Some(last), None) = (chain.last(), &proof.qc)
+            && trusted.is_final(last)
+        {
+            let by = AnchoredBy::HashLinks { block_id: last.id(), height: last.height };
+            return Ok(Anchored { trust: Trust::Finalized, by });
+        }
+        if let Some(state) = state {
+            epoch_of_state(trusted, state)?;
+        }
+        let anchored = self.certificates(&chain, proof.qc.as_ref(), state)?;
+        if anchored.trust >= Trust::Finalized {
+            trusted.check_finality(header)?;
+        }
+        Ok(anchored)
     }
 
     /// The seal proves the block sealed in a final payload.
@@ -123,7 +157,7 @@ impl<'a> Certifier<'a> {
         let seal_id = proof.seal.id();
         merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof)
             .map_err(|_| Violation::SealInclusion { seal_id, block_id, index: proof.index })?;
-        if self.block(&proof.block, None)? < Trust::Finalized {
+        if self.block(&proof.block, None)?.trust < Trust::Finalized {
             return Err(Missing::Finality { block_id, height: sealing.height }.into());
         }
         Ok(())
@@ -138,7 +172,7 @@ impl<'a> Certifier<'a> {
         chain: &[&Header],
         last_qc: Option<&QuorumCertificate>,
         state: Option<&StateView>,
-    ) -> Result<Trust, Rejection> {
+    ) -> Result<Anchored, Rejection> {
         let block = chain[0];
         let missing = || Missing::Certificate { block_id: block.id(), height: block.height };
         let last_qc = last_qc.ok_or_else(missing)?;
@@ -156,24 +190,26 @@ impl<'a> Certifier<'a> {
             claims.push((electorate, qc_of(index)));
         }
         verify_certificates(&claims)?;
-        match chain {
+        let epoch_counter = claims[0].0.committee.counter();
+        let trust = match chain {
             [.., parent, child] if parent.view.checked_add(1) == Some(child.view) => {
-                Ok(Trust::Finalized)
+                Trust::Finalized
             }
-            _ => Ok(Trust::Certified),
-        }
+            _ => Trust::Certified,
+        };
+        Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } })
     }
 
-    fn electorate(&self, view: u64, state: Option<&StateView>) -> Result<Electorate<'a>, Missing> {
+    fn electorate(&self, view: u64, state: Option<&StateView>) -> Result<Electorate, Rejection> {
         let trusted = match self.anchor {
             Anchor::Committee(committee) => {
-                return Ok(Electorate { committee, beyond: None });
+                return Ok(Electorate { committee: committee.clone(), beyond: None });
             }
-            Anchor::KnownBlock(_) => return Err(Missing::Answer),
+            Anchor::KnownBlock(_) => return Err(Missing::Answer.into()),
             Anchor::Trusted(trusted) => trusted,
         };
-        if let Some(next) = self.next.filter(|next| next.first_view <= view) {
-            return Ok(Electorate { committee: next.committee(), beyond: None });
+        if let Some((_, committee)) = self.next.filter(|(next, _)| next.first_view <= view) {
+            return Ok(Electorate { committee: committee.clone(), beyond: None });
         }
         let oldest_known = trusted.oldest_epoch().counter;
         let epoch =
@@ -181,7 +217,11 @@ impl<'a> Certifier<'a> {
         let newest = trusted.newest_epoch();
         let horizon = state.map_or(0, StateView::final_view).max(newest.final_view);
         let beyond = epoch.counter == newest.counter && self.next.is_none() && view > horizon;
-        Ok(Electorate { committee: epoch.committee(), beyond: beyond.then_some(newest.counter) })
+        let committee = match trusted.committee(epoch.counter) {
+            Some(committee) => committee.clone(),
+            None => epoch.open_committee(self.sources)?,
+        };
+        Ok(Electorate { committee, beyond: beyond.then_some(newest.counter) })
     }
 }
 
@@ -228,8 +268,9 @@ fn epoch_of_state(trusted: &TrustedState, state: &StateView) -> Result<(), Rejec
 }
 
 /// Verifies all certificates in one multi-pairing.
-fn verify_certificates(claims: &[(Electorate<'_>, QuorumCertificate)]) -> Result<(), Rejection> {
-    let pairs: Vec<_> = claims.iter().map(|(electorate, qc)| (electorate.committee, qc)).collect();
+fn verify_certificates(claims: &[(Electorate, QuorumCertificate)]) -> Result<(), Rejection> {
+    let pairs: Vec<_> =
+        claims.iter().map(|(electorate, qc)| (&*electorate.committee, qc)).collect();
     hotstuff::verify_qcs(&pairs).map_err(|failure| {
         let (electorate, qc) = &claims[failure.index];
         match electorate.beyond {

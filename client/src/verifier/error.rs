@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use weir_protocol::codec::rlp::RlpError;
-use weir_protocol::evidence::EvidenceError;
+use weir_protocol::evidence::{DeltaError, EvidenceError};
 use weir_protocol::hotstuff::{CertificateError, CommitteeError};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::EpochName;
@@ -90,6 +90,32 @@ pub enum Missing {
         /// Oldest epoch whose committee is known.
         oldest_known: u64,
     },
+    /// The caller's clock is before what it trusts already.
+    #[error(
+        "the clock says {now_ms} ms, but the trusted block {block_id} is of {timestamp_ms} ms; set \
+         the clock"
+    )]
+    Clock {
+        /// Time the caller gave, Unix milliseconds.
+        now_ms: u64,
+        /// Newest trusted block.
+        block_id: Identifier,
+        /// Its time.
+        timestamp_ms: u64,
+    },
+    /// The newest trusted block is older than the trusting period.
+    #[error(
+        "the trusted block {block_id} is {age_ms} ms old, the trusting period is \
+         {trusting_period_ms} ms; use a newer checkpoint"
+    )]
+    TrustExpired {
+        /// Newest trusted block.
+        block_id: Identifier,
+        /// Its age.
+        age_ms: u64,
+        /// Greatest age allowed.
+        trusting_period_ms: u64,
+    },
     /// The state has no such epoch.
     #[error("there is no {name} at this block")]
     Epoch {
@@ -105,6 +131,9 @@ pub enum Violation {
     /// The bytes are not evidence.
     #[error(transparent)]
     Evidence(EvidenceError),
+    /// A delta does not expand.
+    #[error(transparent)]
+    Delta(DeltaError),
     /// The checkpoint's header does not hash to its ID.
     #[error("checkpoint: expected block {expected}, found {found}")]
     CheckpointId {
@@ -203,6 +232,39 @@ pub enum Violation {
     HopNotCommitted {
         /// The epoch hopped from.
         counter: u64,
+    },
+    /// A hop leads to an epoch before one that the same page has proved.
+    #[error("epoch hop at view {view} after one that proved epoch {newest_known}")]
+    HopOrder {
+        /// View of the hop's block.
+        view: u64,
+        /// Newest epoch known by then.
+        newest_known: u64,
+    },
+    /// Two final blocks contradict each other: more than a third of a committee broke the rules.
+    #[error(
+        "conflicting finality: block {found} at height {found_height} is final, and so is \
+         {expected} at height {expected_height}"
+    )]
+    ConflictingFinality {
+        /// Block known to be final.
+        expected: Identifier,
+        /// Its height.
+        expected_height: u64,
+        /// Block proved final as well.
+        found: Identifier,
+        /// Its height.
+        found_height: u64,
+    },
+    /// A block was made later than now.
+    #[error("block {block_id} is of {timestamp_ms} ms, and now is {now_ms} ms")]
+    FromTheFuture {
+        /// Time the caller gave, Unix milliseconds.
+        now_ms: u64,
+        /// The block.
+        block_id: Identifier,
+        /// Its time.
+        timestamp_ms: u64,
     },
     /// A next epoch does not follow the one before it.
     #[error("epoch {found} does not follow epoch {counter}: {field}")]

@@ -15,19 +15,30 @@ mod certify;
 mod error;
 mod rules;
 mod state;
+mod timing;
 mod trusted;
 
 pub use answer::{
     Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer, SealAnswer,
     SnapshotAnswer,
 };
-pub use certify::Trust;
+pub use certify::{AnchoredBy, Trust};
 pub use error::{Missing, Rejection, Violation};
-pub use trusted::{TrustedEpoch, TrustedState};
+pub use timing::{
+    CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
+    Timing, TimingError,
+};
+pub use trusted::{
+    HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
+    TrustedState, TrustedStateError,
+};
 
-use certify::Certifier;
+use alloc::sync::Arc;
+use certify::{Anchored, Certifier};
 use state::StateView;
-use weir_protocol::evidence::{AnswerProof, Evidence, Preimages, Question, Selector};
+use weir_protocol::evidence::{
+    AnswerProof, Bundle, DeltaError, Evidence, Preimages, Question, Selector,
+};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::Identifier;
 
@@ -63,7 +74,7 @@ pub enum Anchor<'a> {
     /// The ID of the block asked about.
     KnownBlock(Identifier),
     /// The committee of the epoch the block is in.
-    Committee(&'a Committee),
+    Committee(&'a Arc<Committee>),
     /// A checkpoint and the epochs proved from it.
     Trusted(&'a TrustedState),
 }
@@ -81,19 +92,37 @@ pub fn verify(
     evidence: &Evidence,
     held: &Preimages,
 ) -> Result<Verified<Answer>, Rejection> {
+    let preimages = expand(&evidence.bundle, &[held])?;
+    verify_expanded(anchor, question, evidence, &[&preimages, held])
+}
+
+/// As [`verify`], with the evidence's preimages in `sources`, deltas expanded.
+fn verify_expanded(
+    anchor: Anchor<'_>,
+    question: &Question,
+    evidence: &Evidence,
+    sources: &[&Preimages],
+) -> Result<Verified<Answer>, Rejection> {
     let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
     rules::answers_the_question(question, &proof.question)?;
-    let preimages = [&evidence.preimages, held];
     let state = match &proof.block.roots {
         Some(roots) => {
             rules::payload_hash(&proof.block.header, roots)?;
-            Some(StateView::derive(roots, &preimages)?)
+            Some(StateView::derive(roots, sources)?)
         }
         None => None,
     };
-    let trust = level_of_trust(anchor, proof, state.as_ref())?;
-    rules::selected_block(question.block, &proof.block.header, trust)?;
-    answer::derive(question, proof, state.as_ref(), &preimages, trust).map(Verified)
+    let anchored = level_of_trust(&Certifier::new(anchor, sources), proof, state.as_ref())?;
+    rules::selected_block(question.block, &proof.block.header, anchored.trust)?;
+    answer::derive(question, proof, state.as_ref(), sources, anchored).map(Verified)
+}
+
+/// All preimages of a bundle.
+fn expand(bundle: &Bundle, held: &[&Preimages]) -> Result<Preimages, Rejection> {
+    bundle.expand(held).map_err(|error| match error {
+        DeltaError::Base { base } => Missing::Preimage { what: "base of a delta", id: base }.into(),
+        error => Violation::Delta(error).into(),
+    })
 }
 
 /// Verifies saved evidence that stands alone: checkpoint, hops and answer.
@@ -101,36 +130,37 @@ pub fn verify(
 /// The question is the one saved with the evidence.
 ///
 /// # Errors
-/// As [`verify`], and when the bytes are not evidence.
+/// As [`TrustedState::verify`], and when the bytes are not evidence.
 pub fn verify_file(
     checkpoint_id: Identifier,
     bytes: &[u8],
+    timing: &Timing,
 ) -> Result<(Question, Verified<Answer>), Rejection> {
     let evidence = Evidence::from_bytes(bytes).map_err(Violation::Evidence)?;
     let mut trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?.into_value();
-    trusted.apply_hops(&evidence)?;
+    trusted.apply_hops(&evidence, timing)?;
     let question = evidence.answer.as_ref().ok_or(Missing::Answer)?.question.clone();
-    let anchor = Anchor::Trusted(&trusted);
-    let answer = verify(anchor, &question, &evidence, trusted.preimages())?;
+    let answer = trusted.verify(&question, &evidence, timing)?;
     Ok((question, answer))
 }
 
 /// How far the block is proved: by its own certificates, and further by its seal.
 fn level_of_trust(
-    anchor: Anchor<'_>,
+    certifier: &Certifier<'_>,
     proof: &AnswerProof,
     state: Option<&StateView>,
-) -> Result<Trust, Rejection> {
-    let certifier = Certifier::new(anchor);
-    let trust = certifier.block(&proof.block, state)?;
+) -> Result<Anchored, Rejection> {
+    let anchored = certifier.block(&proof.block, state)?;
     let Some(seal) = &proof.seal else {
-        return Ok(trust);
+        return Ok(anchored);
     };
     match certifier.seal(&proof.block.header, seal) {
-        Ok(()) => Ok(Trust::Sealed),
+        Ok(()) => Ok(Anchored { trust: Trust::Sealed, ..anchored }),
         // The seal may lie in an epoch the caller does not know yet; the rest stands without it,
         // unless the seal is what was asked for.
-        Err(Rejection::NotEnough(_)) if proof.question.block != Selector::LatestSealed => Ok(trust),
+        Err(Rejection::NotEnough(_)) if proof.question.block != Selector::LatestSealed => {
+            Ok(anchored)
+        }
         Err(rejection) => Err(rejection),
     }
 }

@@ -1,6 +1,7 @@
 //! The protocol state behind a block's payload roots, from content-addressed preimages.
 
 use super::{Missing, Rejection, Violation};
+use alloc::vec::Vec;
 use weir_protocol::codec::rlp::{Decoder, RlpError};
 use weir_protocol::evidence::Preimages;
 use weir_protocol::model::{
@@ -26,7 +27,7 @@ impl StateView {
         let protocol_state_id = roots.protocol_state_id;
         let kv = open(sources, "key-value store", protocol_state_id, KvStore::decode)?;
         let entry = open(sources, "epoch state", kv.epoch_state_id, EpochStateEntry::decode)?;
-        let current_setup = setup(sources, &entry.current_epoch)?;
+        let current_setup = setup(sources, entry.current_epoch.setup_id)?;
         Ok(Self { protocol_state_id, kv, entry, current_setup })
     }
 
@@ -37,11 +38,7 @@ impl StateView {
 
     /// The epoch of this name, if the state has it.
     pub(super) fn epoch(&self, name: EpochName) -> Option<&EpochStateContainer> {
-        match name {
-            EpochName::Previous => self.entry.previous_epoch.as_ref(),
-            EpochName::Current => Some(&self.entry.current_epoch),
-            EpochName::Next => self.entry.next_epoch.as_ref(),
-        }
+        container(&self.entry, name)
     }
 
     /// The view lies in the current epoch.
@@ -55,25 +52,44 @@ impl StateView {
     }
 }
 
+fn container(entry: &EpochStateEntry, name: EpochName) -> Option<&EpochStateContainer> {
+    match name {
+        EpochName::Previous => entry.previous_epoch.as_ref(),
+        EpochName::Current => Some(&entry.current_epoch),
+        EpochName::Next => entry.next_epoch.as_ref(),
+    }
+}
+
 /// Last view of an epoch, extensions counted.
 pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) -> u64 {
     container.epoch_extensions.last().map_or(setup.final_view, |extension| extension.final_view)
 }
 
 /// The setup event of an epoch.
-pub(super) fn setup(
-    sources: &[&Preimages],
-    container: &EpochStateContainer,
-) -> Result<EpochSetup, Rejection> {
-    open(sources, "epoch setup", container.setup_id, EpochSetup::decode)
+pub(super) fn setup(sources: &[&Preimages], id: Identifier) -> Result<EpochSetup, Rejection> {
+    open(sources, "epoch setup", id, EpochSetup::decode)
 }
 
 /// The commit event of an epoch.
-pub(super) fn commit(
-    sources: &[&Preimages],
-    container: &EpochStateContainer,
-) -> Result<EpochCommit, Rejection> {
-    open(sources, "epoch commit", container.commit_id, EpochCommit::decode)
+pub(super) fn commit(sources: &[&Preimages], id: Identifier) -> Result<EpochCommit, Rejection> {
+    open(sources, "epoch commit", id, EpochCommit::decode)
+}
+
+/// IDs of the preimages behind a protocol state, as far as they can be followed.
+pub(super) fn reachable(preimages: &Preimages, protocol_state_id: Identifier) -> Vec<Identifier> {
+    let sources = [preimages];
+    let mut ids = [protocol_state_id].to_vec();
+    let Ok(kv) = open(&sources, "key-value store", protocol_state_id, KvStore::decode) else {
+        return ids;
+    };
+    ids.push(kv.epoch_state_id);
+    let entry = open(&sources, "epoch state", kv.epoch_state_id, EpochStateEntry::decode);
+    if let Ok(entry) = entry {
+        let epochs = [EpochName::Previous, EpochName::Current, EpochName::Next];
+        let containers = epochs.into_iter().filter_map(|name| container(&entry, name));
+        ids.extend(containers.flat_map(|container| [container.setup_id, container.commit_id]));
+    }
+    ids
 }
 
 /// Finds the preimage of `id` and decodes it to its end.

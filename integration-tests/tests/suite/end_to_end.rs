@@ -5,17 +5,21 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use weir_client::sync::LightClient;
+use weir_client::sync::{ClockOptions, LightClient};
 use weir_client::transport::Server;
-use weir_client::verifier::{Answer, AnswerValue, Trust, verify_file};
+use weir_client::verifier::{Answer, AnswerValue, Timing, Trust, verify_file};
 use weir_integration_tests::{CHAINS, TestServer, expected, json_lines};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
+fn now() -> Timing {
+    ClockOptions::default().timing().unwrap()
+}
+
 async fn client(server: &TestServer) -> LightClient {
     let connection = Server::connect(&server.url()).await.unwrap();
-    LightClient::start(connection, server.root_id).await.unwrap()
+    LightClient::start_keeping_evidence(connection, server.root_id).await.unwrap()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -156,10 +160,10 @@ async fn saved_evidence_verifies_offline_and_with_its_own_checkpoint_only() {
     let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
     assert!(outcome.hops >= 25, "{} hops", outcome.hops);
     let bytes = outcome.evidence.to_bytes();
-    let (saved, answer) = verify_file(server.root_id, &bytes).unwrap();
+    let (saved, answer) = verify_file(server.root_id, &bytes, &now()).unwrap();
     assert_eq!((&saved, &answer), (&question, &outcome.answer));
     let other = Identifier([7; 32]);
-    assert!(verify_file(other, &bytes).unwrap_err().to_string().contains("checkpoint"));
+    assert!(verify_file(other, &bytes, &now()).unwrap_err().to_string().contains("checkpoint"));
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use weir_integration_tests::TestServer;
 use weir_protocol::evidence::{
-    AnswerProof, BlockProof, Evidence, EvidenceError, FILTER_IDS_MAX, IdentityFilter, Preimages,
-    Question, Selector, Topic,
+    AnswerProof, BlockProof, Bundle, Delta, EVIDENCE_VERSION, Evidence, EvidenceError,
+    FILTER_IDS_MAX, Hop, IdentityFilter, Piece, Preimages, Question, Selector, Topic,
 };
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
@@ -36,8 +36,8 @@ fn parts() -> &'static Parts {
             let mut parts = Parts { blocks: Vec::new(), answers: Vec::new(), whole: Vec::new() };
             parts.blocks.extend(whole.checkpoint.clone());
             for counter in [7, 8] {
-                let hop = server.prover.hop(counter, &held).unwrap();
-                parts.blocks.extend(hop.hops.clone());
+                let hop = server.prover.hops(counter, &held, 1).unwrap();
+                parts.blocks.extend(hop.hops.iter().map(|hop| hop.block.clone()));
                 whole.merge(hop);
             }
             for topic in [Topic::Snapshot, Topic::Seal, Topic::ExecutionResult] {
@@ -112,15 +112,40 @@ fn answer() -> impl Strategy<Value = AnswerProof> {
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
-    let preimages = vec(vec(any::<u8>(), 0..80), 0..6);
-    let shape = (option::of(block()), vec(block(), 0..3), option::of(answer()), preimages);
-    shape.prop_map(|(checkpoint, hops, answer, contents)| {
+    let hop = (block(), bundle()).prop_map(|(block, bundle)| Hop { block, bundle });
+    let hops = (vec(hop, 0..3), any::<bool>());
+    let shape = (option::of(block()), hops, option::of(answer()), bundle());
+    shape.prop_map(|(checkpoint, (hops, more_hops), answer, bundle)| Evidence {
+        checkpoint,
+        hops,
+        more_hops,
+        answer,
+        bundle,
+    })
+}
+
+fn bundle() -> impl Strategy<Value = Bundle> {
+    let delta = (identifier(), vec(piece(), 0..4)).prop_map(|(base, pieces)| {
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|(literal, range)| match range {
+                Some((offset, len)) => Piece::Copy { offset: *offset, len: *len },
+                None => Piece::Literal(literal),
+            })
+            .collect();
+        Delta::new(base, &pieces)
+    });
+    (vec(vec(any::<u8>(), 0..80), 0..6), vec(delta, 0..3)).prop_map(|(contents, deltas)| {
         let mut preimages = Preimages::default();
         for content in contents {
             preimages.insert(content);
         }
-        Evidence { checkpoint, hops, answer, preimages }
+        Bundle { preimages, deltas }
     })
+}
+
+fn piece() -> impl Strategy<Value = (Vec<u8>, Option<(u64, u64)>)> {
+    (vec(any::<u8>(), 0..40), option::of(any::<(u64, u64)>()))
 }
 
 /// Bytes that are read at all are the only ones for what they say.
@@ -227,7 +252,10 @@ fn other_versions_are_refused_by_name() {
     assert_eq!(Evidence::from_bytes(&bytes), Ok(Evidence::default()));
     // The list's header, the magic behind its length, then the version.
     let version = 1 + 1 + "weir-evidence".len();
-    assert_eq!(bytes[version], 1);
-    bytes[version] = 2;
-    assert_eq!(Evidence::from_bytes(&bytes), Err(EvidenceError::Version { found: 2 }));
+    assert_eq!(u64::from(bytes[version]), EVIDENCE_VERSION);
+    for other in [1, 3] {
+        bytes[version] = other;
+        let found = other.into();
+        assert_eq!(Evidence::from_bytes(&bytes), Err(EvidenceError::Version { found }));
+    }
 }

@@ -1,8 +1,10 @@
 //! Honest evidence with one thing changed: every lie has its own rejection, every honest twin passes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use weir_client::sync::ClockOptions;
 use weir_client::verifier::{
-    Anchor, Answer, Missing, Rejection, TrustedState, Verified, Violation, verify, verify_file,
+    Anchor, Answer, Missing, Rejection, Timing, TrustedState, Verified, Violation, verify,
+    verify_file,
 };
 use weir_integration_tests::TestServer;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
@@ -11,6 +13,10 @@ use weir_protocol::model::Identifier;
 use weir_server::prover::{Depth, Held};
 
 const HEIGHT: u64 = 1010;
+
+fn now() -> Timing {
+    ClockOptions::default().timing().unwrap()
+}
 
 struct Case {
     server: TestServer,
@@ -146,7 +152,7 @@ async fn rejects_certificates_that_no_quorum_signed() {
     let padded = source(|indices, _| indices[4] = 0xff);
     assert!(padded.to_string().contains("padding"), "{padded}");
     // All seven members instead of those who signed.
-    assert_eq!(case.trusted.oldest_epoch().committee().len(), 7);
+    assert_eq!(case.trusted.committee(7).unwrap().len(), 7);
     let everyone = source(|indices, _| indices[4] = 0b1111_1110);
     assert_eq!(everyone, CertificateError::StakingSignature);
     let swapped = source(|_, sig_data| {
@@ -166,7 +172,7 @@ async fn names_missing_preimages_and_epochs() {
     let rejection = verify(anchor, &late, &proved.evidence, case.trusted.preimages()).unwrap_err();
     let expected = Missing::LaterEpoch { newest_known: 7 };
     assert_eq!(rejection, Rejection::NotEnough(expected));
-    let bare = Evidence { preimages: Default::default(), ..case.honest.clone() };
+    let bare = Evidence { bundle: Default::default(), ..case.honest.clone() };
     let empty = Default::default();
     let rejection = verify(anchor, &case.question, &bare, &empty).unwrap_err();
     assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
@@ -175,12 +181,12 @@ async fn names_missing_preimages_and_epochs() {
 #[tokio::test]
 async fn hops_cannot_be_left_out() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
-    let hop = |counter| case.server.prover.hop(counter, &Held::default()).unwrap();
+    let hop = |counter| case.server.prover.hops(counter, &Held::default(), 1).unwrap();
     let mut trusted = case.trusted.clone();
-    let rejection = trusted.apply_hops(&hop(8)).unwrap_err();
+    let rejection = trusted.apply_hops(&hop(8), &now()).unwrap_err();
     assert!(matches!(rejection, Rejection::Invalid(_)), "{rejection}");
-    trusted.apply_hops(&hop(7)).unwrap();
-    trusted.apply_hops(&hop(8)).unwrap();
+    trusted.apply_hops(&hop(7), &now()).unwrap();
+    trusted.apply_hops(&hop(8), &now()).unwrap();
     assert_eq!(trusted.newest_epoch().counter(), 9);
 }
 
@@ -191,14 +197,14 @@ async fn rejects_every_flipped_byte_of_a_saved_file() {
     let mut file = case.server.prover.checkpoint(case.server.root_id).unwrap();
     file.merge(case.honest.clone());
     let bytes = file.to_bytes();
-    verify_file(case.server.root_id, &bytes).unwrap();
+    verify_file(case.server.root_id, &bytes, &now()).unwrap();
     for position in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[position] ^= 1 << (position % 8);
-        let accepted = verify_file(case.server.root_id, &flipped).is_ok();
+        let accepted = verify_file(case.server.root_id, &flipped, &now()).is_ok();
         assert!(!accepted, "byte {position} of {}", bytes.len());
     }
     for cut in 0..bytes.len() {
-        assert!(verify_file(case.server.root_id, &bytes[..cut]).is_err(), "cut at {cut}");
+        assert!(verify_file(case.server.root_id, &bytes[..cut], &now()).is_err(), "cut at {cut}");
     }
 }

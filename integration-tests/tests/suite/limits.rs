@@ -229,15 +229,15 @@ async fn what_is_not_there_yet_is_a_failed_precondition() {
     assert_eq!(available(&status).unwrap().latest_sealed.unwrap().height, head.sealed.height);
     assert!(case.client.get_seal(seal(head.sealed.height)).await.is_ok());
 
-    let hop = |epoch_counter| v1::GetEpochHopRequest { epoch_counter, held: None };
+    let hop = |epoch_counter| v1::GetEpochHopsRequest { epoch_counter, held: None, max_hops: 0 };
     let (oldest, newest) = (head.first_epoch_counter, head.epoch_counter);
     let epochs = format!("epochs are {oldest} to {newest}");
     for counter in [0, oldest - 1, newest + 1, u64::MAX] {
-        let status = case.client.get_epoch_hop(hop(counter)).await.unwrap_err();
+        let status = case.client.get_epoch_hops(hop(counter)).await.unwrap_err();
         refused(&status, Code::OutOfRange, &epochs);
         assert_eq!(available(&status).unwrap().latest_epoch_counter, newest);
     }
-    assert!(case.client.get_epoch_hop(hop(oldest)).await.is_ok());
+    assert!(case.client.get_epoch_hops(hop(oldest)).await.is_ok());
 
     let epoch =
         |epoch| v1::GetEpochRequest { question: Some(about(Selector::Height(1000))), epoch };

@@ -38,6 +38,13 @@ pub struct Held {
     /// each, at most 1,024.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub preimage_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The newest block the client knows to be final, 32 bytes; needed for PROOF_LINKED.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub head_id: ::prost::bytes::Bytes,
+    /// The newest epoch whose committee the client knows. For blocks of earlier epochs an answer also
+    /// brings the commit, unless it is held.
+    #[prost(uint64, tag = "4")]
+    pub newest_epoch_counter: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Question {
@@ -121,15 +128,19 @@ pub struct GetCheckpointResponse {
     pub evidence: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetEpochHopRequest {
+pub struct GetEpochHopsRequest {
     /// The newest epoch whose committee the client knows.
     #[prost(uint64, tag = "1")]
     pub epoch_counter: u64,
     #[prost(message, optional, tag = "2")]
     pub held: ::core::option::Option<Held>,
+    /// Most hops wanted; 0 leaves it to the server, which sends at most 64, in about 1 MiB.
+    #[prost(uint32, tag = "3")]
+    pub max_hops: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetEpochHopResponse {
+pub struct GetEpochHopsResponse {
+    /// Evidence with hops only: none while the epoch after `epoch_counter` is not committed.
     #[prost(bytes = "bytes", tag = "1")]
     pub evidence: ::prost::bytes::Bytes,
 }
@@ -333,6 +344,11 @@ pub struct Available {
     pub first_epoch_counter: u64,
     #[prost(uint64, tag = "5")]
     pub latest_epoch_counter: u64,
+    #[prost(enumeration = "Reason", tag = "6")]
+    pub reason: i32,
+    /// Least height of a head with which the question can be answered.
+    #[prost(uint64, tag = "7")]
+    pub height_needed: u64,
 }
 /// What an answer should contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -373,6 +389,9 @@ pub enum Proof {
     Sealed = 1,
     /// Nothing: the client knows the block ID, and hashing alone decides.
     KnownBlock = 2,
+    /// Hash links from the client's head (`held.head_id`) to the block, and to the block that seals it
+    /// where that is not above the head. No signature needs to be verified.
+    Linked = 3,
 }
 impl Proof {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -384,6 +403,7 @@ impl Proof {
             Self::Unspecified => "PROOF_UNSPECIFIED",
             Self::Sealed => "PROOF_SEALED",
             Self::KnownBlock => "PROOF_KNOWN_BLOCK",
+            Self::Linked => "PROOF_LINKED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -392,6 +412,7 @@ impl Proof {
             "PROOF_UNSPECIFIED" => Some(Self::Unspecified),
             "PROOF_SEALED" => Some(Self::Sealed),
             "PROOF_KNOWN_BLOCK" => Some(Self::KnownBlock),
+            "PROOF_LINKED" => Some(Self::Linked),
             _ => None,
         }
     }
@@ -497,6 +518,42 @@ impl EpochPosition {
             "EPOCH_POSITION_PREVIOUS" => Some(Self::Previous),
             "EPOCH_POSITION_CURRENT" => Some(Self::Current),
             "EPOCH_POSITION_NEXT" => Some(Self::Next),
+            _ => None,
+        }
+    }
+}
+/// Why a proof relative to the client's head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Reason {
+    Unspecified = 0,
+    /// The server has never seen the block asked for.
+    UnknownBlock = 1,
+    /// The client's head is final, but too old: see `height_needed`.
+    HeadTooOld = 2,
+    /// The server knows the client's head, but it is not final.
+    HeadNotCanonical = 3,
+}
+impl Reason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REASON_UNSPECIFIED",
+            Self::UnknownBlock => "REASON_UNKNOWN_BLOCK",
+            Self::HeadTooOld => "REASON_HEAD_TOO_OLD",
+            Self::HeadNotCanonical => "REASON_HEAD_NOT_CANONICAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "REASON_UNKNOWN_BLOCK" => Some(Self::UnknownBlock),
+            "REASON_HEAD_TOO_OLD" => Some(Self::HeadTooOld),
+            "REASON_HEAD_NOT_CANONICAL" => Some(Self::HeadNotCanonical),
             _ => None,
         }
     }
@@ -610,19 +667,19 @@ pub mod snapshot_api_client {
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetCheckpoint"));
             self.inner.unary(req, path, codec).await
         }
-        /// One step along the epochs: a finalized block of an epoch whose state commits the next epoch.
-        pub async fn get_epoch_hop(
+        /// Steps along the epochs: finalized blocks, one an epoch, whose states commit the next epoch.
+        pub async fn get_epoch_hops(
             &mut self,
-            request: impl tonic::IntoRequest<super::GetEpochHopRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetEpochHopResponse>, tonic::Status>
+            request: impl tonic::IntoRequest<super::GetEpochHopsRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetEpochHopsResponse>, tonic::Status>
         {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
             let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpochHop");
+            let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpochHops");
             let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpochHop"));
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpochHops"));
             self.inner.unary(req, path, codec).await
         }
         /// Summary of the protocol state at a block.
@@ -747,11 +804,11 @@ pub mod snapshot_api_server {
         {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
-        /// One step along the epochs: a finalized block of an epoch whose state commits the next epoch.
-        async fn get_epoch_hop(
+        /// Steps along the epochs: finalized blocks, one an epoch, whose states commit the next epoch.
+        async fn get_epoch_hops(
             &self,
-            request: tonic::Request<super::GetEpochHopRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetEpochHopResponse>, tonic::Status>
+            request: tonic::Request<super::GetEpochHopsRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetEpochHopsResponse>, tonic::Status>
         {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
@@ -958,19 +1015,21 @@ pub mod snapshot_api_server {
                     };
                     Box::pin(fut)
                 }
-                "/weir.v1.SnapshotAPI/GetEpochHop" => {
+                "/weir.v1.SnapshotAPI/GetEpochHops" => {
                     #[allow(non_camel_case_types)]
-                    struct GetEpochHopSvc<T: SnapshotApi>(pub Arc<T>);
-                    impl<T: SnapshotApi> tonic::server::UnaryService<super::GetEpochHopRequest> for GetEpochHopSvc<T> {
-                        type Response = super::GetEpochHopResponse;
+                    struct GetEpochHopsSvc<T: SnapshotApi>(pub Arc<T>);
+                    impl<T: SnapshotApi> tonic::server::UnaryService<super::GetEpochHopsRequest>
+                        for GetEpochHopsSvc<T>
+                    {
+                        type Response = super::GetEpochHopsResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GetEpochHopRequest>,
+                            request: tonic::Request<super::GetEpochHopsRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as SnapshotApi>::get_epoch_hop(&inner, request).await
+                                <T as SnapshotApi>::get_epoch_hops(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -981,7 +1040,7 @@ pub mod snapshot_api_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = GetEpochHopSvc(inner);
+                        let method = GetEpochHopsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

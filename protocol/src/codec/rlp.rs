@@ -202,6 +202,18 @@ impl<'a> Decoder<'a> {
         self.rest.first() == Some(&SHORT_LIST)
     }
 
+    /// Whether the next item is a list.
+    #[must_use]
+    pub fn next_is_list(&self) -> bool {
+        self.rest.first().is_some_and(|first| *first >= SHORT_LIST)
+    }
+
+    /// What is left to read, undecoded.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Reads one item of any kind, undecoded.
     ///
     /// # Errors

@@ -5,10 +5,12 @@
 //! by the client's verifier, never here.
 
 mod block_proof;
+mod delta;
 mod preimages;
 mod question;
 
 pub use block_proof::{BlockProof, LastSealedProof, SealProof};
+pub use delta::{Bundle, Delta, DeltaError, Piece};
 pub use preimages::Preimages;
 pub use question::{IdentityFilter, Question, Selector, Topic};
 
@@ -23,11 +25,22 @@ pub struct Evidence {
     /// The checkpoint block with its state; proved by its hash alone.
     pub checkpoint: Option<BlockProof>,
     /// One block an epoch, oldest first: its state commits the epoch after it.
-    pub hops: Vec<BlockProof>,
+    pub hops: Vec<Hop>,
+    /// Whether the server has more hops after these; a hint, for nothing proves it.
+    pub more_hops: bool,
     /// The question and the block that answers it.
     pub answer: Option<AnswerProof>,
-    /// Preimages of the IDs mentioned in the other parts.
-    pub preimages: Preimages,
+    /// Preimages of the IDs mentioned in checkpoint and answer.
+    pub bundle: Bundle,
+}
+
+/// One step along the epochs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// A final block whose state commits the next epoch.
+    pub block: BlockProof,
+    /// Preimages of the IDs its state mentions; deltas may build on those of the hop before.
+    pub bundle: Bundle,
 }
 
 /// A question and the proof of its answer.
@@ -52,9 +65,15 @@ impl Evidence {
             e.bytes(MAGIC.as_bytes());
             e.uint(EVIDENCE_VERSION);
             encode_option(e, self.checkpoint.as_ref(), |e, proof| proof.encode(e));
-            e.list_of(&self.hops, |e, hop| hop.encode(e));
+            e.list_of(&self.hops, |e, hop| {
+                e.list(|e| {
+                    hop.block.encode(e);
+                    hop.bundle.encode(e);
+                });
+            });
+            e.boolean(self.more_hops);
             encode_option(e, self.answer.as_ref(), |e, answer| answer.encode(e));
-            self.preimages.encode(e);
+            self.bundle.encode(e);
         });
         encoder.finish()
     }
@@ -82,9 +101,10 @@ impl Evidence {
             }
             Ok(Ok(Self {
                 checkpoint: decode_option(d, BlockProof::decode)?,
-                hops: limited(d.list_of(BlockProof::decode)?, HOPS_MAX, "number of epoch hops")?,
+                hops: limited(d.list_of(hop)?, HOPS_MAX, "number of epoch hops")?,
+                more_hops: d.boolean()?,
                 answer: decode_option(d, AnswerProof::decode)?,
-                preimages: Preimages::decode(d)?,
+                bundle: Bundle::decode(d)?,
             }))
         });
         let evidence = match evidence {
@@ -100,9 +120,14 @@ impl Evidence {
     pub fn merge(&mut self, other: Self) {
         self.checkpoint = other.checkpoint.or_else(|| self.checkpoint.take());
         self.hops.extend(other.hops);
+        self.more_hops = other.more_hops;
         self.answer = other.answer.or_else(|| self.answer.take());
-        self.preimages.extend(other.preimages);
+        self.bundle.extend(other.bundle);
     }
+}
+
+fn hop(decoder: &mut Decoder<'_>) -> Result<Hop, RlpError> {
+    decoder.list(|d| Ok(Hop { block: BlockProof::decode(d)?, bundle: Bundle::decode(d)? }))
 }
 
 impl AnswerProof {
@@ -186,7 +211,7 @@ fn limited<T>(items: Vec<T>, max: usize, field: &'static str) -> Result<Vec<T>, 
 }
 
 /// Version of the format that this build writes and reads.
-pub const EVIDENCE_VERSION: u64 = 1;
+pub const EVIDENCE_VERSION: u64 = 2;
 /// Most bytes evidence may have: 64 MiB, some four hundred hops of a large network.
 pub const EVIDENCE_BYTES_MAX: usize = 64 << 20;
 /// Most epoch hops in one piece of evidence.
@@ -195,6 +220,10 @@ pub const HOPS_MAX: usize = 4096;
 pub const HEADERS_MAX: usize = 8192;
 /// Most preimages.
 pub const PREIMAGES_MAX: usize = 16_384;
+/// Most deltas in one bundle.
+pub const DELTAS_MAX: usize = 1024;
+/// Most bytes that the preimages of one bundle have together: 64 MiB.
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// Most seals of one block's payload.
 pub const SEALS_MAX: usize = 1024;
 /// Most node IDs in a filter.

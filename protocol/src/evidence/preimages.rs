@@ -49,6 +49,17 @@ impl Preimages {
         self.0.len()
     }
 
+    /// Bytes of all preimages together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// Keeps the preimages whose ID passes.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Identifier) -> bool) {
+        self.0.retain(|id, _| keep(id));
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -61,19 +72,21 @@ impl Preimages {
 
     /// Reads preimages, which must come by ascending ID, each once.
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
-        let items = decoder.list_of(Decoder::bytes)?;
-        if items.len() > PREIMAGES_MAX {
-            return Err(RlpError::Invalid { field: "number of preimages" });
-        }
         let mut preimages = Self::default();
         let mut previous = None;
-        for item in items {
-            let id = preimages.insert(item.to_vec());
-            if previous.is_some_and(|previous| previous >= id) {
-                return Err(RlpError::Invalid { field: "order of preimages" });
+        decoder.list(|d| {
+            while !d.is_empty() {
+                if preimages.len() >= PREIMAGES_MAX {
+                    return Err(RlpError::Invalid { field: "number of preimages" });
+                }
+                let id = preimages.insert(d.bytes()?.to_vec());
+                if previous.is_some_and(|previous| previous >= id) {
+                    return Err(RlpError::Invalid { field: "order of preimages" });
+                }
+                previous = Some(id);
             }
-            previous = Some(id);
-        }
+            Ok(())
+        })?;
         Ok(preimages)
     }
 }

@@ -5,7 +5,7 @@
 
 use super::signer_indices::{self, CHECKSUM_LEN, SignerIndicesError};
 use crate::bls::{BlsError, PublicKey};
-use crate::model::{EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role};
+use crate::model::{BlsPublicKey, EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role};
 use alloc::vec::Vec;
 
 /// The nodes of a setup's participants that are its consensus committee.
@@ -32,6 +32,7 @@ pub struct Committee {
 struct Member {
     node_id: Identifier,
     weight: u64,
+    staking_key: BlsPublicKey,
     key: PublicKey,
 }
 
@@ -42,16 +43,47 @@ impl Committee {
     /// When setup and commit are of different epochs, there is no member, the weights overflow,
     /// members are not in canonical order, or a key is invalid.
     pub fn new(setup: &EpochSetup, commit: &EpochCommit) -> Result<Self, CommitteeError> {
+        Self::build(setup, commit, |_| None)
+    }
+
+    /// The committee of an epoch of which most members were in `previous`: their keys need not be
+    /// decoded again.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn after(
+        previous: &Self,
+        setup: &EpochSetup,
+        commit: &EpochCommit,
+    ) -> Result<Self, CommitteeError> {
+        Self::build(setup, commit, |node| {
+            let same_id = |member: &Member| member.node_id.cmp(&node.node_id);
+            let member = &previous.members[previous.members.binary_search_by(same_id).ok()?];
+            (member.staking_key == node.staking_key).then(|| member.key.clone())
+        })
+    }
+
+    fn build(
+        setup: &EpochSetup,
+        commit: &EpochCommit,
+        decoded: impl Fn(&IdentitySkeleton) -> Option<PublicKey>,
+    ) -> Result<Self, CommitteeError> {
         if setup.counter != commit.counter {
             let (setup, commit) = (setup.counter, commit.counter);
             return Err(CommitteeError::Counter { setup, commit });
         }
         let members: Vec<Member> = committee_members(&setup.participants)
             .map(|node| {
-                let key = PublicKey::from_bytes(&node.staking_key).map_err(|source| {
+                let decode = || PublicKey::from_bytes(&node.staking_key);
+                let key = decoded(node).map_or_else(decode, Ok).map_err(|source| {
                     CommitteeError::StakingKey { node_id: node.node_id, source }
                 })?;
-                Ok(Member { node_id: node.node_id, weight: node.initial_weight, key })
+                Ok(Member {
+                    node_id: node.node_id,
+                    weight: node.initial_weight,
+                    staking_key: node.staking_key,
+                    key,
+                })
             })
             .collect::<Result<_, CommitteeError>>()?;
         if members.is_empty() {

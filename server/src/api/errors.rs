@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use weir_proto::convert::ConvertError;
 use weir_proto::status::with_available;
-use weir_proto::weir::v1::{Available, BlockReference};
+use weir_proto::weir::v1::{Available, BlockReference, Reason};
 
 use crate::prover::ProverError;
 use crate::store::{BlockRef, Head};
@@ -18,8 +18,12 @@ pub(super) fn unproved(error: &ProverError) -> Status {
     let message = error.to_string();
     let code = match error {
         ProverError::UnknownBlock { .. } | ProverError::NoEpoch { .. } => Code::NotFound,
+        ProverError::NoHead => Code::InvalidArgument,
         ProverError::Height { .. } | ProverError::UnknownEpoch { .. } => Code::OutOfRange,
-        ProverError::NotCommitted { .. }
+        ProverError::UnknownHead { .. }
+        | ProverError::HeadNotCanonical { .. }
+        | ProverError::HeadTooOld { .. }
+        | ProverError::Orphaned { .. }
         | ProverError::NotSealed { .. }
         | ProverError::PrunedPayload { .. }
         | ProverError::TooFar { .. } => Code::FailedPrecondition,
@@ -29,8 +33,25 @@ pub(super) fn unproved(error: &ProverError) -> Status {
         }
     };
     match error.available() {
-        Some(head) => with_available(code, &message, &available(head)),
+        Some(head) => {
+            let (reason, height_needed) = reason(error);
+            let available = Available {
+                reason: reason.into(),
+                height_needed: height_needed.unwrap_or_default(),
+                ..available(head)
+            };
+            with_available(code, &message, &available)
+        }
         None => Status::new(code, message),
+    }
+}
+
+fn reason(error: &ProverError) -> (Reason, Option<u64>) {
+    match error {
+        ProverError::UnknownBlock { .. } => (Reason::UnknownBlock, None),
+        ProverError::HeadTooOld { height_needed, .. } => (Reason::HeadTooOld, Some(*height_needed)),
+        ProverError::HeadNotCanonical { .. } => (Reason::HeadNotCanonical, None),
+        _ => (Reason::Unspecified, None),
     }
 }
 
@@ -41,6 +62,7 @@ fn available(head: &Head) -> Available {
         latest_sealed: Some(reference(&head.sealed)),
         first_epoch_counter: head.first_epoch_counter,
         latest_epoch_counter: head.epoch_counter,
+        ..Available::default()
     }
 }
 

@@ -106,14 +106,18 @@ impl SnapshotApi for SnapshotService {
         Ok(Response::new(v1::GetCheckpointResponse { evidence: encoded(&evidence) }))
     }
 
-    async fn get_epoch_hop(
+    async fn get_epoch_hops(
         &self,
-        request: Request<v1::GetEpochHopRequest>,
-    ) -> Result<Response<v1::GetEpochHopResponse>, Status> {
-        let v1::GetEpochHopRequest { epoch_counter, held } = request.into_inner();
+        request: Request<v1::GetEpochHopsRequest>,
+    ) -> Result<Response<v1::GetEpochHopsResponse>, Status> {
+        let v1::GetEpochHopsRequest { epoch_counter, held, max_hops } = request.into_inner();
         let held = held_from_wire(held).map_err(|error| invalid(&error))?;
-        let evidence = self.blocking(move |prover| prover.hop(epoch_counter, &held)).await?;
-        Ok(Response::new(v1::GetEpochHopResponse { evidence: encoded(&evidence) }))
+        let max = match usize::try_from(max_hops) {
+            Ok(0) | Err(_) => HOPS_PER_PAGE_MAX,
+            Ok(max) => max.min(HOPS_PER_PAGE_MAX),
+        };
+        let page = self.blocking(move |prover| prover.hops(epoch_counter, &held, max)).await?;
+        Ok(Response::new(v1::GetEpochHopsResponse { evidence: encoded(&page) }))
     }
 
     async fn get_snapshot(
@@ -223,7 +227,7 @@ impl SnapshotApi for SnapshotService {
         let mut response = v1::GetExecutionResultResponse::default();
         if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
             let result_id = seal.seal.result_id;
-            let result = proved.evidence.preimages.get(&result_id).unwrap_or_default();
+            let result = proved.evidence.bundle.preimages.get(&result_id).unwrap_or_default();
             response.block = Some(values::block(&proved.block));
             response.result_id = values::bytes(&result_id);
             response.result = result.to_vec().into();
@@ -260,6 +264,7 @@ fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> 
         v1::Proof::Unspecified => Depth::Finality,
         v1::Proof::Sealed => Depth::Seal,
         v1::Proof::KnownBlock => Depth::KnownBlock,
+        v1::Proof::Linked => Depth::Linked,
     };
     let with_value = form == v1::Form::Unspecified;
     Ok(Asked { question: Question { block, topic }, held, depth, with_value })
@@ -271,13 +276,18 @@ fn held_from_wire(held: Option<v1::Held>) -> Result<Held, ConvertError> {
         let (max, found) = (HELD_IDS_MAX, held.preimage_ids.len());
         return Err(ConvertError::TooMany { field: "held.preimage_ids", max, found });
     }
-    let checkpoint_id = match &held.checkpoint_id[..] {
-        [] => None,
-        bytes => Some(identifier("held.checkpoint_id", bytes)?),
+    let optional = |field, bytes: &[u8]| match bytes {
+        [] => Ok(None),
+        bytes => identifier(field, bytes).map(Some),
     };
     let ids: Result<_, ConvertError> =
         held.preimage_ids.iter().map(|id| identifier("held.preimage_ids", id)).collect();
-    Ok(Held { checkpoint_id, preimage_ids: ids? })
+    Ok(Held {
+        checkpoint_id: optional("held.checkpoint_id", &held.checkpoint_id)?,
+        head_id: optional("held.head_id", &held.head_id)?,
+        newest_epoch_counter: held.newest_epoch_counter,
+        preimage_ids: ids?,
+    })
 }
 
 fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
@@ -286,3 +296,5 @@ fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
 
 /// Most IDs of held preimages in a request.
 const HELD_IDS_MAX: usize = 1024;
+/// Most hops in one page.
+const HOPS_PER_PAGE_MAX: usize = 64;

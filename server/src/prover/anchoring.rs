@@ -1,9 +1,18 @@
 //! How a block is anchored: by certificates above it, or by hash links from a later checkpoint.
 
+use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{BlockProof, HEADERS_MAX};
 use weir_protocol::model::{Header, Identifier, QuorumCertificate};
+use weir_protocol::protocol_state::EpochName;
 
-use super::{Prover, ProverError, StoredBlock};
+use super::bundle::Bundler;
+use super::{Depth, Held, Prover, ProverError, StoredBlock, WithCommit};
+
+/// What a block is anchored in: what the client holds, and how far it wants proof.
+pub(super) struct Anchor<'a> {
+    pub(super) held: &'a Held,
+    pub(super) depth: Depth,
+}
 
 impl Prover {
     /// The block for a client that knows its ID.
@@ -14,6 +23,80 @@ impl Prover {
             descendants: Vec::new(),
             qc: None,
         }
+    }
+
+    /// The block with all the proof there is of it, for what the client holds.
+    pub(super) fn anchor_block(
+        &self,
+        block: &StoredBlock,
+        anchor: &Anchor<'_>,
+        bundler: &mut Bundler<'_>,
+    ) -> Result<BlockProof, ProverError> {
+        let held = anchor.held;
+        match anchor.depth {
+            Depth::KnownBlock => Ok(self.known_block(block)),
+            Depth::Linked => self.linked(block, held.head_id),
+            Depth::Finality | Depth::Seal => {
+                if held.head_id == Some(block.block_id) && self.is_final(block)? {
+                    return Ok(self.known_block(block));
+                }
+                let proof = self.anchored(block, held.checkpoint_id)?;
+                if proof.qc.is_some() && held.checkpoint_id.is_some() {
+                    self.add_committees(block, &proof, held, bundler)?;
+                }
+                Ok(proof)
+            }
+        }
+    }
+
+    /// The block by hash links from the head that the client holds.
+    fn linked(
+        &self,
+        block: &StoredBlock,
+        head_id: Option<Identifier>,
+    ) -> Result<BlockProof, ProverError> {
+        let head_id = head_id.ok_or(ProverError::NoHead)?;
+        let head = self.block_by_id(head_id).map_err(|error| match error {
+            ProverError::UnknownBlock { block_id, head } => {
+                ProverError::UnknownHead { block_id, head }
+            }
+            error => error,
+        })?;
+        if !self.is_final(&head)? {
+            return Err(ProverError::HeadNotCanonical { block_id: head_id, head: self.head() });
+        }
+        let height_needed = block.record.header.height;
+        if height_needed > head.record.header.height {
+            return Err(ProverError::HeadTooOld { height_needed, head: self.head() });
+        }
+        if !self.is_final(block)? {
+            return Err(ProverError::Orphaned { block_id: block.block_id, head: self.head() });
+        }
+        let mut proof = self.known_block(block);
+        proof.descendants = self.links(block, &head)?;
+        Ok(proof)
+    }
+
+    /// Setup and commit of the epochs whose committees certify the block, where the client accepted
+    /// them so long ago that it has dropped them.
+    fn add_committees(
+        &self,
+        block: &StoredBlock,
+        proof: &BlockProof,
+        held: &Held,
+        bundler: &mut Bundler<'_>,
+    ) -> Result<(), ProverError> {
+        let last = match proof.descendants.last() {
+            Some(last) => self.block_by_id(last.id())?,
+            None => block.clone(),
+        };
+        for certified in [block, &last] {
+            if certified.record.epoch_counter <= held.newest_epoch_counter {
+                let state = self.states.load(&certified.record.roots.protocol_state_id)?;
+                super::add_epoch(bundler, &state, EpochName::Current, WithCommit::Yes)?;
+            }
+        }
+        Ok(())
     }
 
     /// The block with all the proof there is of it, for a client with this checkpoint.

@@ -14,7 +14,11 @@ use crate::store::{Head, ReadError};
 #[non_exhaustive]
 pub enum ProverError {
     /// No such block.
-    #[error("block {block_id} is not known")]
+    #[error(
+        "block {block_id} is not known; final blocks are served from height {} of epoch {} to \
+         height {} of epoch {}",
+        head.first_height, head.first_epoch_counter, head.finalized.height, head.epoch_counter
+    )]
     UnknownBlock {
         /// The block asked for.
         block_id: Identifier,
@@ -43,11 +47,38 @@ pub enum ProverError {
         /// What exists.
         head: Arc<Head>,
     },
-    /// The epoch does not commit the next one yet.
-    #[error("epoch {counter} has no finalized block that commits the epoch after it")]
-    NotCommitted {
-        /// The epoch.
-        counter: u64,
+    /// The client wants links to its head, but named none.
+    #[error("proof by links was asked for, but held.head_id is empty")]
+    NoHead,
+    /// The client's head is not known.
+    #[error("the head {block_id} is not known here; this server may lag behind")]
+    UnknownHead {
+        /// The client's head.
+        block_id: Identifier,
+        /// What exists.
+        head: Arc<Head>,
+    },
+    /// The client's head is not on the final chain.
+    #[error("the head {block_id} is known, but not final here")]
+    HeadNotCanonical {
+        /// The client's head.
+        block_id: Identifier,
+        /// What exists.
+        head: Arc<Head>,
+    },
+    /// The proof would need a newer head.
+    #[error("the head is too old: a final block of height {height_needed} or above is needed")]
+    HeadTooOld {
+        /// Least height needed.
+        height_needed: u64,
+        /// What exists.
+        head: Arc<Head>,
+    },
+    /// The block is not an ancestor of the client's head.
+    #[error("block {block_id} is known, but is no ancestor of the head")]
+    Orphaned {
+        /// The block asked for.
+        block_id: Identifier,
         /// What exists.
         head: Arc<Head>,
     },
@@ -128,7 +159,10 @@ impl ProverError {
             Self::UnknownBlock { head, .. }
             | Self::Height { head, .. }
             | Self::UnknownEpoch { head, .. }
-            | Self::NotCommitted { head, .. }
+            | Self::UnknownHead { head, .. }
+            | Self::HeadNotCanonical { head, .. }
+            | Self::HeadTooOld { head, .. }
+            | Self::Orphaned { head, .. }
             | Self::NoEpoch { head, .. }
             | Self::NotSealed { head, .. }
             | Self::PrunedPayload { head, .. } => Some(head),

@@ -2,19 +2,24 @@
 //! prove it leaves out or refuses.
 
 mod anchoring;
+mod bundle;
 mod error;
+mod hops;
 mod seals;
 mod states;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use weir_protocol::evidence::{AnswerProof, Evidence, Preimages, Question, Selector, Topic};
+use weir_protocol::codec::Entity as _;
+use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 
 use crate::store::{BlockRecord, Head, Reader};
 
+use anchoring::Anchor;
+use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
 
@@ -23,6 +28,7 @@ pub use states::States;
 pub struct Prover {
     reader: Reader,
     states: States,
+    deltas: Deltas,
 }
 
 /// What a client holds already.
@@ -30,6 +36,10 @@ pub struct Prover {
 pub struct Held {
     /// Its checkpoint.
     pub checkpoint_id: Option<Identifier>,
+    /// The newest block it knows to be final.
+    pub head_id: Option<Identifier>,
+    /// Newest epoch whose committee it knows.
+    pub newest_epoch_counter: u64,
     /// Preimages it has.
     pub preimage_ids: HashSet<Identifier>,
 }
@@ -43,6 +53,8 @@ pub enum Depth {
     Finality,
     /// Also the seal, where there is one.
     Seal,
+    /// Hash links to the head that the client holds, for the block and for its seal.
+    Linked,
 }
 
 /// Evidence, and what it is about.
@@ -71,13 +83,17 @@ impl Prover {
     /// A prover over the blocks that `reader` shows.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Self { states: States::new(reader.clone()), reader }
+        Self { states: States::new(reader.clone()), deltas: bundle::deltas(), reader }
     }
 
     /// The same prover over what has been announced by now.
     #[must_use]
     pub fn latest(&self) -> Self {
-        Self { states: self.states.clone(), reader: self.reader.latest() }
+        Self {
+            states: self.states.clone(),
+            deltas: self.deltas.clone(),
+            reader: self.reader.latest(),
+        }
     }
 
     /// Protocol states by ID.
@@ -105,46 +121,21 @@ impl Prover {
     pub fn checkpoint(&self, block_id: Identifier) -> Result<Evidence, ProverError> {
         let block = self.block_by_id(block_id)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut preimages = Preimages::default();
-        let held = HashSet::new();
-        self.add_state(&state, &held, &mut preimages)?;
-        self.add_epoch(&state, EpochName::Current, WithCommit::Yes, &held, &mut preimages)?;
+        let mut bundler = self.bundler(&HashSet::new())?;
+        add_state(&mut bundler, &state)?;
+        add_epoch(&mut bundler, &state, EpochName::Current, WithCommit::Yes)?;
         if state.next_commit().is_some() {
-            self.add_epoch(&state, EpochName::Next, WithCommit::Yes, &held, &mut preimages)?;
+            add_epoch(&mut bundler, &state, EpochName::Next, WithCommit::Yes)?;
         }
         let checkpoint = Some(self.known_block(&block));
-        Ok(Evidence { checkpoint, preimages, ..Evidence::default() })
-    }
-
-    /// Evidence for the hop from an epoch to the next.
-    ///
-    /// # Errors
-    /// When the epoch is not known, or does not commit the next one yet.
-    pub fn hop(&self, counter: u64, held: &Held) -> Result<Evidence, ProverError> {
-        let head = self.head();
-        let epoch = self
-            .reader
-            .epoch(counter)?
-            .ok_or_else(|| ProverError::unknown_epoch(counter, &head))?;
-        let ordinal = epoch
-            .hop_ordinal
-            .ok_or_else(|| ProverError::NotCommitted { counter, head: head.clone() })?;
-        let block = self.block_at(ordinal)?;
-        let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut preimages = Preimages::default();
-        self.add_state(&state, &held.preimage_ids, &mut preimages)?;
-        let names = [(EpochName::Current, WithCommit::No), (EpochName::Next, WithCommit::Yes)];
-        for (name, commit) in names {
-            self.add_epoch(&state, name, commit, &held.preimage_ids, &mut preimages)?;
-        }
-        let hops = vec![self.anchored(&block, None)?];
-        Ok(Evidence { hops, preimages, ..Evidence::default() })
+        Ok(Evidence { checkpoint, bundle: bundler.take(), ..Evidence::default() })
     }
 
     /// Evidence for the answer to a question.
     ///
     /// # Errors
-    /// When the block or what is asked about it does not exist.
+    /// When the block or what is asked about it does not exist, or cannot be proved from what the
+    /// client holds.
     pub fn answer(
         &self,
         question: &Question,
@@ -153,18 +144,23 @@ impl Prover {
     ) -> Result<Proved, ProverError> {
         let block = self.select(question.block)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut preimages = Preimages::default();
-        self.add_state(&state, &held.preimage_ids, &mut preimages)?;
-        self.add_topic(question, &block, &state, held, &mut preimages)?;
-        let anchor = held.checkpoint_id;
-        let seal_wanted = depth == Depth::Seal
-            || question.block == Selector::LatestSealed
+        let mut bundler = self.bundler(&held.preimage_ids)?;
+        add_state(&mut bundler, &state)?;
+        self.add_topic(question, &block, &state, &mut bundler)?;
+        let seal_needed = question.block == Selector::LatestSealed
             || matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
-        let proof = match depth {
-            Depth::KnownBlock => self.known_block(&block),
-            Depth::Finality | Depth::Seal => self.anchored(&block, anchor)?,
+        let anchor = Anchor { held, depth };
+        let proof = self.anchor_block(&block, &anchor, &mut bundler)?;
+        let seal = match depth {
+            Depth::Seal | Depth::Linked => self.seal_proof(&block, &anchor, &mut bundler),
+            _ if seal_needed => self.seal_proof(&block, &anchor, &mut bundler),
+            _ => Ok(None),
         };
-        let seal = if seal_wanted { self.seal_proof(&block, anchor)? } else { None };
+        let seal = match seal {
+            // As of the client's head the block is not sealed, and that is an answer.
+            Err(ProverError::HeadTooOld { .. }) if !seal_needed => None,
+            seal => seal?,
+        };
         if seal.is_none() && matches!(question.topic, Topic::Seal | Topic::ExecutionResult) {
             return Err(ProverError::NotSealed { block_id: block.block_id, head: self.head() });
         }
@@ -173,8 +169,13 @@ impl Prover {
             _ => None,
         };
         let answer = AnswerProof { question: question.clone(), block: proof, seal, last_sealed };
-        let evidence = Evidence { answer: Some(answer), preimages, ..Evidence::default() };
+        let bundle = bundler.take();
+        let evidence = Evidence { answer: Some(answer), bundle, ..Evidence::default() };
         Ok(Proved { evidence, block, state })
+    }
+
+    fn bundler(&self, held: &HashSet<Identifier>) -> Result<Bundler<'_>, ProverError> {
+        Bundler::new(&self.reader, &self.deltas, held)
     }
 
     fn select(&self, selector: Selector) -> Result<StoredBlock, ProverError> {
@@ -211,83 +212,55 @@ impl Prover {
         question: &Question,
         block: &StoredBlock,
         state: &ProtocolState,
-        held: &Held,
-        preimages: &mut Preimages,
+        bundler: &mut Bundler<'_>,
     ) -> Result<(), ProverError> {
-        let held = &held.preimage_ids;
+        add_epoch(bundler, state, EpochName::Current, WithCommit::No)?;
         match &question.topic {
-            Topic::Snapshot | Topic::Seal => {
-                self.add_epoch(state, EpochName::Current, WithCommit::No, held, preimages)
-            }
+            Topic::Snapshot | Topic::Seal => Ok(()),
             Topic::Identity(_) | Topic::Identities(_) => {
-                self.add_epoch(state, EpochName::Current, WithCommit::No, held, preimages)?;
                 let adjacent = if state.next_setup().is_some() {
                     EpochName::Next
                 } else {
                     EpochName::Previous
                 };
-                self.add_epoch(state, adjacent, WithCommit::No, held, preimages)
+                add_epoch(bundler, state, adjacent, WithCommit::No)
             }
             Topic::Epoch(name) => {
                 if state.events(*name).is_none() {
                     let block_id = block.block_id;
                     return Err(ProverError::NoEpoch { name: *name, block_id, head: self.head() });
                 }
-                self.add_epoch(state, EpochName::Current, WithCommit::No, held, preimages)?;
-                self.add_epoch(state, *name, WithCommit::Yes, held, preimages)
+                add_epoch(bundler, state, *name, WithCommit::Yes)
             }
             Topic::ExecutionResult => {
-                self.add_epoch(state, EpochName::Current, WithCommit::No, held, preimages)?;
-                self.add_result(block, preimages)
+                bundler.add_whole(self.sealed_result(block)?.to_rlp());
+                Ok(())
             }
         }
     }
+}
 
-    /// Key-value store and epoch state.
-    fn add_state(
-        &self,
-        state: &ProtocolState,
-        held: &HashSet<Identifier>,
-        preimages: &mut Preimages,
-    ) -> Result<(), ProverError> {
-        for id in [state.id(), state.epoch_state_id()] {
-            self.add_preimage(&id, held, preimages)?;
-        }
-        Ok(())
-    }
+/// Adds key-value store and epoch state.
+fn add_state(bundler: &mut Bundler<'_>, state: &ProtocolState) -> Result<(), ProverError> {
+    bundler.add(&state.id())?;
+    bundler.add(&state.epoch_state_id())
+}
 
-    /// Setup and, if wanted, commit of an epoch, where the state has it.
-    fn add_epoch(
-        &self,
-        state: &ProtocolState,
-        name: EpochName,
-        with_commit: WithCommit,
-        held: &HashSet<Identifier>,
-        preimages: &mut Preimages,
-    ) -> Result<(), ProverError> {
-        let Some(container) = state.container(name) else {
-            return Ok(());
-        };
-        self.add_preimage(&container.setup_id, held, preimages)?;
-        if with_commit == WithCommit::Yes && !container.commit_id.is_zero() {
-            self.add_preimage(&container.commit_id, held, preimages)?;
-        }
-        Ok(())
+/// Adds setup and, if wanted, commit of an epoch, where the state has it.
+fn add_epoch(
+    bundler: &mut Bundler<'_>,
+    state: &ProtocolState,
+    name: EpochName,
+    with_commit: WithCommit,
+) -> Result<(), ProverError> {
+    let Some(container) = state.container(name) else {
+        return Ok(());
+    };
+    bundler.add(&container.setup_id)?;
+    if with_commit == WithCommit::Yes && !container.commit_id.is_zero() {
+        bundler.add(&container.commit_id)?;
     }
-
-    fn add_preimage(
-        &self,
-        id: &Identifier,
-        held: &HashSet<Identifier>,
-        preimages: &mut Preimages,
-    ) -> Result<(), ProverError> {
-        if !held.contains(id) && !preimages.contains(id) {
-            let bytes =
-                self.reader.preimage(id)?.ok_or(ProverError::MissingPreimage { id: *id })?;
-            preimages.insert(bytes.to_vec());
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Whether the node is in the block's identity table.

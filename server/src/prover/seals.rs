@@ -1,10 +1,12 @@
 //! Proofs about sealing.
 
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{LastSealedProof, Preimages, SealProof};
+use weir_protocol::evidence::{LastSealedProof, SealProof};
 use weir_protocol::merkle;
-use weir_protocol::model::{ExecutionResult, Identifier};
+use weir_protocol::model::ExecutionResult;
 
+use super::anchoring::Anchor;
+use super::bundle::Bundler;
 use super::{Prover, ProverError, StoredBlock};
 use crate::indexer::payload::{self, StoredPayload};
 
@@ -13,7 +15,8 @@ impl Prover {
     pub(super) fn seal_proof(
         &self,
         block: &StoredBlock,
-        checkpoint_id: Option<Identifier>,
+        anchor: &Anchor<'_>,
+        bundler: &mut Bundler<'_>,
     ) -> Result<Option<SealProof>, ProverError> {
         let Some(sealing) = self.sealing_block(block)? else {
             return Ok(None);
@@ -31,7 +34,7 @@ impl Prover {
             return Ok(None);
         };
         Ok(Some(SealProof {
-            block: self.anchored(&sealing, checkpoint_id)?,
+            block: self.anchor_block(&sealing, anchor, bundler)?,
             seal: payload.seals[index].clone(),
             index: index as u64,
             proof,
@@ -65,16 +68,6 @@ impl Prover {
             }
         }
         Ok(Some(LastSealedProof { ancestors, seals: payload.seals, sealed_headers }))
-    }
-
-    /// Adds the execution result that the block's seal names.
-    pub(super) fn add_result(
-        &self,
-        block: &StoredBlock,
-        preimages: &mut Preimages,
-    ) -> Result<(), ProverError> {
-        preimages.insert(self.sealed_result(block)?.to_rlp());
-        Ok(())
     }
 
     /// The execution result that the final chain's seal of the block names.

@@ -19,8 +19,8 @@ use weir_proto::weir::v1::Proof;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::evidence::{
-    EVIDENCE_BYTES_MAX, Evidence, EvidenceError, IdentityFilter, Preimages, Question, Selector,
-    Topic,
+    Bundle, EVIDENCE_BYTES_MAX, Evidence, EvidenceError, IdentityFilter, Preimages, Question,
+    Selector, Topic,
 };
 use weir_protocol::model::{EpochSetup, Identifier};
 use weir_server::prover::{Depth, Held};
@@ -88,7 +88,11 @@ impl Case {
 
     /// Honest evidence, as the prover makes it for a client that holds nothing.
     fn evidence(&self, block: Selector, topic: Topic) -> Evidence {
-        let held = Held { checkpoint_id: Some(self.honest.root_id), ..Held::default() };
+        let held = Held {
+            checkpoint_id: Some(self.honest.root_id),
+            newest_epoch_counter: self.client.trusted().newest_epoch().counter(),
+            ..Held::default()
+        };
         let question = Question { block, topic };
         self.honest.prover.answer(&question, &held, Depth::Seal).unwrap().evidence
     }
@@ -125,13 +129,18 @@ fn missing(rejection: Rejection) -> Missing {
     }
 }
 
-/// The same evidence with one node less in every setup.
-fn without_a_node(evidence: &Bytes) -> Bytes {
+/// The same evidence with one node less in every setup of its first bundle.
+fn without_a_node(evidence: &Bytes, held: &Preimages) -> Bytes {
     let mut evidence = Evidence::from_bytes(evidence).unwrap();
+    let bundle = match evidence.hops.first_mut() {
+        Some(hop) => &mut hop.bundle,
+        None => &mut evidence.bundle,
+    };
+    let honest = bundle.expand(&[held]).unwrap();
     let mut preimages = Preimages::default();
     let mut changed = false;
-    for id in evidence.preimages.ids() {
-        let bytes = evidence.preimages.get(id).unwrap();
+    for id in honest.ids() {
+        let bytes = honest.get(id).unwrap();
         match EpochSetup::decode(&mut Decoder::new(bytes)) {
             Ok(mut setup) => {
                 setup.participants.pop();
@@ -142,7 +151,7 @@ fn without_a_node(evidence: &Bytes) -> Bytes {
         }
     }
     assert!(changed, "no setup to change");
-    evidence.preimages = preimages;
+    *bundle = Bundle::whole(preimages);
     evidence.to_bytes().into()
 }
 
@@ -201,12 +210,13 @@ async fn another_node_or_a_narrower_filter_is_named() {
 #[tokio::test]
 async fn a_node_left_out_leaves_a_preimage_missing() {
     let mut case = Case::new().await;
-    let lie = |evidence: Bytes| Ok(without_a_node(&evidence));
+    let held = case.client.trusted().preimages().clone();
+    let lie = move |evidence: Bytes| Ok(without_a_node(&evidence, &held));
     let late = Question {
         block: Selector::Height(LATE_HEIGHT),
         topic: Topic::Identities(IdentityFilter::default()),
     };
-    let found = missing(case.rejection(Call::Hop, &late, lie).await);
+    let found = missing(case.rejection(Call::Hop, &late, lie.clone()).await);
     assert!(matches!(found, Missing::Preimage { what: "epoch setup", .. }), "{found}");
 
     let url = case.url.clone();
@@ -249,7 +259,7 @@ async fn a_status_too_high_is_not_enough() {
 async fn hops_that_lead_elsewhere_or_nowhere_are_rejected() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(LATE_HEIGHT));
-    let hop = |case: &Case, counter| case.honest.prover.hop(counter, &Held::default()).unwrap();
+    let hop = |case: &Case, counter| case.honest.prover.hops(counter, &Held::default(), 1).unwrap();
     let send = |evidence: Evidence| {
         let bytes = Bytes::from(evidence.to_bytes());
         move |_| Ok(bytes.clone())
@@ -260,7 +270,7 @@ async fn hops_that_lead_elsewhere_or_nowhere_are_rejected() {
     let found = case.rejection(Call::Hop, &question, send(Evidence::default())).await;
     assert_eq!(missing(found), Missing::LaterEpoch { newest_known: 7 });
     let mut uncertified = hop(&case, 7);
-    uncertified.hops[0].qc = None;
+    uncertified.hops[0].block.qc = None;
     let found = case.rejection(Call::Hop, &question, send(uncertified)).await;
     assert!(matches!(found, Rejection::NotEnough(Missing::Certificate { .. })), "{found}");
     assert_eq!(case.ask(&question).await.unwrap().answer.height, LATE_HEIGHT);
@@ -296,6 +306,8 @@ async fn bits_flipped_on_the_way_are_never_believed() {
     const SEED: u64 = 0x5eed_0004;
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(HEIGHT));
+    // Asked twice, so that both answers are anchored in the client's head.
+    case.ask(&question).await.unwrap();
     let honest = case.ask(&question).await.unwrap().answer;
     let mut random = Xorshift::new(SEED);
     for round in 0..100 {

@@ -87,7 +87,7 @@ macro_rules! pass_on {
 
 pass_on! {
     get_checkpoint: GetCheckpointRequest -> GetCheckpointResponse, Call::Checkpoint;
-    get_epoch_hop: GetEpochHopRequest -> GetEpochHopResponse, Call::Hop;
+    get_epoch_hops: GetEpochHopsRequest -> GetEpochHopsResponse, Call::Hop;
     get_snapshot: GetSnapshotRequest -> GetSnapshotResponse, Call::Answer;
     get_identity: GetIdentityRequest -> GetIdentityResponse, Call::Answer;
     list_identities: ListIdentitiesRequest -> ListIdentitiesResponse, Call::Answer;

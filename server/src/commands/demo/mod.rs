@@ -16,7 +16,7 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle as Task;
-use weir_client::sync::{LightClient, Outcome};
+use weir_client::sync::{ClockOptions, LightClient, Outcome};
 use weir_client::transport::Server;
 use weir_client::verifier::verify_file;
 use weir_devnet::config::{Chances, EpochConfig};
@@ -48,7 +48,7 @@ async fn story() -> anyhow::Result<()> {
     let root_id = network.root_id;
     println!("\nThe client trusts one thing, the ID of the root block:\n  {root_id}");
     let server = Server::connect(&format!("http://{}", weir.address)).await?;
-    let client = LightClient::start(server, root_id).await?;
+    let client = LightClient::start_keeping_evidence(server, root_id).await?;
     println!(
         "  Weir opened it: header, payload, protocol state, epoch {} - each part hashes to the ID\n  \
          that the part before it names, so the committee of that epoch is proved.",
@@ -182,7 +182,8 @@ fn join(indexing: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
     println!("\nAnd if somebody lies?");
     let mut bytes = outcome.evidence.to_bytes();
-    let (_, answer) = verify_file(root_id, &bytes)?;
+    let timing = ClockOptions::default().timing()?;
+    let (_, answer) = verify_file(root_id, &bytes, &timing)?;
     println!(
         "  The saved evidence of the last answer ({} bytes) verifies offline: height {}, {}.",
         bytes.len(),
@@ -191,7 +192,7 @@ fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
     );
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    match verify_file(root_id, &bytes) {
+    match verify_file(root_id, &bytes, &timing) {
         Ok(_) => bail!("evidence with a flipped bit was accepted"),
         Err(rejection) => println!("  With one bit flipped: {rejection}"),
     }

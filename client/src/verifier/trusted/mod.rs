@@ -1,0 +1,244 @@
+//! What a client trusts: a checkpoint, and everything proved from it since.
+
+mod bytes;
+mod epoch;
+mod hops;
+
+pub use bytes::{TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedStateError};
+pub use epoch::{TrustedBlock, TrustedEpoch};
+pub use hops::HopsApplied;
+
+use super::state::{self, StateView};
+use super::{Anchor, Answer, Missing, Rejection, Timing, Trust, Verified, Violation, rules};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use weir_protocol::codec::Entity as _;
+use weir_protocol::evidence::{BlockProof, Evidence, Preimages, Question};
+use weir_protocol::hotstuff::Committee;
+use weir_protocol::model::{Header, Identifier};
+
+/// A checkpoint and what is proved from it: the whole memory of a light client.
+///
+/// The caller vouches for one thing only, that the checkpoint is a finalized block. From there the
+/// state only moves forward: to later epochs by [`Self::apply_hops`], to later final blocks by
+/// [`Self::verify`]. It keeps the committees of the newest two epochs, one line for every epoch
+/// before them, and the preimages that the next answers are likely to build on.
+#[derive(Clone, Debug)]
+pub struct TrustedState {
+    chain_id: String,
+    checkpoint: TrustedBlock,
+    head: TrustedBlock,
+    head_state_id: Identifier,
+    /// By counter, without gaps, from the checkpoint's epoch on.
+    epochs: Vec<TrustedEpoch>,
+    /// Of the newest epochs.
+    committees: BTreeMap<u64, Arc<Committee>>,
+    preimages: Preimages,
+}
+
+impl TrustedState {
+    /// Opens the checkpoint's protocol state: its epoch, and the next one if committed.
+    ///
+    /// # Errors
+    /// When the evidence holds no checkpoint, when its header does not hash to `checkpoint_id`,
+    /// or when its state cannot be opened from the preimages.
+    pub fn from_checkpoint(
+        checkpoint_id: Identifier,
+        evidence: &Evidence,
+    ) -> Result<Verified<Self>, Rejection> {
+        let proof = evidence.checkpoint.as_ref().ok_or(Missing::Checkpoint)?;
+        let found = proof.header.id();
+        if found != checkpoint_id {
+            return Err(Violation::CheckpointId { expected: checkpoint_id, found }.into());
+        }
+        let preimages = super::expand(&evidence.bundle, &[])?;
+        let sources = [&preimages];
+        let view = open_state(proof, &sources)?;
+        view.contains_view(proof.header.view)?;
+        let checkpoint = TrustedBlock::of(&proof.header);
+        let (current, committee) = epoch::open(&view.entry.current_epoch, &sources, None)?;
+        let next = hops::committed_next(&view)
+            .map(|container| hops::next_epoch((&current, &committee), &view, container, &sources))
+            .transpose()?;
+        let mut trusted = Self {
+            chain_id: proof.header.chain_id.clone(),
+            checkpoint,
+            head: checkpoint,
+            head_state_id: view.protocol_state_id,
+            committees: BTreeMap::from([(current.counter, committee)]),
+            epochs: vec![current],
+            preimages,
+        };
+        if let Some(next) = next {
+            trusted.accept(next, checkpoint);
+        }
+        trusted.forget();
+        Ok(Verified(trusted))
+    }
+
+    /// Verifies the answer to `question` in `evidence`, and moves the head up to its block if that
+    /// is proved final and newer.
+    ///
+    /// # Errors
+    /// As [`super::verify`], and when `timing` forbids to extend trust or puts the block into the
+    /// future.
+    pub fn verify(
+        &mut self,
+        question: &Question,
+        evidence: &Evidence,
+        timing: &Timing,
+    ) -> Result<Verified<Answer>, Rejection> {
+        timing.check_trust(self)?;
+        let preimages = super::expand(&evidence.bundle, &[&self.preimages])?;
+        let sources = [&preimages, &self.preimages];
+        let anchor = Anchor::Trusted(self);
+        let answer = super::verify_expanded(anchor, question, evidence, &sources)?;
+        let Some(proof) = &evidence.answer else {
+            return Err(Missing::Answer.into());
+        };
+        let header = &proof.block.header;
+        timing.check_block(header)?;
+        if answer.trust >= Trust::Finalized && header.height > self.head.height {
+            self.preimages.extend(preimages);
+            let state_id = proof.block.roots.as_ref().map(|roots| roots.protocol_state_id);
+            self.advance(header, state_id.unwrap_or(self.head_state_id));
+        }
+        Ok(answer)
+    }
+
+    /// A final block at this height or above must not contradict what is final already.
+    ///
+    /// Along the blocks known to be final, views grow with heights, and a height has one block.
+    pub(super) fn check_finality(&self, header: &Header) -> Result<(), Violation> {
+        let found = TrustedBlock::of(header);
+        let conflict = |expected: TrustedBlock| Violation::ConflictingFinality {
+            expected: expected.block_id,
+            expected_height: expected.height,
+            found: found.block_id,
+            found_height: found.height,
+        };
+        for known in self.final_blocks() {
+            let same_block = known.block_id == found.block_id;
+            let same_order = known.height.cmp(&found.height) == known.view.cmp(&found.view);
+            if (known.height == found.height) != same_block || !same_order {
+                return Err(conflict(known));
+            }
+        }
+        Ok(())
+    }
+
+    /// The block of this height that is known to be final, if there is one.
+    pub(super) fn is_final(&self, header: &Header) -> bool {
+        self.final_blocks()
+            .any(|known| known.height == header.height && known.block_id == header.id())
+    }
+
+    fn final_blocks(&self) -> impl Iterator<Item = TrustedBlock> + '_ {
+        let boundaries = self.epochs.iter().filter_map(|epoch| epoch.boundary);
+        [self.checkpoint, self.head].into_iter().chain(boundaries)
+    }
+
+    /// Makes a final block the head.
+    fn advance(&mut self, header: &Header, state_id: Identifier) {
+        self.head = TrustedBlock::of(header);
+        self.head_state_id = state_id;
+        self.forget();
+    }
+
+    /// Adds the epoch after the newest one, which `boundary` commits.
+    fn accept(
+        &mut self,
+        (epoch, committee): (TrustedEpoch, Arc<Committee>),
+        boundary: TrustedBlock,
+    ) {
+        if let Some(newest) = self.epochs.last_mut() {
+            newest.boundary = Some(boundary);
+        }
+        self.committees.insert(epoch.counter, committee);
+        while self.committees.len() > COMMITTEES_MAX {
+            self.committees.pop_first();
+        }
+        self.epochs.push(epoch);
+    }
+
+    /// Drops preimages that neither the kept committees nor the head's state need.
+    fn forget(&mut self) {
+        let needed = self.needed();
+        self.preimages.retain(|id| needed.contains(id));
+    }
+
+    fn needed(&self) -> BTreeSet<Identifier> {
+        let kept = self.epochs.iter().rev().take(COMMITTEES_MAX);
+        let mut needed: BTreeSet<_> = kept.flat_map(|e| [e.setup_id, e.commit_id]).collect();
+        needed.extend(state::reachable(&self.preimages, self.head_state_id));
+        needed
+    }
+
+    /// Network of the checkpoint.
+    #[must_use]
+    pub fn chain_id(&self) -> &str {
+        &self.chain_id
+    }
+
+    /// The checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> &TrustedBlock {
+        &self.checkpoint
+    }
+
+    /// Newest block proved final, at first the checkpoint.
+    #[must_use]
+    pub fn head(&self) -> &TrustedBlock {
+        &self.head
+    }
+
+    /// Newest epoch whose committee is known.
+    #[must_use]
+    pub fn newest_epoch(&self) -> &TrustedEpoch {
+        self.epochs.last().expect("a checkpoint has a current epoch")
+    }
+
+    /// Oldest epoch whose committee is known: the checkpoint's.
+    #[must_use]
+    pub fn oldest_epoch(&self) -> &TrustedEpoch {
+        self.epochs.first().expect("a checkpoint has a current epoch")
+    }
+
+    /// The epoch whose views begin last at or before `view`.
+    pub(super) fn epoch_of_view(&self, view: u64) -> Option<&TrustedEpoch> {
+        let after = self.epochs.partition_point(|epoch| epoch.first_view <= view);
+        self.epochs.get(after.checked_sub(1)?)
+    }
+
+    /// The epoch with this counter, if it is proved.
+    #[must_use]
+    pub fn epoch(&self, counter: u64) -> Option<&TrustedEpoch> {
+        let index = counter.checked_sub(self.oldest_epoch().counter)?;
+        self.epochs.get(usize::try_from(index).ok()?)
+    }
+
+    /// The committee of one of the newest epochs.
+    #[must_use]
+    pub fn committee(&self, counter: u64) -> Option<&Arc<Committee>> {
+        self.committees.get(&counter)
+    }
+
+    /// Preimages that answers may leave out.
+    #[must_use]
+    pub fn preimages(&self) -> &Preimages {
+        &self.preimages
+    }
+}
+
+fn open_state(proof: &BlockProof, sources: &[&Preimages]) -> Result<StateView, Rejection> {
+    let missing = || Missing::PayloadRoots { block_id: proof.header.id() };
+    let roots = proof.roots.as_ref().ok_or_else(missing)?;
+    rules::payload_hash(&proof.header, roots)?;
+    StateView::derive(roots, sources)
+}
+
+/// Committees kept: of the newest epoch and of the one before it, which the head may be in.
+const COMMITTEES_MAX: usize = 2;

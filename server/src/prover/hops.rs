@@ -1,0 +1,68 @@
+//! Pages of epoch hops.
+
+use weir_protocol::evidence::{Evidence, HOPS_MAX, Hop};
+use weir_protocol::model::Identifier;
+use weir_protocol::protocol_state::{EpochName, ProtocolState};
+
+use super::bundle::Bundler;
+use super::{Held, Prover, ProverError, StoredBlock, WithCommit};
+
+impl Prover {
+    /// Evidence for the hops from an epoch to the ones after it: at most `max`, and about
+    /// [`PAGE_BYTES`]. Empty when the next epoch is not committed yet.
+    ///
+    /// # Errors
+    /// When the epoch is not known.
+    pub fn hops(&self, counter: u64, held: &Held, max: usize) -> Result<Evidence, ProverError> {
+        let mut bundler = Bundler::new(&self.reader, &self.deltas, &held.preimage_ids)?;
+        let mut page = Evidence::default();
+        let head = self.head();
+        if self.reader.epoch(counter)?.is_none() {
+            return Err(ProverError::unknown_epoch(counter, &head));
+        }
+        for counter in counter..=head.epoch_counter {
+            let Some(block) = self.hop_block(counter)? else {
+                break;
+            };
+            if page.hops.len() >= max.min(HOPS_MAX) || bundler.bytes() >= PAGE_BYTES {
+                page.more_hops = true;
+                break;
+            }
+            let state = self.states.load(&block.record.roots.protocol_state_id)?;
+            if !page.hops.is_empty() {
+                bundler.next_hop(&epochs_known(&state));
+            }
+            page.hops.push(self.hop(&block, &state, &mut bundler)?);
+        }
+        Ok(page)
+    }
+
+    /// A final block of the epoch whose state commits the next one.
+    fn hop_block(&self, counter: u64) -> Result<Option<StoredBlock>, ProverError> {
+        let epoch = self.reader.epoch(counter)?;
+        let ordinal = epoch.and_then(|epoch| epoch.hop_ordinal);
+        ordinal.map(|ordinal| self.block_at(ordinal)).transpose()
+    }
+
+    fn hop(
+        &self,
+        block: &StoredBlock,
+        state: &ProtocolState,
+        bundler: &mut Bundler<'_>,
+    ) -> Result<Hop, ProverError> {
+        super::add_state(bundler, state)?;
+        super::add_epoch(bundler, state, EpochName::Current, WithCommit::No)?;
+        super::add_epoch(bundler, state, EpochName::Next, WithCommit::Yes)?;
+        Ok(Hop { block: self.anchored(block, None)?, bundle: bundler.take() })
+    }
+}
+
+/// Setup and commit of the two epochs that a client keeps when it comes to a hop from this state.
+fn epochs_known(state: &ProtocolState) -> Vec<Identifier> {
+    let names = [EpochName::Previous, EpochName::Current];
+    let containers = names.into_iter().filter_map(|name| state.container(name));
+    containers.flat_map(|container| [container.setup_id, container.commit_id]).collect()
+}
+
+/// A page ends with the hop that reaches this: 1 MiB.
+const PAGE_BYTES: usize = 1 << 20;
