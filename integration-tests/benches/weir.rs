@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use weir_client::verifier::{Anchor, TrustedState, verify};
+use weir_client::verifier::{Anchor, Timing, TrustedState, verify};
 use weir_integration_tests::{chain_dir, expected};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
@@ -140,5 +140,65 @@ fn answers(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, certificates, blocks, answers);
+/// What a light client does: one hop, and one answer about a block it knows to be final.
+fn light_client(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("light client, 462 nodes");
+    group.throughput(Throughput::Elements(1));
+    let wide = indexed(WIDE);
+    let root_id = wide.prover.block_at(0).unwrap().block_id;
+    let checkpoint = wide.prover.checkpoint(root_id).unwrap();
+    let trusted = TrustedState::from_checkpoint(root_id, &checkpoint).unwrap().into_value();
+    let timing = Timing::at(1_798_761_600_000);
+    let page = wide.prover.hops(trusted.newest_epoch().counter(), &held(&trusted), 1).unwrap();
+    let bytes = page.to_bytes();
+    println!("hop: {} bytes; trusted state: {} bytes", bytes.len(), trusted.to_bytes().len());
+    group.bench_function("prove a hop, deltas known", |b| {
+        let (counter, held) = (trusted.newest_epoch().counter(), held(&trusted));
+        b.iter(|| wide.prover.hops(counter, &held, 1).unwrap().to_bytes());
+    });
+    group.bench_function("apply a hop", |b| {
+        b.iter_batched(
+            || trusted.clone(),
+            |mut trusted| {
+                let page = Evidence::from_bytes(black_box(&bytes)).unwrap();
+                trusted.apply_hops(&page, &timing).unwrap()
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let mut trusted = trusted;
+    let node_id = {
+        let state = wide
+            .prover
+            .states()
+            .load(&wide.prover.block_at(0).unwrap().record.roots.protocol_state_id)
+            .unwrap();
+        state.current_setup().participants[200].node_id
+    };
+    let block = Selector::Height(1003);
+    let question = Question { block, topic: Topic::Identity(node_id) };
+    let first = wide.prover.answer(&question, &held(&trusted), Depth::Finality).unwrap();
+    trusted.verify(&question, &first.evidence, &timing).unwrap();
+    let warm = wide.prover.answer(&question, &held(&trusted), Depth::Linked).unwrap();
+    let bytes = warm.evidence.to_bytes();
+    println!("warm identity, its certificate known: {} bytes", bytes.len());
+    group.bench_function("verify a warm identity, its certificate known", |b| {
+        b.iter(|| {
+            let evidence = Evidence::from_bytes(black_box(&bytes)).unwrap();
+            trusted.verify(&question, &evidence, &timing).unwrap()
+        });
+    });
+    group.finish();
+}
+
+fn held(trusted: &TrustedState) -> Held {
+    Held {
+        checkpoint_id: Some(trusted.checkpoint().block_id),
+        head_id: Some(trusted.head().block_id),
+        newest_epoch_counter: trusted.newest_epoch().counter(),
+        preimage_ids: trusted.preimages().ids().copied().collect(),
+    }
+}
+
+criterion_group!(benches, certificates, blocks, answers, light_client);
 criterion_main!(benches);

@@ -1,20 +1,20 @@
 //! Answers, derived from verified preimages alone.
 
 use super::certify::{Anchored, AnchoredBy};
+use super::sources::Sources;
 use super::state::{self, StateView};
 use super::{Missing, Rejection, Trust, Violation, rules};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{
-    AnswerProof, LastSealedProof, Preimages, Question, SealProof, Topic,
-};
+use weir_protocol::evidence::{AnswerProof, LastSealedProof, Question, SealProof, Topic};
 use weir_protocol::merkle;
 use weir_protocol::model::{
     EpochCommit, EpochExtension, EpochPhase, EpochSetup, EpochStateContainer, ExecutionResult,
     Identifier, IdentitySkeleton, KvStore, PayloadRoots, Seal,
 };
-use weir_protocol::protocol_state::{EpochIdentities, EpochName, ParticipationStatus};
+use weir_protocol::protocol_state::{EpochIdentities, EpochName, Identity, ParticipationStatus};
 
 /// The answer to a question about a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub(super) fn derive(
     question: &Question,
     proof: &AnswerProof,
     state: Option<&StateView>,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
     Anchored { trust, by: anchored_by }: Anchored,
 ) -> Result<Answer, Rejection> {
     let header = &proof.block.header;
@@ -137,17 +137,15 @@ pub(super) fn derive(
     let value = match &question.topic {
         Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, opened()?, trust)?),
         Topic::Identity(node_id) => {
-            let mut table = identity_table(opened()?, sources)?;
-            table.retain(|identity| identity.skeleton.node_id == *node_id);
-            AnswerValue::Identity(table.pop())
+            let only = |identity: &Identity<'_>| identity.skeleton.node_id == *node_id;
+            AnswerValue::Identity(identities(opened()?, sources, only)?.pop())
         }
         Topic::Identities(filter) => {
-            let mut table = identity_table(opened()?, sources)?;
-            table.retain(|identity| {
-                let skeleton = &identity.skeleton;
+            let admitted = |identity: &Identity<'_>| {
+                let skeleton = identity.skeleton;
                 filter.admits(&skeleton.node_id, skeleton.role, identity.status)
-            });
-            AnswerValue::Identities(table)
+            };
+            AnswerValue::Identities(identities(opened()?, sources, admitted)?)
         }
         Topic::Epoch(name) => AnswerValue::Epoch(epoch(opened()?, *name, sources)?),
         Topic::Seal => AnswerValue::Seal(seal(sealed()?)),
@@ -190,13 +188,14 @@ fn snapshot(
     })
 }
 
-/// The whole identity table, so that nothing can be left out of it.
-fn identity_table(
+/// The identities that pass, of the whole table, so that nothing can be left out of it.
+fn identities(
     state: &StateView,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
+    mut wanted: impl FnMut(&Identity<'_>) -> bool,
 ) -> Result<Vec<IdentityAnswer>, Rejection> {
     let entry = &state.entry;
-    let open = |container: &EpochStateContainer| state::setup(sources, container.setup_id);
+    let open = |container: &EpochStateContainer| sources.setup(container.setup_id);
     let next = entry.next_epoch.as_ref().map(open).transpose()?;
     let previous = match next {
         Some(_) => None,
@@ -204,33 +203,34 @@ fn identity_table(
     };
     let identities = EpochIdentities {
         entry,
-        previous: previous.as_ref(),
+        previous: previous.as_deref(),
         current: &state.current_setup,
-        next: next.as_ref(),
+        next: next.as_deref(),
     };
     let table = identities
         .table()
         .map_err(|_| Violation::State { reason: "epoch state and setup name different nodes" })?;
-    let owned = table.iter().map(|identity| IdentityAnswer {
+    let answer = |identity: &Identity<'_>| IdentityAnswer {
         skeleton: identity.skeleton.clone(),
         status: identity.status,
-    });
-    Ok(owned.collect())
+    };
+    Ok(table.iter().filter(|identity| wanted(identity)).map(answer).collect())
 }
 
 fn epoch(
     state: &StateView,
     name: EpochName,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
 ) -> Result<EpochAnswer, Rejection> {
     let container = state.epoch(name).ok_or(Missing::Epoch { name })?;
-    let setup = state::setup(sources, container.setup_id)?;
+    let setup = sources.setup(container.setup_id)?;
     let commit = if container.commit_id.is_zero() {
         None
     } else {
-        Some((container.commit_id, state::commit(sources, container.commit_id)?))
+        Some((container.commit_id, sources.commit(container.commit_id)?))
     };
     let final_view = state::final_view(&setup, container);
+    let setup = Arc::unwrap_or_clone(setup);
     Ok(EpochAnswer { setup_id: container.setup_id, setup, commit, final_view })
 }
 
@@ -250,9 +250,9 @@ fn seal(proof: &SealProof) -> SealAnswer {
     }
 }
 
-fn result(proof: &SealProof, sources: &[&Preimages]) -> Result<ExecutionResultAnswer, Rejection> {
+fn result(proof: &SealProof, sources: Sources<'_>) -> Result<ExecutionResultAnswer, Rejection> {
     let result_id = proof.seal.result_id;
-    let result = state::open(sources, "execution result", result_id, ExecutionResult::decode)?;
+    let result = sources.result(result_id)?;
     if result.block_id != proof.seal.block_id {
         let (expected, found) = (proof.seal.block_id, result.block_id);
         return Err(Violation::SealedBlock { expected, found }.into());

@@ -1,5 +1,6 @@
 //! Certificates: how far a block is proved, given what the caller trusts.
 
+use super::sources::Sources;
 use super::state::StateView;
 use super::{Anchor, Missing, Rejection, TrustedEpoch, TrustedState, Violation, rules};
 use alloc::string::ToString;
@@ -7,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{BlockProof, Preimages, SealProof};
+use weir_protocol::evidence::{BlockProof, SealProof};
 use weir_protocol::hotstuff::{self, Committee};
 use weir_protocol::merkle;
 use weir_protocol::model::{Header, Identifier, QuorumCertificate};
@@ -79,7 +80,7 @@ pub(super) struct Anchored {
 pub(super) struct Certifier<'a> {
     anchor: Anchor<'a>,
     /// Where committees of epochs long past are found.
-    sources: &'a [&'a Preimages],
+    sources: Sources<'a>,
     next: Option<&'a (TrustedEpoch, Arc<Committee>)>,
 }
 
@@ -91,7 +92,7 @@ struct Electorate {
 }
 
 impl<'a> Certifier<'a> {
-    pub(super) fn new(anchor: Anchor<'a>, sources: &'a [&'a Preimages]) -> Self {
+    pub(super) fn new(anchor: Anchor<'a>, sources: Sources<'a>) -> Self {
         Self { anchor, sources, next: None }
     }
 

@@ -14,6 +14,7 @@ mod answer;
 mod certify;
 mod error;
 mod rules;
+mod sources;
 mod state;
 mod timing;
 mod trusted;
@@ -35,6 +36,7 @@ pub use trusted::{
 
 use alloc::sync::Arc;
 use certify::{Anchored, Certifier};
+use sources::Sources;
 use state::StateView;
 use weir_protocol::evidence::{
     AnswerProof, Bundle, DeltaError, Evidence, Preimages, Question, Selector,
@@ -93,7 +95,7 @@ pub fn verify(
     held: &Preimages,
 ) -> Result<Verified<Answer>, Rejection> {
     let preimages = expand(&evidence.bundle, &[held])?;
-    verify_expanded(anchor, question, evidence, &[&preimages, held])
+    verify_expanded(anchor, question, evidence, Sources::new(&[&preimages, held]))
 }
 
 /// As [`verify`], with the evidence's preimages in `sources`, deltas expanded.
@@ -101,7 +103,7 @@ fn verify_expanded(
     anchor: Anchor<'_>,
     question: &Question,
     evidence: &Evidence,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
 ) -> Result<Verified<Answer>, Rejection> {
     let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
     rules::answers_the_question(question, &proof.question)?;

@@ -1,12 +1,11 @@
 //! The protocol state behind a block's payload roots, from content-addressed preimages.
 
-use super::{Missing, Rejection, Violation};
+use super::sources::Sources;
+use super::{Rejection, Violation};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use weir_protocol::codec::rlp::{Decoder, RlpError};
-use weir_protocol::evidence::Preimages;
 use weir_protocol::model::{
-    EpochCommit, EpochSetup, EpochStateContainer, EpochStateEntry, Identifier, KvStore,
-    PayloadRoots,
+    EpochSetup, EpochStateContainer, EpochStateEntry, Identifier, KvStore, PayloadRoots,
 };
 use weir_protocol::protocol_state::EpochName;
 
@@ -17,17 +16,17 @@ use weir_protocol::protocol_state::EpochName;
 pub(super) struct StateView {
     pub(super) protocol_state_id: Identifier,
     pub(super) kv: KvStore,
-    pub(super) entry: EpochStateEntry,
-    pub(super) current_setup: EpochSetup,
+    pub(super) entry: Arc<EpochStateEntry>,
+    pub(super) current_setup: Arc<EpochSetup>,
 }
 
 impl StateView {
     /// Opens the state that `roots` commit to.
-    pub(super) fn derive(roots: &PayloadRoots, sources: &[&Preimages]) -> Result<Self, Rejection> {
+    pub(super) fn derive(roots: &PayloadRoots, sources: Sources<'_>) -> Result<Self, Rejection> {
         let protocol_state_id = roots.protocol_state_id;
-        let kv = open(sources, "key-value store", protocol_state_id, KvStore::decode)?;
-        let entry = open(sources, "epoch state", kv.epoch_state_id, EpochStateEntry::decode)?;
-        let current_setup = setup(sources, entry.current_epoch.setup_id)?;
+        let kv = sources.kv_store(protocol_state_id)?;
+        let entry = sources.epoch_state(kv.epoch_state_id)?;
+        let current_setup = sources.setup(entry.current_epoch.setup_id)?;
         Ok(Self { protocol_state_id, kv, entry, current_setup })
     }
 
@@ -65,51 +64,17 @@ pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) ->
     container.epoch_extensions.last().map_or(setup.final_view, |extension| extension.final_view)
 }
 
-/// The setup event of an epoch.
-pub(super) fn setup(sources: &[&Preimages], id: Identifier) -> Result<EpochSetup, Rejection> {
-    open(sources, "epoch setup", id, EpochSetup::decode)
-}
-
-/// The commit event of an epoch.
-pub(super) fn commit(sources: &[&Preimages], id: Identifier) -> Result<EpochCommit, Rejection> {
-    open(sources, "epoch commit", id, EpochCommit::decode)
-}
-
 /// IDs of the preimages behind a protocol state, as far as they can be followed.
-pub(super) fn reachable(preimages: &Preimages, protocol_state_id: Identifier) -> Vec<Identifier> {
-    let sources = [preimages];
+pub(super) fn reachable(sources: Sources<'_>, protocol_state_id: Identifier) -> Vec<Identifier> {
     let mut ids = [protocol_state_id].to_vec();
-    let Ok(kv) = open(&sources, "key-value store", protocol_state_id, KvStore::decode) else {
+    let Ok(kv) = sources.kv_store(protocol_state_id) else {
         return ids;
     };
     ids.push(kv.epoch_state_id);
-    let entry = open(&sources, "epoch state", kv.epoch_state_id, EpochStateEntry::decode);
-    if let Ok(entry) = entry {
+    if let Ok(entry) = sources.epoch_state(kv.epoch_state_id) {
         let epochs = [EpochName::Previous, EpochName::Current, EpochName::Next];
         let containers = epochs.into_iter().filter_map(|name| container(&entry, name));
         ids.extend(containers.flat_map(|container| [container.setup_id, container.commit_id]));
     }
     ids
-}
-
-/// Finds the preimage of `id` and decodes it to its end.
-pub(super) fn open<'a, T>(
-    sources: &[&'a Preimages],
-    what: &'static str,
-    id: Identifier,
-    decode: impl FnOnce(&mut Decoder<'a>) -> Result<T, RlpError>,
-) -> Result<T, Rejection> {
-    let bytes = raw(sources, what, id)?;
-    let mut decoder = Decoder::new(bytes);
-    let value = decode(&mut decoder).and_then(|value| decoder.finish().map(|()| value));
-    value.map_err(|source| Violation::Preimage { what, id, source }.into())
-}
-
-/// Finds the preimage of `id`.
-pub(super) fn raw<'a>(
-    sources: &[&'a Preimages],
-    what: &'static str,
-    id: Identifier,
-) -> Result<&'a [u8], Missing> {
-    sources.iter().find_map(|preimages| preimages.get(&id)).ok_or(Missing::Preimage { what, id })
 }

@@ -1,6 +1,7 @@
 //! A trusted state as bytes: the whole database of a client, one encoding per state.
 
 use super::super::Rejection;
+use super::super::sources::{Decoded, Sources};
 use super::{COMMITTEES_MAX, TrustedBlock, TrustedEpoch, TrustedState};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
@@ -145,13 +146,14 @@ impl Parts {
         let preimages = bundle.expand(&[]).map_err(|_| inconsistent("a delta does not expand"))?;
         let mut committees = BTreeMap::new();
         for epoch in epochs.iter().rev().take(COMMITTEES_MAX) {
-            let committee = epoch.open_committee(&[&preimages]);
+            let committee = epoch.open_committee(Sources::new(&[&preimages]));
             let committee = committee.map_err(TrustedStateError::Committee)?;
             if committee.counter() != epoch.counter {
                 return Err(inconsistent("a committee is of another epoch"));
             }
             committees.insert(epoch.counter, committee);
         }
+        let decoded = Decoded::default();
         Ok(TrustedState {
             chain_id,
             checkpoint,
@@ -160,6 +162,7 @@ impl Parts {
             epochs,
             committees,
             preimages,
+            decoded,
         })
     }
 }

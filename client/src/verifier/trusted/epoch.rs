@@ -1,10 +1,10 @@
 //! Epochs and blocks that a client has accepted.
 
+use super::super::sources::Sources;
 use super::super::state;
 use super::super::{Rejection, Violation};
 use alloc::sync::Arc;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::Preimages;
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{EpochStateContainer, Header, Identifier};
 
@@ -67,10 +67,10 @@ impl TrustedEpoch {
     /// Derives the committee from setup and commit, which the epoch is accepted with.
     pub(in super::super) fn open_committee(
         &self,
-        sources: &[&Preimages],
+        sources: Sources<'_>,
     ) -> Result<Arc<Committee>, Rejection> {
-        let setup = state::setup(sources, self.setup_id)?;
-        let commit = state::commit(sources, self.commit_id)?;
+        let setup = sources.setup(self.setup_id)?;
+        let commit = sources.commit(self.commit_id)?;
         let broken = |source| Violation::Committee { counter: self.counter, source };
         Ok(Arc::new(Committee::new(&setup, &commit).map_err(broken)?))
     }
@@ -79,11 +79,11 @@ impl TrustedEpoch {
 /// Opens setup and commit of an epoch; keys that `previous` has are not decoded again.
 pub(super) fn open(
     container: &EpochStateContainer,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
     previous: Option<&Committee>,
 ) -> Result<(TrustedEpoch, Arc<Committee>), Rejection> {
-    let setup = state::setup(sources, container.setup_id)?;
-    let commit = state::commit(sources, container.commit_id)?;
+    let setup = sources.setup(container.setup_id)?;
+    let commit = sources.commit(container.commit_id)?;
     let counter = setup.counter;
     let committee = match previous {
         Some(previous) => Committee::after(previous, &setup, &commit),

@@ -1,6 +1,7 @@
 //! From epoch to epoch: each hop is a final block of one epoch whose state commits the next.
 
 use super::super::certify::Certifier;
+use super::super::sources::Sources;
 use super::super::state::StateView;
 use super::super::{Anchor, Missing, Rejection, Timing, Trust, Violation};
 use super::{TrustedBlock, TrustedEpoch, TrustedState, epoch, open_state};
@@ -62,15 +63,16 @@ impl TrustedState {
     ) -> Result<Preimages, Rejection> {
         timing.check_trust(self)?;
         let expanded = super::super::expand(&hop.bundle, &[last, &self.preimages])?;
-        let sources = [&expanded, last, &self.preimages];
+        let preimages = [&expanded, last, &self.preimages];
+        let sources = Sources::new(&preimages).with_decoded(&self.decoded);
         let proof = &hop.block;
         let header = &proof.header;
-        let view = open_state(proof, &sources)?;
+        let view = open_state(proof, sources)?;
         let container = committed_next(&view)
             .ok_or(Violation::HopNotCommitted { counter: view.current_setup.counter })?;
-        let newest = (self.newest_epoch(), self.newest_committee(&sources)?);
-        let next = next_epoch((newest.0, &newest.1), &view, container, &sources)?;
-        let certifier = Certifier::new(Anchor::Trusted(self), &sources).with_next(&next);
+        let newest = (self.newest_epoch(), self.newest_committee(sources)?);
+        let next = next_epoch((newest.0, &newest.1), &view, container, sources)?;
+        let certifier = Certifier::new(Anchor::Trusted(self), sources).with_next(&next);
         if certifier.block(proof, Some(&view))?.trust < Trust::Finalized {
             let (block_id, height) = (header.id(), header.height);
             return Err(Missing::Finality { block_id, height }.into());
@@ -90,7 +92,7 @@ impl TrustedState {
         Ok(expanded)
     }
 
-    fn newest_committee(&self, sources: &[&Preimages]) -> Result<Arc<Committee>, Rejection> {
+    fn newest_committee(&self, sources: Sources<'_>) -> Result<Arc<Committee>, Rejection> {
         let newest = self.newest_epoch();
         match self.committees.get(&newest.counter) {
             Some(committee) => Ok(committee.clone()),
@@ -109,7 +111,7 @@ pub(super) fn next_epoch(
     (current, committee): (&TrustedEpoch, &Committee),
     view: &StateView,
     container: &EpochStateContainer,
-    sources: &[&Preimages],
+    sources: Sources<'_>,
 ) -> Result<(TrustedEpoch, Arc<Committee>), Rejection> {
     let (next, next_committee) = epoch::open(container, sources, Some(committee))?;
     let broken =

@@ -8,6 +8,7 @@ pub use bytes::{TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedStateErro
 pub use epoch::{TrustedBlock, TrustedEpoch};
 pub use hops::HopsApplied;
 
+use super::sources::{Decoded, Sources};
 use super::state::{self, StateView};
 use super::{Anchor, Answer, Missing, Rejection, Timing, Trust, Verified, Violation, rules};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct TrustedState {
     /// Of the newest epochs.
     committees: BTreeMap<u64, Arc<Committee>>,
     preimages: Preimages,
+    /// What the preimages that answers read most decode to.
+    decoded: Decoded,
 }
 
 impl TrustedState {
@@ -55,13 +58,14 @@ impl TrustedState {
             return Err(Violation::CheckpointId { expected: checkpoint_id, found }.into());
         }
         let preimages = super::expand(&evidence.bundle, &[])?;
-        let sources = [&preimages];
-        let view = open_state(proof, &sources)?;
+        let held = [&preimages];
+        let sources = Sources::new(&held);
+        let view = open_state(proof, sources)?;
         view.contains_view(proof.header.view)?;
         let checkpoint = TrustedBlock::of(&proof.header);
-        let (current, committee) = epoch::open(&view.entry.current_epoch, &sources, None)?;
+        let (current, committee) = epoch::open(&view.entry.current_epoch, sources, None)?;
         let next = hops::committed_next(&view)
-            .map(|container| hops::next_epoch((&current, &committee), &view, container, &sources))
+            .map(|container| hops::next_epoch((&current, &committee), &view, container, sources))
             .transpose()?;
         let mut trusted = Self {
             chain_id: proof.header.chain_id.clone(),
@@ -71,6 +75,7 @@ impl TrustedState {
             committees: BTreeMap::from([(current.counter, committee)]),
             epochs: vec![current],
             preimages,
+            decoded: Decoded::default(),
         };
         if let Some(next) = next {
             trusted.accept(next, checkpoint);
@@ -93,9 +98,10 @@ impl TrustedState {
     ) -> Result<Verified<Answer>, Rejection> {
         timing.check_trust(self)?;
         let preimages = super::expand(&evidence.bundle, &[&self.preimages])?;
-        let sources = [&preimages, &self.preimages];
+        let both = [&preimages, &self.preimages];
+        let sources = Sources::new(&both).with_decoded(&self.decoded);
         let anchor = Anchor::Trusted(self);
-        let answer = super::verify_expanded(anchor, question, evidence, &sources)?;
+        let answer = super::verify_expanded(anchor, question, evidence, sources)?;
         let Some(proof) = &evidence.answer else {
             return Err(Missing::Answer.into());
         };
@@ -106,6 +112,7 @@ impl TrustedState {
             let state_id = proof.block.roots.as_ref().map(|roots| roots.protocol_state_id);
             self.advance(header, state_id.unwrap_or(self.head_state_id));
         }
+        self.decoded.follow(&self.preimages, self.head_state_id);
         Ok(answer)
     }
 
@@ -173,7 +180,9 @@ impl TrustedState {
     fn needed(&self) -> BTreeSet<Identifier> {
         let kept = self.epochs.iter().rev().take(COMMITTEES_MAX);
         let mut needed: BTreeSet<_> = kept.flat_map(|e| [e.setup_id, e.commit_id]).collect();
-        needed.extend(state::reachable(&self.preimages, self.head_state_id));
+        let held = [&self.preimages];
+        let sources = Sources::new(&held).with_decoded(&self.decoded);
+        needed.extend(state::reachable(sources, self.head_state_id));
         needed
     }
 
@@ -233,7 +242,7 @@ impl TrustedState {
     }
 }
 
-fn open_state(proof: &BlockProof, sources: &[&Preimages]) -> Result<StateView, Rejection> {
+fn open_state(proof: &BlockProof, sources: Sources<'_>) -> Result<StateView, Rejection> {
     let missing = || Missing::PayloadRoots { block_id: proof.header.id() };
     let roots = proof.roots.as_ref().ok_or_else(missing)?;
     rules::payload_hash(&proof.header, roots)?;
