@@ -191,15 +191,9 @@ fn identity_table(
     state: &StateView,
     sources: &[&Preimages],
 ) -> Result<Vec<IdentityAnswer>, Rejection> {
-    let entry = &state.entry;
-    let open = |container: &EpochStateContainer| state::setup(sources, container);
-    let next = entry.next_epoch.as_ref().map(open).transpose()?;
-    let previous = match next {
-        Some(_) => None,
-        None => entry.previous_epoch.as_ref().map(open).transpose()?,
-    };
+    let (previous, next) = adjacent_setups(state, sources)?;
     let identities = EpochIdentities {
-        entry,
+        entry: &state.entry,
         previous: previous.as_ref(),
         current: &state.current_setup,
         next: next.as_ref(),
@@ -212,6 +206,20 @@ fn identity_table(
         status: identity.status,
     });
     Ok(owned.collect())
+}
+
+/// The setups of the previous and the next epoch, as far as the identity table needs them.
+pub(super) fn adjacent_setups(
+    state: &StateView,
+    sources: &[&Preimages],
+) -> Result<(Option<EpochSetup>, Option<EpochSetup>), Rejection> {
+    let open = |container: &EpochStateContainer| state::setup(sources, container);
+    let next = state.entry.next_epoch.as_ref().map(open).transpose()?;
+    let previous = match next {
+        Some(_) => None,
+        None => state.entry.previous_epoch.as_ref().map(open).transpose()?,
+    };
+    Ok((previous, next))
 }
 
 fn epoch(

@@ -15,6 +15,7 @@ mod certify;
 mod error;
 mod rules;
 mod state;
+mod tree;
 mod trusted;
 
 pub use answer::{
@@ -23,6 +24,7 @@ pub use answer::{
 };
 pub use certify::Trust;
 pub use error::{Missing, Rejection, Violation};
+pub use tree::{TreeRoot, derive_tree_root, verify_tree};
 pub use trusted::{TrustedEpoch, TrustedState};
 
 use certify::Certifier;
