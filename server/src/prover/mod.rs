@@ -5,6 +5,7 @@ mod anchoring;
 mod error;
 mod seals;
 mod states;
+mod tree;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,15 +15,18 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 
 use crate::store::{BlockRecord, Head, Reader};
+use tree::Trees;
 
 pub use error::ProverError;
 pub use states::States;
+pub use tree::TreeProof;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
 pub struct Prover {
     reader: Reader,
     states: States,
+    trees: Trees,
 }
 
 /// What a client holds already.
@@ -71,13 +75,14 @@ impl Prover {
     /// A prover over the blocks that `reader` shows.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Self { states: States::new(reader.clone()), reader }
+        Self { states: States::new(reader.clone()), trees: Trees::new(), reader }
     }
 
     /// The same prover over what has been announced by now.
     #[must_use]
     pub fn latest(&self) -> Self {
-        Self { states: self.states.clone(), reader: self.reader.latest() }
+        let (states, trees) = (self.states.clone(), self.trees.clone());
+        Self { states, trees, reader: self.reader.latest() }
     }
 
     /// Protocol states by ID.
