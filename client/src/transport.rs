@@ -12,8 +12,9 @@ use weir_proto::weir::v1::{
     GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Held,
     Proof, Reason,
 };
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question};
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question, Selector};
 use weir_protocol::model::Identifier;
+use weir_protocol::snapshot_tree::TreeQuestion;
 
 /// A connection to a server of `weir.v1.SnapshotAPI`.
 #[derive(Clone, Debug)]
@@ -126,6 +127,20 @@ impl Server {
         };
         let evidence = in_time(self.request_timeout, evidence).await;
         Ok(evidence.map_err(|status| self.refused(status))?.into())
+    }
+
+    /// A proof about the snapshot tree at a block.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub async fn tree_proof(
+        &mut self,
+        block: Selector,
+        question: &TreeQuestion,
+    ) -> Result<Vec<u8>, TransportError> {
+        let request = convert::tree_request_to_wire(block, question);
+        let answer = in_time(self.request_timeout, self.client.get_tree_proof(request)).await;
+        Ok(answer.map_err(|status| self.refused(status))?.into_inner().proof.into())
     }
 
     fn refused(&self, status: Status) -> TransportError {

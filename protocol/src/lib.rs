@@ -20,3 +20,4 @@ pub mod hotstuff;
 pub mod merkle;
 pub mod model;
 pub mod protocol_state;
+pub mod snapshot_tree;

@@ -194,15 +194,9 @@ fn identities(
     sources: Sources<'_>,
     mut wanted: impl FnMut(&Identity<'_>) -> bool,
 ) -> Result<Vec<IdentityAnswer>, Rejection> {
-    let entry = &state.entry;
-    let open = |container: &EpochStateContainer| sources.setup(container.setup_id);
-    let next = entry.next_epoch.as_ref().map(open).transpose()?;
-    let previous = match next {
-        Some(_) => None,
-        None => entry.previous_epoch.as_ref().map(open).transpose()?,
-    };
+    let [previous, next] = adjacent_setups(state, sources)?;
     let identities = EpochIdentities {
-        entry,
+        entry: &state.entry,
         previous: previous.as_deref(),
         current: &state.current_setup,
         next: next.as_deref(),
@@ -215,6 +209,20 @@ fn identities(
         status: identity.status,
     };
     Ok(table.iter().filter(|identity| wanted(identity)).map(answer).collect())
+}
+
+/// The setups of the previous and the next epoch, as far as the identity table needs them.
+pub(super) fn adjacent_setups(
+    state: &StateView,
+    sources: Sources<'_>,
+) -> Result<[Option<Arc<EpochSetup>>; 2], Rejection> {
+    let open = |container: &EpochStateContainer| sources.setup(container.setup_id);
+    let next = state.entry.next_epoch.as_ref().map(open).transpose()?;
+    let previous = match next {
+        Some(_) => None,
+        None => state.entry.previous_epoch.as_ref().map(open).transpose()?,
+    };
+    Ok([previous, next])
 }
 
 fn epoch(

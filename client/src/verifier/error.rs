@@ -7,6 +7,7 @@ use weir_protocol::evidence::{DeltaError, EvidenceError};
 use weir_protocol::hotstuff::{CertificateError, CommitteeError};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::snapshot_tree::TreeError;
 
 /// Why evidence did not verify.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -326,6 +327,9 @@ pub enum Violation {
         /// Why.
         reason: &'static str,
     },
+    /// Bytes are not the proof of an answer about the snapshot tree.
+    #[error("snapshot tree: {0}")]
+    Tree(TreeError),
     /// The protocol state contradicts itself.
     #[error("protocol state: {reason}")]
     State {

@@ -17,6 +17,7 @@ mod rules;
 mod sources;
 mod state;
 mod timing;
+mod tree;
 mod trusted;
 
 pub use answer::{
@@ -29,6 +30,7 @@ pub use timing::{
     CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
     Timing, TimingError,
 };
+pub use tree::{TreeRoot, derive_tree_root, verify_tree};
 pub use trusted::{
     HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
     TrustedState, TrustedStateError,

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use weir_protocol::codec::service_event::ServiceEventError;
 use weir_protocol::model::IdentifierError;
+use weir_protocol::snapshot_tree::{TreeQuestionError, UnknownField};
 
 /// Why a message is not what it should be, and in which field.
 #[derive(Debug, Error)]
@@ -67,6 +68,12 @@ pub enum ConvertError {
     /// A service event is malformed.
     #[error("service event: {0}")]
     ServiceEvent(#[from] ServiceEventError),
+    /// A name is no field of the snapshot tree.
+    #[error("items.field: {0}")]
+    TreeField(#[from] UnknownField),
+    /// Items make no question about a snapshot tree.
+    #[error("items: {0}")]
+    TreeQuestion(#[from] TreeQuestionError),
 }
 
 impl ConvertError {

@@ -4,6 +4,7 @@ mod block;
 mod error;
 mod question;
 mod to_wire;
+mod tree;
 
 pub use block::{block_from_wire, result_from_wire};
 pub use error::ConvertError;
@@ -12,3 +13,4 @@ pub use question::{
     selector_from_wire, status_to_wire,
 };
 pub use to_wire::{block_to_wire, header_to_wire, light_block_to_wire, result_to_wire};
+pub use tree::{TREE_ITEMS_MAX, tree_question_from_wire, tree_request_to_wire};

@@ -63,7 +63,7 @@ pub fn request_to_wire(question: &Question, held: v1::Held, proof: v1::Proof) ->
     }
 }
 
-fn selector_to_wire(selector: Selector) -> v1::BlockSelector {
+pub(super) fn selector_to_wire(selector: Selector) -> v1::BlockSelector {
     use v1::block_selector::Selector as Wire;
     let selector = match selector {
         Selector::LatestFinalized => Wire::LatestFinalized(v1::LatestFinalized {}),
@@ -166,6 +166,6 @@ fn status_from_wire(status: i32) -> Result<ParticipationStatus, ConvertError> {
         .ok_or_else(unknown)
 }
 
-fn bytes(id: &Identifier) -> bytes::Bytes {
+pub(super) fn bytes(id: &Identifier) -> bytes::Bytes {
     id.0.to_vec().into()
 }

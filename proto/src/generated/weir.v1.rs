@@ -331,6 +331,53 @@ pub struct GetExecutionResultResponse {
     #[prost(bytes = "bytes", tag = "4")]
     pub evidence: ::prost::bytes::Bytes,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetTreeProofRequest {
+    #[prost(message, optional, tag = "1")]
+    pub block: ::core::option::Option<BlockSelector>,
+    /// At least one; at most 1,024 nodes, and 2,048 items altogether.
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<TreeItem>,
+}
+/// One thing to ask of a snapshot tree.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TreeItem {
+    #[prost(oneof = "tree_item::Item", tags = "1, 2, 3, 4")]
+    pub item: ::core::option::Option<tree_item::Item>,
+}
+/// Nested message and enum types in `TreeItem`.
+pub mod tree_item {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Item {
+        /// A node, or its absence; 32 bytes.
+        #[prost(bytes, tag = "1")]
+        NodeId(::prost::bytes::Bytes),
+        /// All nodes of a role.
+        #[prost(enumeration = "super::Role", tag = "2")]
+        Role(i32),
+        /// A field, or its absence, by name, such as current_epoch.phase.
+        #[prost(string, tag = "3")]
+        Field(::prost::alloc::string::String),
+        /// The whole identity table.
+        #[prost(message, tag = "4")]
+        Table(super::WholeTable),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WholeTable {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTreeProofResponse {
+    /// The block, its protocol state and the tree's root, for people and tools that trust the server:
+    /// a device compares the proof with the root it was given.
+    #[prost(message, optional, tag = "1")]
+    pub block: ::core::option::Option<BlockReference>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub protocol_state_id: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub root: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub proof: ::prost::bytes::Bytes,
+}
 /// Detail of an error: what exists instead of what was asked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Available {
@@ -773,6 +820,22 @@ pub mod snapshot_api_client {
                 .insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetExecutionResult"));
             self.inner.unary(req, path, codec).await
         }
+        /// Proof from the snapshot tree at a block, for a device that was given the tree's root by whoever
+        /// derived it; docs/snapshot-tree.md.
+        pub async fn get_tree_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTreeProofRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTreeProofResponse>, tonic::Status>
+        {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetTreeProof");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetTreeProof"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -856,6 +919,15 @@ pub mod snapshot_api_server {
             &self,
             request: tonic::Request<super::GetExecutionResultRequest>,
         ) -> std::result::Result<tonic::Response<super::GetExecutionResultResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Proof from the snapshot tree at a block, for a device that was given the tree's root by whoever
+        /// derived it; docs/snapshot-tree.md.
+        async fn get_tree_proof(
+            &self,
+            request: tonic::Request<super::GetTreeProofRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTreeProofResponse>, tonic::Status>
         {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
@@ -1278,6 +1350,47 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetExecutionResultSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weir.v1.SnapshotAPI/GetTreeProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTreeProofSvc<T: SnapshotApi>(pub Arc<T>);
+                    impl<T: SnapshotApi> tonic::server::UnaryService<super::GetTreeProofRequest>
+                        for GetTreeProofSvc<T>
+                    {
+                        type Response = super::GetTreeProofResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTreeProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SnapshotApi>::get_tree_proof(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTreeProofSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

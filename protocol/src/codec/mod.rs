@@ -10,6 +10,6 @@ pub mod msgpack;
 pub mod rlp;
 pub mod service_event;
 pub mod snapshot;
-mod state;
+pub(crate) mod state;
 
 pub use entities::{Entity, entity_id, entity_ids, payload_hash, payload_roots, sha3_256};

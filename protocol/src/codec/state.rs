@@ -85,7 +85,7 @@ fn decode_model(decoder: &mut Decoder<'_>, version: u64) -> Result<KvStore, RlpE
     })
 }
 
-fn encode_activator<T>(
+pub(crate) fn encode_activator<T>(
     encoder: &mut Encoder,
     activator: Option<&ViewBasedActivator<T>>,
     data: impl FnOnce(&mut Encoder, &T),
@@ -98,7 +98,7 @@ fn encode_activator<T>(
     });
 }
 
-fn decode_activator<'a, T>(
+pub(crate) fn decode_activator<'a, T>(
     decoder: &mut Decoder<'a>,
     data: impl FnOnce(&mut Decoder<'a>) -> Result<T, RlpError>,
 ) -> Result<Option<ViewBasedActivator<T>>, RlpError> {
@@ -110,7 +110,7 @@ fn decode_activator<'a, T>(
     })
 }
 
-fn encode_updatable<T>(
+pub(crate) fn encode_updatable<T>(
     encoder: &mut Encoder,
     field: &UpdatableField<T>,
     value: impl Fn(&mut Encoder, &T),
@@ -121,7 +121,7 @@ fn encode_updatable<T>(
     });
 }
 
-fn decode_updatable<'a, T>(
+pub(crate) fn decode_updatable<'a, T>(
     decoder: &mut Decoder<'a>,
     value: impl Fn(&mut Decoder<'a>) -> Result<T, RlpError>,
 ) -> Result<UpdatableField<T>, RlpError> {
@@ -130,18 +130,18 @@ fn decode_updatable<'a, T>(
     })
 }
 
-fn encode_magnitude(encoder: &mut Encoder, version: &MagnitudeVersion) {
+pub(crate) fn encode_magnitude(encoder: &mut Encoder, version: &MagnitudeVersion) {
     encoder.list(|e| {
         e.uint(version.major);
         e.uint(version.minor);
     });
 }
 
-fn decode_magnitude(decoder: &mut Decoder<'_>) -> Result<MagnitudeVersion, RlpError> {
+pub(crate) fn decode_magnitude(decoder: &mut Decoder<'_>) -> Result<MagnitudeVersion, RlpError> {
     decoder.list(|d| Ok(MagnitudeVersion { major: d.uint()?, minor: d.uint()? }))
 }
 
-fn encode_metering(encoder: &mut Encoder, parameters: &ExecutionMeteringParameters) {
+pub(crate) fn encode_metering(encoder: &mut Encoder, parameters: &ExecutionMeteringParameters) {
     encoder.list(|e| {
         encode_weights(e, &parameters.execution_effort_weights);
         encode_weights(e, &parameters.execution_memory_weights);
@@ -149,7 +149,9 @@ fn encode_metering(encoder: &mut Encoder, parameters: &ExecutionMeteringParamete
     });
 }
 
-fn decode_metering(decoder: &mut Decoder<'_>) -> Result<ExecutionMeteringParameters, RlpError> {
+pub(crate) fn decode_metering(
+    decoder: &mut Decoder<'_>,
+) -> Result<ExecutionMeteringParameters, RlpError> {
     decoder.list(|d| {
         Ok(ExecutionMeteringParameters {
             execution_effort_weights: decode_weights(d)?,
@@ -194,12 +196,7 @@ impl Entity for EpochStateContainer {
                     e.boolean(identity.ejected);
                 });
             });
-            e.list_of(&self.epoch_extensions, |e, extension| {
-                e.list(|e| {
-                    e.uint(extension.first_view);
-                    e.uint(extension.final_view);
-                });
-            });
+            encode_extensions(e, &self.epoch_extensions);
         });
     }
 }
@@ -228,7 +225,18 @@ impl EpochStateContainer {
     }
 }
 
-fn decode_extensions(decoder: &mut Decoder<'_>) -> Result<Vec<EpochExtension>, RlpError> {
+pub(crate) fn encode_extensions(encoder: &mut Encoder, extensions: &[EpochExtension]) {
+    encoder.list_of(extensions, |e, extension| {
+        e.list(|e| {
+            e.uint(extension.first_view);
+            e.uint(extension.final_view);
+        });
+    });
+}
+
+pub(crate) fn decode_extensions(
+    decoder: &mut Decoder<'_>,
+) -> Result<Vec<EpochExtension>, RlpError> {
     decoder.list_of(|d| {
         d.list(|d| Ok(EpochExtension { first_view: d.uint()?, final_view: d.uint()? }))
     })

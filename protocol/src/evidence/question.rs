@@ -119,7 +119,7 @@ impl Topic {
                 e.uint(2);
                 e.list(|e| filter.roles.iter().for_each(|role| e.uint(role.number().into())));
                 e.list(|e| {
-                    filter.statuses.iter().for_each(|status| e.uint(status_number(*status)))
+                    filter.statuses.iter().for_each(|status| e.uint(status.number().into()))
                 });
                 e.list(|e| filter.node_ids.iter().for_each(|id| e.bytes(&id.0)));
             }
@@ -165,18 +165,8 @@ fn role(decoder: &mut Decoder<'_>) -> Result<Role, RlpError> {
 }
 
 fn status(decoder: &mut Decoder<'_>) -> Result<ParticipationStatus, RlpError> {
-    let number = decoder.uint()?;
-    let found = ParticipationStatus::ALL.into_iter().find(|s| status_number(*s) == number);
-    found.ok_or(RlpError::Invalid { field: "participation status" })
-}
-
-fn status_number(status: ParticipationStatus) -> u64 {
-    match status {
-        ParticipationStatus::Active => 1,
-        ParticipationStatus::Joining => 2,
-        ParticipationStatus::Leaving => 3,
-        ParticipationStatus::Ejected => 4,
-    }
+    let unknown = RlpError::Invalid { field: "participation status" };
+    ParticipationStatus::from_number(decoder.uint()?).ok_or(unknown)
 }
 
 fn ascending<T: Ord>(items: Vec<T>) -> Result<BTreeSet<T>, RlpError> {

@@ -1,20 +1,18 @@
 //! Bits of keys: single bits, common prefixes, and left-aligned stretches.
 
-use super::{KEY_BITS, Key};
-
 /// A stretch of a key: `len` bits, left-aligned, padded with zero bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Path {
-    bytes: Key,
+pub(crate) struct Path {
+    bytes: [u8; PATH_BYTES_MAX],
     len: u16,
 }
 
 impl Path {
     /// The bits of `key` from `from` on, `len` of them.
     ///
-    /// `from + len` is at most [`KEY_BITS`]; callers have checked.
-    pub(super) fn of_key(key: &Key, from: u16, len: u16) -> Self {
-        let mut bytes = [0; 32];
+    /// `from + len` is at most the key's number of bits; callers have checked.
+    pub(crate) fn of_key(key: &[u8], from: u16, len: u16) -> Self {
+        let mut bytes = [0; PATH_BYTES_MAX];
         let (skip, shift) = (usize::from(from / 8), from % 8);
         for (at, out) in bytes.iter_mut().take(byte_count(len)).enumerate() {
             let high = key.get(skip + at).copied().unwrap_or(0);
@@ -28,34 +26,34 @@ impl Path {
     }
 
     /// The path written as `bytes`, if they have the right number and the padding is zero.
-    pub(super) fn from_bytes(bytes: &[u8], len: u16) -> Option<Self> {
-        if len > KEY_BITS || bytes.len() != byte_count(len) {
+    pub(crate) fn from_bytes(bytes: &[u8], len: u16) -> Option<Self> {
+        if bytes.len() > PATH_BYTES_MAX || bytes.len() != byte_count(len) {
             return None;
         }
-        let mut key = [0; 32];
+        let mut key = [0; PATH_BYTES_MAX];
         key[..bytes.len()].copy_from_slice(bytes);
         let path = Self::of_key(&key, 0, len);
         (path.bytes == key).then_some(path)
     }
 
     /// Number of bits.
-    pub(super) fn len(&self) -> u16 {
+    pub(crate) fn len(&self) -> u16 {
         self.len
     }
 
     /// The bits, left-aligned, in as few bytes as hold them.
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..byte_count(self.len)]
     }
 }
 
 /// Whether bit `index` of `key` is set, counted from the most significant.
-pub(super) fn bit(key: &Key, index: u16) -> bool {
+pub(crate) fn bit(key: &[u8], index: u16) -> bool {
     key[usize::from(index / 8)] & (0x80 >> (index % 8)) != 0
 }
 
-/// Number of leading bits in which the keys agree.
-pub(super) fn common_prefix(a: &Key, b: &Key) -> u16 {
+/// Number of leading bits in which the keys, of equal length, agree.
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> u16 {
     let mut bits = 0;
     for (x, y) in a.iter().zip(b) {
         let differing = x ^ y;
@@ -67,9 +65,13 @@ pub(super) fn common_prefix(a: &Key, b: &Key) -> u16 {
     bits
 }
 
-fn byte_count(bits: u16) -> usize {
+/// Bytes that hold so many bits.
+pub(crate) fn byte_count(bits: u16) -> usize {
     usize::from(bits.div_ceil(8))
 }
+
+/// Bytes of the longest keys: those of the snapshot tree by role, a role before a node ID.
+const PATH_BYTES_MAX: usize = 33;
 
 #[cfg(test)]
 mod tests {
@@ -95,7 +97,8 @@ mod tests {
         assert!(Path::from_bytes(&[0b1011_0000], 3).is_none());
         assert!(Path::from_bytes(&[0b1010_0000, 0], 3).is_none());
         assert!(Path::from_bytes(&[], 3).is_none());
-        assert!(Path::from_bytes(&[0; 33], 257).is_none());
+        assert!(Path::from_bytes(&[0; 32], 257).is_none());
+        assert!(Path::from_bytes(&[0; 34], 265).is_none());
     }
 
     #[test]

@@ -11,22 +11,33 @@ pub const EMPTY_ROOT: Identifier = Identifier([
 ]);
 
 /// Hash of a node.
-pub(super) type NodeHash = [u8; 32];
+pub(crate) type NodeHash = [u8; 32];
 
 /// Hash of a leaf, which covers its value only; the key is the way down to it.
-pub(super) fn leaf(value: &[u8]) -> NodeHash {
+pub(crate) fn leaf(value: &[u8]) -> NodeHash {
     finish(keyed(LEAF_KEY).update(value))
 }
 
 /// Hash of a node with two children.
-pub(super) fn full(left: &NodeHash, right: &NodeHash) -> NodeHash {
+pub(crate) fn full(left: &NodeHash, right: &NodeHash) -> NodeHash {
     finish(keyed(FULL_KEY).update(left).update(right))
 }
 
 /// Hash of a node with one child, reached over `path`.
-pub(super) fn short(path: &Path, child: &NodeHash) -> NodeHash {
+pub(crate) fn short(path: &Path, child: &NodeHash) -> NodeHash {
     let mut state = keyed(SHORT_KEY);
     finish(state.update(&path.len().to_be_bytes()).update(path.as_bytes()).update(child))
+}
+
+/// Hash of parts, one after the other, under a key of its own.
+///
+/// Nodes have the keys 0 to 2; whoever hashes roots together takes others.
+pub(crate) fn parts(key: u8, parts: &[&[u8]]) -> NodeHash {
+    let mut state = keyed(key);
+    for part in parts {
+        state.update(part);
+    }
+    finish(&state)
 }
 
 fn keyed(key: u8) -> State {
@@ -40,6 +51,6 @@ fn finish(state: &State) -> NodeHash {
 }
 
 const HASH_LEN: usize = 32;
-const LEAF_KEY: u8 = 0;
+pub(crate) const LEAF_KEY: u8 = 0;
 const FULL_KEY: u8 = 1;
 const SHORT_KEY: u8 = 2;

@@ -5,15 +5,20 @@
 //! BLAKE2b-256 under a one-byte key that names the kind of node, so no node passes for another
 //! kind (flow-go `module/merkle`).
 //!
+//! The snapshot tree ([`crate::snapshot_tree`]) is made of trees of the same kind, with other keys and
+//! values; `batch` has the proofs about several of their keys at once.
+//!
 //! Nothing here trusts a proof: [`Proof`] and [`AbsenceProof`] mean nothing until
 //! [`verify`] or [`verify_absence`] accepted them under a root that is itself trusted.
 
-mod bits;
+pub(crate) mod batch;
+pub(crate) mod bits;
 mod encoding;
-mod hash;
+pub(crate) mod hash;
 mod proof;
-mod tree;
+pub(crate) mod tree;
 
+pub use batch::BatchError;
 pub use encoding::PROOF_LEN_MAX;
 pub use hash::EMPTY_ROOT;
 pub use proof::{AbsenceProof, Proof, ProofError, verify, verify_absence};

@@ -40,6 +40,23 @@ impl ParticipationStatus {
         }
     }
 
+    /// The status's number in Weir's own encodings, 1 to 4.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Active => 1,
+            Self::Joining => 2,
+            Self::Leaving => 3,
+            Self::Ejected => 4,
+        }
+    }
+
+    /// The status with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| u64::from(status.number()) == number)
+    }
+
     /// flow-go's name, such as `EpochParticipationStatusActive`.
     #[must_use]
     pub fn flow_name(self) -> &'static str {
@@ -129,7 +146,9 @@ impl<'a> EpochIdentities<'a> {
         Ok(Some(merge(next, current, ParticipationStatus::Leaving)))
     }
 
-    fn of(state: &'a ProtocolState) -> Self {
+    /// The identities of a protocol state, whose parts were checked to fit.
+    #[must_use]
+    pub fn of(state: &'a ProtocolState) -> Self {
         Self {
             entry: state.epoch_state(),
             previous: state.previous_setup().map(|setup| &**setup),

@@ -3,6 +3,7 @@
 mod access;
 mod errors;
 mod service;
+mod tree;
 mod values;
 
 use std::future::Future;

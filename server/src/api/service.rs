@@ -15,6 +15,7 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Topic};
 
 use super::errors::{invalid, reference, unproved};
+use super::tree;
 use super::values::{self, Progress};
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
 use crate::source::access::SyncState;
@@ -234,6 +235,15 @@ impl SnapshotApi for SnapshotService {
         }
         response.evidence = encoded(&proved.evidence);
         Ok(Response::new(response))
+    }
+
+    async fn get_tree_proof(
+        &self,
+        request: Request<v1::GetTreeProofRequest>,
+    ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
+        let (block, question) = tree::asked(request.into_inner())?;
+        let proved = self.blocking(move |prover| prover.tree_proof(block, &question)).await?;
+        Ok(Response::new(tree::response(proved)))
     }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod hops;
 mod seals;
 mod states;
+mod tree;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,11 +18,13 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 
 use crate::store::{BlockRecord, Head, Reader};
+use tree::Trees;
 
 use anchoring::Anchor;
 use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
+pub use tree::TreeProof;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
@@ -29,6 +32,7 @@ pub struct Prover {
     reader: Reader,
     states: States,
     deltas: Deltas,
+    trees: Trees,
 }
 
 /// What a client holds already.
@@ -83,7 +87,12 @@ impl Prover {
     /// A prover over the blocks that `reader` shows.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Self { states: States::new(reader.clone()), deltas: bundle::deltas(), reader }
+        Self {
+            states: States::new(reader.clone()),
+            trees: Trees::new(),
+            deltas: bundle::deltas(),
+            reader,
+        }
     }
 
     /// The same prover over what has been announced by now.
@@ -91,6 +100,7 @@ impl Prover {
     pub fn latest(&self) -> Self {
         Self {
             states: self.states.clone(),
+            trees: self.trees.clone(),
             deltas: self.deltas.clone(),
             reader: self.reader.latest(),
         }

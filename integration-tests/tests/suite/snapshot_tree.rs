@@ -1,0 +1,174 @@
+//! Snapshot trees over a real socket: a client checks preimages and derives the root, a device that
+//! holds the root and nothing else checks proofs against it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use tonic::Code;
+use tonic::transport::Channel;
+use weir_client::sync::LightClient;
+use weir_client::transport::{Server, TransportError};
+use weir_client::verifier::{
+    Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, TreeRoot, Trust, Violation,
+    derive_tree_root, verify_tree,
+};
+use weir_integration_tests::TestServer;
+use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
+use weir_proto::weir::v1::tree_item::Item;
+use weir_proto::weir::v1::{self, Proof, WholeTable};
+use weir_protocol::evidence::{IdentityFilter, Preimages, Question, Selector, Topic};
+use weir_protocol::model::{Identifier, Role};
+use weir_protocol::protocol_state::ParticipationStatus;
+use weir_protocol::snapshot_tree::{
+    Field, FieldValue, NodeIdentity, TreeAnswer, TreeError, TreeItem, TreeQuestion,
+};
+
+/// The root that a full client derives at a height, and the table it saw.
+async fn full_client(server: &TestServer, height: u64) -> (TreeRoot, Vec<IdentityAnswer>) {
+    let connection = Server::connect(&server.url()).await.unwrap();
+    let mut client = LightClient::start(connection, server.root_id).await.unwrap();
+    let topic = Topic::Identities(IdentityFilter::default());
+    let question = Question { block: Selector::Height(height), topic };
+    let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
+    let (anchor, held) = (Anchor::Trusted(client.trusted()), client.trusted().preimages());
+    let root = derive_tree_root(anchor, &question, &outcome.evidence, held).unwrap();
+    let AnswerValue::Identities(table) = outcome.answer.into_value().value else { panic!() };
+    (root.into_value(), table)
+}
+
+/// A device: a connection, and a root it was given.
+struct Device {
+    server: Server,
+    root: Identifier,
+    block: Selector,
+}
+
+impl Device {
+    async fn new(server: &TestServer, root: &TreeRoot) -> Self {
+        let block = Selector::Id(root.block_id);
+        let server = Server::connect(&server.url()).await.unwrap();
+        Self { server, root: root.root, block }
+    }
+
+    async fn ask(&mut self, items: impl IntoIterator<Item = TreeItem>) -> (TreeAnswer, usize) {
+        let question = TreeQuestion::new(items).unwrap();
+        let proof = self.server.tree_proof(self.block, &question).await.unwrap();
+        let answer = verify_tree(self.root, &question, &proof).unwrap();
+        let mut altered = proof.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        verify_tree(self.root, &question, &altered).unwrap_err();
+        (answer.into_value(), proof.len())
+    }
+}
+
+fn same(node: &NodeIdentity, expected: &IdentityAnswer) -> bool {
+    node.skeleton == expected.skeleton && node.status == expected.status
+}
+
+#[tokio::test]
+async fn a_device_with_the_root_alone_checks_what_a_full_client_sees() {
+    let server = TestServer::start("wide-462-nodes").await.unwrap();
+    let (root, table) = full_client(&server, 1020).await;
+    assert!(root.trust >= Trust::Finalized && table.len() >= 462);
+    let mut device = Device::new(&server, &root).await;
+    let mut longest = 0;
+    for expected in table.iter().step_by(23) {
+        let node_id = expected.skeleton.node_id;
+        let (answer, len) = device.ask([TreeItem::Node(node_id)]).await;
+        assert!(same(answer.nodes[&node_id].as_ref().unwrap(), expected));
+        longest = longest.max(len);
+    }
+    assert!(longest <= 700, "{longest}");
+    let absent = Identifier([0x5a; 32]);
+    let (answer, _) = device.ask([TreeItem::Node(absent)]).await;
+    assert_eq!(answer.nodes[&absent], None);
+    for role in Role::ALL {
+        let (answer, _) = device.ask([TreeItem::Role(role)]).await;
+        let expected: Vec<_> = table.iter().filter(|node| node.skeleton.role == role).collect();
+        let found = &answer.roles[&role];
+        assert_eq!(answer.role_counts.unwrap().of(role), found.len() as u64);
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(node, expected)| same(node, expected)));
+    }
+    let (answer, _) = device.ask([TreeItem::Table, TreeItem::Field(Field::NextSetupId)]).await;
+    assert!(answer.table.unwrap().iter().zip(&table).all(|(node, row)| same(node, row)));
+}
+
+#[tokio::test]
+async fn fields_and_participation_change_with_the_block() {
+    let server = TestServer::start("ejection").await.unwrap();
+    let (mut roots, mut ejected) = (Vec::new(), Vec::new());
+    for height in [1001, 1040] {
+        let (root, table) = full_client(&server, height).await;
+        let mut device = Device::new(&server, &root).await;
+        let fields = [Field::EpochCounter, Field::EpochPhase, Field::EpochStateId];
+        let nodes = table.iter().map(|node| TreeItem::Node(node.skeleton.node_id));
+        let (answer, _) = device.ask(nodes.chain(fields.map(TreeItem::Field))).await;
+        assert!(matches!(answer.fields[&Field::EpochPhase], Some(FieldValue::Phase(_))));
+        assert!(matches!(answer.fields[&Field::EpochStateId], Some(FieldValue::Id(_))));
+        let nodes = answer.nodes.values().flatten();
+        assert!(nodes.clone().zip(&table).all(|(node, row)| same(node, row)));
+        ejected.push(nodes.filter(|node| node.status == ParticipationStatus::Ejected).count());
+        roots.push(root);
+    }
+    assert!(ejected[0] < ejected[1], "{ejected:?}");
+    // The proof from one state does not pass for the other.
+    let mut device = Device::new(&server, &roots[0]).await;
+    let question = TreeQuestion::new([TreeItem::Field(Field::Version)]).unwrap();
+    let proof = device.server.tree_proof(device.block, &question).await.unwrap();
+    let rejection = verify_tree(roots[1].root, &question, &proof).unwrap_err();
+    let Rejection::Invalid(violation) = rejection else { panic!("{rejection}") };
+    let Violation::Tree(TreeError::WrongRoot { expected, found }) = *violation else { panic!() };
+    assert_eq!((expected, found), (roots[1].root, roots[0].root));
+}
+
+#[tokio::test]
+async fn a_root_needs_the_setups_of_the_table() {
+    let server = TestServer::start("happy-epochs").await.unwrap();
+    let connection = Server::connect(&server.url()).await.unwrap();
+    let mut client = LightClient::start(connection, server.root_id).await.unwrap();
+    let height = 1085;
+    let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
+    let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
+    let anchor = Anchor::Trusted(client.trusted());
+    // The summary's evidence and the epochs walked hold them; the answer's own does not.
+    let held = client.trusted().preimages();
+    let root = derive_tree_root(anchor, &question, &outcome.evidence, held).unwrap();
+    assert_eq!(*root, full_client(&server, height).await.0);
+    let mut own = outcome.evidence.clone();
+    let (mut kept, state) = (Preimages::default(), root.protocol_state_id);
+    kept.insert(own.bundle.preimages.get(&state).unwrap().to_vec());
+    own.bundle.preimages = kept;
+    let none = Preimages::default();
+    let rejection = derive_tree_root(anchor, &question, &own, &none).unwrap_err();
+    assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
+}
+
+#[tokio::test]
+async fn requests_that_ask_nothing_or_what_does_not_exist_are_refused() {
+    let server = TestServer::start("happy-epochs").await.unwrap();
+    let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
+    let mut client = SnapshotApiClient::new(channel);
+    let block = v1::BlockSelector { selector: Some(v1::block_selector::Selector::Height(1010)) };
+    let mut refused = async |items: Vec<Item>, expected: &str| {
+        let items = items.into_iter().map(|item| v1::TreeItem { item: Some(item) }).collect();
+        let request = v1::GetTreeProofRequest { block: Some(block.clone()), items };
+        let status = client.get_tree_proof(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        assert!(status.message().contains(expected), "no `{expected}` in {status:?}");
+    };
+    refused(vec![], "at least one item").await;
+    refused(vec![Item::NodeId(vec![1; 31].into())], "items.node_id").await;
+    refused(vec![Item::Role(6)], "items.role").await;
+    refused(vec![Item::Field("epoch".into())], "no field of this name").await;
+    refused(vec![Item::Table(WholeTable {}); 2049], "at most 2048 entries").await;
+    let nodes = (0..1025u16).map(|number| {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        Item::NodeId(id.to_vec().into())
+    });
+    refused(nodes.collect(), "at most 1024 nodes").await;
+    let mut server = Server::connect(&server.url()).await.unwrap();
+    let question = TreeQuestion::new([TreeItem::Table]).unwrap();
+    let unknown = server.tree_proof(Selector::Id(Identifier([7; 32])), &question).await;
+    let Err(TransportError::Refused { code, .. }) = unknown else { panic!("{unknown:?}") };
+    assert_eq!(code, Code::NotFound);
+}
