@@ -20,3 +20,4 @@ mod live_kill;
 mod migrate;
 mod replay;
 mod server_command_line;
+mod sporks;

@@ -11,7 +11,9 @@ use super::{Feed, Next, Verdict, Wait};
 use crate::indexer::{IndexError, resume};
 use crate::ingest::{Accepted, Chain, IngestError, Rule};
 use crate::prover::Prover;
-use crate::source::access::{Fetched, Fetcher, Handle, Network, Rejection, SyncState};
+use crate::source::access::{
+    CheckpointError, Fetched, Fetcher, Handle, Network, Rejection, SporkBasis, SyncState,
+};
 use crate::store::BlockRef;
 
 /// Hands out the finalized blocks of a network, and tells the fetcher which were wrong.
@@ -19,6 +21,8 @@ use crate::store::BlockRef;
 pub struct AccessFeed {
     runtime: runtime::Handle,
     origin: Origin,
+    /// The spork that the operator names.
+    pinned_spork: Option<Identifier>,
     fetcher: Option<Fetcher>,
     handle: Handle,
     generation: u64,
@@ -45,6 +49,7 @@ impl AccessFeed {
         Self {
             runtime,
             origin,
+            pinned_spork: fetcher.pinned_spork(),
             fetcher: Some(fetcher),
             handle,
             generation: 0,
@@ -60,6 +65,23 @@ impl AccessFeed {
         if let Some(fetcher) = self.fetcher.take() {
             self.runtime.spawn(fetcher.run(network));
         }
+    }
+
+    /// The network, of which the operator may have named the spork.
+    fn network(
+        &self,
+        of: &'static str,
+        chain_id: &str,
+        spork_id: Identifier,
+    ) -> Result<Network, IndexError> {
+        if let Some(expected) = self.pinned_spork.filter(|pinned| *pinned != spork_id) {
+            return Err(IndexError::AnotherSpork { expected, of, found: spork_id });
+        }
+        let spork_basis = match (&self.origin, self.pinned_spork) {
+            (Origin::Checkpoint(_), None) => SporkBasis::Nodes,
+            (Origin::Checkpoint(_), Some(_)) | (Origin::Snapshot(_), _) => SporkBasis::Operator,
+        };
+        Ok(Network { chain_id: chain_id.to_owned(), spork_id, spork_basis })
     }
 
     fn take(&mut self, fetched: Fetched) -> Option<Next> {
@@ -90,7 +112,12 @@ impl Feed for AccessFeed {
                     Err(error) => Err(error.to_string()),
                 };
                 let snapshot = self.runtime.block_on(fetcher.checkpoint(block_id, check));
-                snapshot.map_err(|reasons| IndexError::NoCheckpoint { block_id, reasons })?
+                snapshot.map_err(|error| match error {
+                    CheckpointError::NoSnapshot(reasons) => {
+                        IndexError::NoCheckpoint { block_id, reasons }
+                    }
+                    CheckpointError::Sporks(claims) => IndexError::Sporks { block_id, claims },
+                })?
             }
         };
         Ok((Snapshot::from_json(&json)?, json))
@@ -98,7 +125,7 @@ impl Feed for AccessFeed {
 
     fn begin(&mut self, snapshot: &Snapshot, root: &Accepted) -> Result<(), IndexError> {
         let params = snapshot.params();
-        let network = Network { chain_id: params.chain_id.clone(), spork_id: params.spork_id };
+        let network = self.network("the root snapshot", &params.chain_id, params.spork_id)?;
         self.start(network, root.block.header.height, root.block_id);
         Ok(())
     }
@@ -117,8 +144,8 @@ impl Feed for AccessFeed {
                 resume::check_same_chain(&head, &params.chain_id, params.spork_id)?;
             }
         }
-        let (chain_id, spork_id) = (head.chain.chain_id.clone(), head.chain.spork_id);
-        let network = Network { chain_id, spork_id };
+        let chain = &head.chain;
+        let network = self.network("the data folder", &chain.chain_id, chain.spork_id)?;
         self.start(network, head.finalized.height, head.finalized.id);
         Ok(())
     }

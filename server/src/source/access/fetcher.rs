@@ -7,15 +7,11 @@ use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSend
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use weir_proto::flow::entities;
-use weir_protocol::codec::Entity as _;
-use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
 use super::follow::{PERMITS, Trouble};
 use super::upstream::Upstream;
-use super::{
-    AccessOptions, Network, SyncState, UpstreamError, UpstreamState, WrongAnswer, evidence,
-};
+use super::{AccessOptions, Network, SyncState, UpstreamError, UpstreamState, evidence};
 
 /// A block as an upstream sent it.
 #[derive(Debug)]
@@ -125,32 +121,10 @@ impl Fetcher {
         (fetcher, handle)
     }
 
-    /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
-    ///
-    /// `check` says whether a chain can begin with a snapshot, or why not.
-    ///
-    /// # Errors
-    /// When no upstream gives one; names what each said.
-    pub async fn checkpoint(
-        &mut self,
-        block_id: Identifier,
-        check: impl Fn(&Snapshot) -> Result<(), String>,
-    ) -> Result<Vec<u8>, String> {
-        let mut refusals = Vec::new();
-        for index in 0..self.upstreams.len() {
-            match checked_snapshot(&self.upstreams[index], block_id, &check).await {
-                Ok(json) => return Ok(json),
-                Err(error) => {
-                    let url = &self.upstreams[index].url;
-                    tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
-                    refusals.push(format!("{url}: {error}"));
-                    if let UpstreamError::Wrong { answer, .. } = error {
-                        self.distrust(index, &answer.to_string(), None);
-                    }
-                }
-            }
-        }
-        Err(refusals.join("; "))
+    /// The spork that the operator names.
+    #[must_use]
+    pub fn pinned_spork(&self) -> Option<Identifier> {
+        self.options.spork_id
     }
 
     /// Fetches what follows the proved final block, until the indexer is gone.
@@ -258,23 +232,6 @@ impl Fetcher {
             changed
         });
     }
-}
-
-async fn checked_snapshot(
-    upstream: &Upstream,
-    block_id: Identifier,
-    check: impl Fn(&Snapshot) -> Result<(), String>,
-) -> Result<Vec<u8>, UpstreamError> {
-    let json = upstream.client.snapshot(block_id).await?;
-    let snapshot = Snapshot::from_json(&json);
-    let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
-    let found = snapshot.head().header.id();
-    if found != block_id {
-        let reason = format!("asked for block {block_id}, found {found}");
-        return Err(WrongAnswer::Snapshot(reason).into());
-    }
-    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
-    Ok(json)
 }
 
 /// The time left at the pace so far.
