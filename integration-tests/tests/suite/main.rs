@@ -21,3 +21,4 @@ mod migrate;
 mod replay;
 mod server_command_line;
 mod sporks;
+mod upgrades;

@@ -15,7 +15,7 @@ use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
 use super::prepared::Prepared;
 use super::root::{last_sealed, state_of, verify_root_qc};
-use super::{IngestError, Rule, headers};
+use super::{IngestError, Rule, Upgrade, headers};
 
 /// Recent blocks of all forks.
 #[derive(Debug)]
@@ -201,7 +201,13 @@ impl Chain {
         if found != header.payload_hash {
             return Err(Rule::PayloadHash { expected: header.payload_hash, found });
         }
-        let (state, last_sealed) = self.step(&parent, &block, &result_ids)?;
+        let (state, last_sealed) = match self.step(&parent, &block, &result_ids) {
+            Err(Rule::Step(source)) if source.is_unsupported_version() => {
+                let upgrade = Box::new(self.upgrade(block_id, &block, &parent)?);
+                return Err(Rule::UnknownVersion { source, upgrade });
+            }
+            stepped => stepped?,
+        };
         let claim = self.claim(block_id, &block, &parent)?;
         let committee = self.committees.current(&state)?;
         let position = ForkBlock {
@@ -247,6 +253,19 @@ impl Chain {
             return Err(Rule::ProtocolStateId { expected, found });
         }
         Ok((state, sealed.last_sealed))
+    }
+
+    /// What is known of a block whose state cannot be computed: its committee follows from the
+    /// parent's state, as an epoch is committed before it begins.
+    fn upgrade(
+        &mut self,
+        block_id: Identifier,
+        block: &Block,
+        parent: &Node,
+    ) -> Result<Upgrade, Rule> {
+        let claim = self.claim(block_id, block, parent)?;
+        let committee = self.committees.at_view(&parent.state, block.header.view)?;
+        Ok(Upgrade::new(claim, committee))
     }
 
     /// The certificates the block carries, checked as far as that is cheap.

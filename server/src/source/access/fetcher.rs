@@ -27,23 +27,41 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// The height that the block claims.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        let header = self.block.block_header.as_ref();
+        header.map_or(self.block.height, |header| header.height)
+    }
+
     /// Gives back its share of the memory.
     pub fn release(&mut self) {
         self.room = None;
     }
 }
 
-/// A block that breaks a rule.
+/// A block that is not taken.
 #[derive(Debug)]
 pub struct Rejection {
     /// Who sent it.
     pub upstream: usize,
-    /// The rule it breaks.
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// Why.
     pub reason: String,
     /// The block.
     pub block: Box<entities::Block>,
     /// Generation of the blocks to come.
     pub generation: u64,
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks a rule: who sent it is not asked again.
+    Broken,
+    /// Nothing proves it yet: another upstream is asked, and later this one again.
+    Unproved,
 }
 
 /// The indexer's end of a fetcher.
@@ -183,24 +201,31 @@ impl Fetcher {
     }
 
     fn on_error(&mut self, index: usize, error: UpstreamError) {
-        let url = self.upstreams[index].url.clone();
         match error {
             UpstreamError::Wrong { answer, block } => {
                 self.distrust(index, &answer.to_string(), block.as_deref());
             }
-            error => {
-                tracing::warn!(upstream = url, %error, "upstream left alone for a while");
-                metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
-                self.upstreams[index].rest(error.to_string());
-                self.publish(index);
-            }
+            error => self.rest(index, error.to_string()),
         }
     }
 
     fn obey(&mut self, rejection: Rejection) {
-        let Rejection { upstream, reason, block, generation } = rejection;
-        self.distrust(upstream, &reason, Some(&*block));
+        let Rejection { upstream, fault, reason, block, generation } = rejection;
+        match fault {
+            Fault::Broken => self.distrust(upstream, &reason, Some(&*block)),
+            Fault::Unproved => self.rest(upstream, reason),
+        }
         self.generation = generation;
+    }
+
+    /// Leaves an upstream alone for a while.
+    fn rest(&mut self, index: usize, reason: String) {
+        let upstream = &mut self.upstreams[index];
+        let url = upstream.url.clone();
+        tracing::warn!(upstream = url, reason, "upstream left alone for a while");
+        metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
+        upstream.rest(reason);
+        self.publish(index);
     }
 
     /// Never asks this upstream again, and keeps what it answered.

@@ -15,7 +15,7 @@ mod upstream;
 
 pub use checkpoint::CheckpointError;
 pub use error::{UpstreamError, WrongAnswer};
-pub use fetcher::{Fetched, Fetcher, Handle, Rejection};
+pub use fetcher::{Fault, Fetched, Fetcher, Handle, Rejection};
 pub use state::{SyncState, UpstreamState};
 
 use std::path::PathBuf;
