@@ -2,6 +2,7 @@
 
 mod access_api;
 mod bad_blocks;
+mod beacons;
 mod broken_connections;
 mod broken_nodes;
 mod command_line;
