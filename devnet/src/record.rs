@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::hotstuff::finality::ForkBlock;
 use weir_protocol::model::{Block, Identifier, QuorumCertificate};
 use weir_protocol::protocol_state::ProtocolState;
@@ -26,6 +27,8 @@ pub struct Record {
     pub last_sealed: LastSealed,
     /// Height up to which its fork includes results.
     pub included_height: u64,
+    /// The newest version beacon sealed as of it, on its fork.
+    pub version_beacon: Option<SealedVersionBeacon>,
     /// Its certificate; none when its view timed out.
     pub qc: Option<QuorumCertificate>,
 }
@@ -48,6 +51,7 @@ impl Record {
             execution,
             last_sealed,
             included_height: height,
+            version_beacon: None,
             qc: Some(qc),
         }
     }

@@ -71,6 +71,13 @@ pub enum Command {
         /// Views an extension adds.
         value: u64,
     },
+    /// Announces from which height on execution needs another software version.
+    VersionBeacon {
+        /// The height.
+        block_height: u64,
+        /// The version.
+        version: String,
+    },
     /// Makes the next setup invalid, which triggers fallback mode.
     InvalidSetup,
     /// Leaves out the next commit, which triggers fallback mode.
@@ -117,6 +124,9 @@ impl fmt::Display for Command {
                 write!(f, "upgrade:{version}:{lead_views}")
             }
             Self::SetExtensionViewCount { value } => write!(f, "extension:{value}"),
+            Self::VersionBeacon { block_height, version } => {
+                write!(f, "beacon:{block_height}:{version}")
+            }
             Self::InvalidSetup => f.write_str("invalid-setup"),
             Self::MissedCommit => f.write_str("missed-commit"),
             Self::RepeatedCommit => f.write_str("repeated-commit"),
@@ -167,6 +177,10 @@ impl FromStr for Command {
                 let (version, lead_views) = both.split_once(':').ok_or_else(unknown)?;
                 Self::UpgradeVersion { version: number(version)?, lead_views: number(lead_views)? }
             }
+            ("beacon", both) => {
+                let (height, version) = both.split_once(':').ok_or_else(unknown)?;
+                Self::VersionBeacon { block_height: number(height)?, version: version.to_owned() }
+            }
             ("invalid-setup", "") => Self::InvalidSetup,
             ("missed-commit", "") => Self::MissedCommit,
             ("repeated-commit", "") => Self::RepeatedCommit,
@@ -205,7 +219,7 @@ pub enum ParseError {
     /// No command.
     #[error(
         "expected eject:NODE, leave:NODE, join:ROLE, upgrade:VERSION:VIEWS, extension:VIEWS, \
-         invalid-setup, missed-commit, repeated-commit or recover, found {found:?}"
+         beacon:HEIGHT:VERSION, invalid-setup, missed-commit, repeated-commit or recover, found {found:?}"
     )]
     Command {
         /// Text found.
@@ -232,6 +246,7 @@ mod tests {
             "height:1=join:execution",
             "height:1=upgrade:3:150",
             "height:1=extension:700",
+            "height:1=beacon:500:0.44.1-rc.1",
             "height:1=invalid-setup",
             "height:1=missed-commit",
             "height:1=repeated-commit",
@@ -245,8 +260,14 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_event() {
-        let texts =
-            ["recover", "at:1=recover", "now=recover:1", "now=eject:access", "now=upgrade:3"];
+        let texts = [
+            "recover",
+            "at:1=recover",
+            "now=recover:1",
+            "now=eject:access",
+            "now=upgrade:3",
+            "now=beacon:0.44.1",
+        ];
         for text in texts {
             assert!(text.parse::<ScheduledEvent>().is_err(), "{text}");
         }

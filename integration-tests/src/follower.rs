@@ -253,6 +253,8 @@ pub fn check_same(found: &Prover, expected: &Prover) {
             b.first_child(ordinal).expect("readable")
         );
         assert_eq!(a.ordinal_of(&block.block_id).expect("readable"), Some(ordinal));
+        let beacons = [a, b].map(|reader| reader.version_beacon(ordinal).expect("readable"));
+        assert_eq!(beacons[0], beacons[1], "{ordinal}");
     }
     for height in head.first_height..=head.finalized.height {
         let numbers = |prover: &Prover| {

@@ -41,7 +41,7 @@ impl Registry {
     /// The steps of this release.
     #[must_use]
     pub fn production() -> Self {
-        Self::new(vec![steps::result_index::STEP])
+        Self::new(vec![steps::result_index::STEP, steps::version_beacons::STEP])
     }
 
     /// A registry of the given steps.

@@ -206,7 +206,7 @@ fn damaged_entries_are_named_by_fsck() {
         drop(database);
         match Store::open(copy.path(), StoreOptions::default()) {
             Ok(Opened::Existing(store)) => {
-                assert!(!fsck(&store, |_, _| Ok(Vec::new()), |_, _| ()).is_clean(), "{key:?}");
+                assert!(!fsck(&store, |_, _| Ok(None), |_, _| ()).is_clean(), "{key:?}");
             }
             Ok(Opened::New(_)) => panic!("{key:?}"),
             Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error}"),
@@ -220,7 +220,7 @@ fn fsck_asks_what_payloads_should_be() {
     let store = store_with(folder.path(), &Chain::new(40), 40, 40);
     let odd = |payload: &[u8]| payload[7] % 2 == 1;
     let check = |payload: &[u8]| {
-        if odd(payload) { Err("odd".to_owned()) } else { Ok(Vec::new()) }
+        if odd(payload) { Err("odd".to_owned()) } else { Ok(None) }
     };
     let mut last = (0, 0);
     let report = fsck(&store, |_, payload| check(payload), |done, total| last = (done, total));
@@ -375,7 +375,7 @@ fn check_heights(reader: &Reader, chain: &Chain, blocks: usize) {
 }
 
 fn audit(store: &Store) -> FsckReport {
-    let report = fsck(store, |_, _| Ok(Vec::new()), |_, _| ());
+    let report = fsck(store, |_, _| Ok(None), |_, _| ());
     assert!(report.is_clean(), "{report:?}");
     report
 }
@@ -420,7 +420,7 @@ fn outcome_of_damage(folder: &Path, chain: &Chain) -> String {
         Ok(Opened::New(_)) => panic!("a damaged store passes for a new one"),
         Ok(Opened::Existing(store)) => store,
     };
-    let report = fsck(&store, |_, _| Ok(Vec::new()), |_, _| ());
+    let report = fsck(&store, |_, _| Ok(None), |_, _| ());
     let reader = store.reader();
     for ordinal in 0..reader.head().blocks {
         if let Ok(Some(block)) = reader.block(ordinal) {

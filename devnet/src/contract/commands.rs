@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_protocol::model::{Role, ServiceEvent};
+use weir_protocol::model::{Role, ServiceEvent, VersionBeacon, VersionBoundary};
 
 use super::{Contract, Environment, ExecutedBlock, Flaw, Recovery};
 use crate::nodes::Node;
@@ -74,6 +74,15 @@ impl Contract {
             }
             Command::SetExtensionViewCount { value } => {
                 events.push(ServiceEvent::SetEpochExtensionViewCount { value: *value });
+            }
+            Command::VersionBeacon { block_height, version } => {
+                let boundary =
+                    VersionBoundary { block_height: *block_height, version: version.clone() };
+                events.push(ServiceEvent::VersionBeacon(VersionBeacon {
+                    version_boundaries: vec![boundary],
+                    sequence: self.next_beacon,
+                }));
+                self.next_beacon += 1;
             }
             Command::InvalidSetup => self.flaw = Some(Flaw::InvalidSetup),
             Command::MissedCommit => self.flaw = Some(Flaw::MissedCommit),

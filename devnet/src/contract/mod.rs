@@ -28,6 +28,8 @@ pub struct Contract {
     approved: Arc<Vec<Arc<Node>>>,
     /// Number of the next node that joins.
     next_number: u64,
+    /// Sequence number of the next version beacon.
+    next_beacon: u64,
     current: Arc<EpochSetup>,
     stage: Stage,
     flaw: Option<Flaw>,
@@ -97,6 +99,7 @@ impl Contract {
     pub fn new(approved: Vec<Arc<Node>>, root: Arc<EpochSetup>) -> Self {
         Self {
             next_number: approved.len() as u64,
+            next_beacon: 0,
             approved: Arc::new(approved),
             current: root,
             stage: Stage::Staking,

@@ -139,7 +139,7 @@ impl Network {
         proposal: Proposal,
         random: &mut Random,
     ) -> Record {
-        let Proposal { block, state, last_sealed, included_height } = proposal;
+        let Proposal { block, state, last_sealed, included_height, version_beacon } = proposal;
         let parent = self.records.get(&slot.parent_id).expect("the parent was just extended");
         let parent = Arc::clone(parent);
         let executed = ExecutedBlock {
@@ -158,7 +158,16 @@ impl Network {
         let certified = slot.fate != Fate::TimedOut;
         let qc = certified.then(|| self.certify(slot, block_id, &state, random));
         let block = Arc::new(block);
-        Record { block, state, contract, execution, last_sealed, included_height, qc }
+        Record {
+            block,
+            state,
+            contract,
+            execution,
+            last_sealed,
+            included_height,
+            version_beacon,
+            qc,
+        }
     }
 
     fn certify(

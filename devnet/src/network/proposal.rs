@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::codec::{Entity, payload_hash, payload_roots};
 use weir_protocol::model::{
     Block, CollectionGuarantee, Header, Identifier, Payload, QuorumCertificate, ServiceEvent,
@@ -22,6 +23,7 @@ pub(super) struct Proposal {
     pub(super) state: Arc<ProtocolState>,
     pub(super) last_sealed: LastSealed,
     pub(super) included_height: u64,
+    pub(super) version_beacon: Option<SealedVersionBeacon>,
 }
 
 impl Network {
@@ -40,6 +42,15 @@ impl Network {
             sealed.iter().flat_map(|record| &record.execution.result.service_events).collect();
         let state = evolve(&parent.state, slot.view, &events)
             .expect("versions are checked when commanded, and no view is near the highest");
+        let beacon = events.iter().rev().find_map(|event| match event {
+            ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
+            _ => None,
+        });
+        let seal_height = parent.block.header.height + 1;
+        let version_beacon = match beacon {
+            Some(beacon) => Some(SealedVersionBeacon { beacon, seal_height }),
+            None => parent.version_beacon.clone(),
+        };
         let included_height = parent.included_height + included.len() as u64;
         let (payload, payload_hash) = payload(guarantees, &sealed, &included, state.id());
         let last_view_tc = self.last_view_tc(slot, &parent, random);
@@ -47,7 +58,7 @@ impl Network {
         let header =
             self.header(slot, &parent, payload_hash, last_view_tc.as_ref(), (&epoch, &state));
         let block = Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() };
-        Proposal { block, state, last_sealed, included_height }
+        Proposal { block, state, last_sealed, included_height, version_beacon }
     }
 
     fn header(

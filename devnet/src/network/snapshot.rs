@@ -25,11 +25,12 @@ impl Network {
         let missing = SnapshotError::NotFinal { height };
         let position = self.finalized_at(height).ok_or(missing)?;
         let record = self.record(&position.block_id);
-        let qc = record.and_then(|record| record.qc.clone());
-        let qc = qc.ok_or(SnapshotError::NotFinal { height })?;
+        let record = record.ok_or(SnapshotError::NotFinal { height })?;
+        let qc = record.qc.clone().ok_or(SnapshotError::NotFinal { height })?;
+        let beacon = record.version_beacon.clone();
         let segment = sealing_segment(self, &self.root, height)?;
         let params = self.root.params().clone();
-        Ok(Snapshot::new(segment, qc, params, None)?)
+        Ok(Snapshot::new(segment, qc, params, beacon)?)
     }
 }
 

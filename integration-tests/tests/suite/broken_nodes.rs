@@ -14,7 +14,7 @@ use weir_proto::flow::entities;
 use weir_server::indexer::IndexError;
 use weir_server::indexer::feed::Origin;
 use weir_server::source::access::{
-    AccessOptions, Fetcher, Handle, Network, SyncState, UpstreamState,
+    AccessOptions, Fetcher, Handle, Network, SporkBasis, SyncState, UpstreamState,
 };
 
 const CHAIN: &str = "happy-epochs";
@@ -322,7 +322,8 @@ async fn fetching_waits_while_the_memory_for_blocks_is_full() {
     let (fetcher, mut handle): (Fetcher, Handle) = Fetcher::new(options);
     let mut state = handle.state.subscribe();
     handle.finalized(chain.first_height(), chain.root_id());
-    let network = Network { chain_id: chain.chain_id.clone(), spork_id: chain.spork_id };
+    let (chain_id, spork_id) = (chain.chain_id.clone(), chain.spork_id);
+    let network = Network { chain_id, spork_id, spork_basis: SporkBasis::Nodes };
     let fetching = tokio::spawn(fetcher.run(network));
     let mut fetches = async |height: u64| {
         let is = |state: &SyncState| matches!(state, SyncState::Syncing { height: h, .. } if *h == height);

@@ -10,10 +10,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use prost::Message as _;
 use serde_json::Value;
 use weir_integration_tests::access_node::{AccessNode, Faults, Order, ServedChain};
-use weir_integration_tests::follower::{Follower, check_all, check_finalized};
+use weir_integration_tests::follower::{Follower, check_all, check_finalized, options};
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
-use weir_server::source::access::{SyncState, UpstreamState};
+use weir_server::indexer::feed::Origin;
+use weir_server::source::access::{AccessOptions, SyncState, UpstreamState};
 
 const CHAIN: &str = "happy-epochs";
 /// Where most lies begin.
@@ -80,7 +81,10 @@ async fn lies_are_found_out(faults: Faults, reason: &str, kept: Kept) {
     let good = AccessNode::start(&chain).await;
     let before = wrong_answers(&bad);
     let data = tempfile::tempdir().unwrap();
-    let follower = Follower::start(data.path(), &chain, &[&bad, &good]).await.unwrap();
+    let origin = Origin::Checkpoint(chain.root_id());
+    let options = options(data.path(), &[&bad, &good]);
+    let options = AccessOptions { spork_id: Some(chain.spork_id), ..options };
+    let follower = Follower::start_at(data.path(), origin, options).await.unwrap();
     let found = follower.distrusts(0).await;
     assert!(found.contains(reason), "{reason}: {found}");
     follower.finalized(chain.finalized_height).await;

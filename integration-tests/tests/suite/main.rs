@@ -2,6 +2,7 @@
 
 mod access_api;
 mod bad_blocks;
+mod beacons;
 mod broken_connections;
 mod broken_nodes;
 mod command_line;
@@ -21,4 +22,6 @@ mod migrate;
 mod replay;
 mod server_command_line;
 mod snapshot_tree;
+mod sporks;
 mod sync;
+mod upgrades;

@@ -251,4 +251,6 @@ async fn access_nodes_need_urls_and_something_trusted() {
     ran.expect(1, &["cannot read no-such-file"]);
     let replay = ["--source", &source("ejection"), "--checkpoint", &id];
     with(&replay).await.expect(1, &["are for access nodes"]);
+    let replay = ["--source", &source("ejection"), "--spork", &id];
+    with(&replay).await.expect(1, &["are for access nodes"]);
 }

@@ -7,7 +7,9 @@
 
 use sha3::{Digest as _, Sha3_256};
 
-use crate::format::{checked_value, open_value};
+use super::frozen::{
+    PAYLOAD_PAGE, PAYLOAD_ROW, PAYLOADS_PER_PAGE, RESULT_ID, content, item, raw_value,
+};
 use crate::registry::{Step, StepBatch, StepError};
 
 /// The step.
@@ -65,66 +67,14 @@ fn index_payload(payload: &[u8], ordinal: u64, batch: &mut StepBatch) -> Option<
         let (result, after) = item(rest)?;
         let mut key = vec![RESULT_ID];
         key.extend_from_slice(&Sha3_256::digest(result.whole));
-        let mut body = vec![FLAG_RAW];
-        body.extend_from_slice(&ordinal.to_be_bytes());
-        let value = checked_value(&key, body);
+        let value = raw_value(&key, &ordinal.to_be_bytes());
         batch.changes.push((key, Some(value)));
         rest = after;
     }
     Some(())
 }
 
-/// The content of a value: `flag ‖ content ‖ checksum`, raw or zstd behind its length.
-fn content(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    match open_value(key, value)?.split_first()? {
-        (&FLAG_RAW, content) => Some(content.to_vec()),
-        (&FLAG_ZSTD, rest) => {
-            let (len, compressed) = rest.split_first_chunk::<4>()?;
-            let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
-            if len > CONTENT_BYTES_MAX {
-                return None;
-            }
-            zstd::bulk::decompress(compressed, len).ok()
-        }
-        _ => None,
-    }
-}
-
-/// An RLP item.
-struct Item<'a> {
-    whole: &'a [u8],
-    body: &'a [u8],
-}
-
-/// The first RLP item of the bytes, and what follows.
-fn item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
-    let (&first, _) = bytes.split_first()?;
-    let (head, len) = match first {
-        0..=0x7f => (0, 1),
-        0x80..=0xb7 => (1, usize::from(first - 0x80)),
-        0xc0..=0xf7 => (1, usize::from(first - 0xc0)),
-        0xb8..=0xbf | 0xf8..=0xff => {
-            let size = usize::from(first & 0x3f) - 0x37;
-            let digits = bytes.get(1..=size)?;
-            let len = digits.iter().try_fold(0usize, |len, digit| {
-                len.checked_mul(256)?.checked_add(usize::from(*digit))
-            })?;
-            (1 + size, len)
-        }
-    };
-    let end = len.checked_add(head)?;
-    let whole = bytes.get(..end)?;
-    Some((Item { whole, body: &whole[head..] }, &bytes[end..]))
-}
-
-const PAYLOAD_PAGE: u8 = 0x03;
-const PAYLOAD_ROW: u8 = 0x0b;
-const RESULT_ID: u8 = 0x0c;
-const PAYLOADS_PER_PAGE: u64 = 16;
 /// Lists in a payload before its results.
 const RESULTS_POSITION: usize = 3;
-const FLAG_RAW: u8 = 0;
-const FLAG_ZSTD: u8 = 1;
-const CONTENT_BYTES_MAX: usize = 257 * 1024 * 1024;
 /// Pages or rows handled at once.
 const ENTRIES_MAX: usize = 16;

@@ -82,7 +82,11 @@ impl Entity for VersionBeacon {
 }
 
 impl VersionBeacon {
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+    /// Reads a version beacon's RLP.
+    ///
+    /// # Errors
+    /// When the next item is not exactly a version beacon's RLP.
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| {
             Ok(Self {
                 version_boundaries: d.list_of(|d| {

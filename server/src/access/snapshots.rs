@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_protocol::codec::snapshot::{
-    History, HistoryBlock, SegmentError, Snapshot, sealing_segment,
+    History, HistoryBlock, SealedVersionBeacon, SegmentError, Snapshot, sealing_segment,
 };
 use weir_protocol::model::{Identifier, QuorumCertificate};
 use weir_protocol::protocol_state::ProtocolState;
@@ -59,9 +59,34 @@ impl AccessView {
         let segment = sealing_segment(&ancestry, &self.root, height).map_err(no_segment)?;
         let quorum_certificate = self.certificate_of(ordinal)?;
         let params = self.root.params().clone();
-        let beacon = self.root.sealed_version_beacon().cloned();
+        let beacon = self.version_beacon(&ancestry, ordinal)?;
         let snapshot = Snapshot::new(segment, quorum_certificate, params, beacon);
         snapshot.map_err(|error| AccessError::NoSnapshot { reason: error.to_string() })
+    }
+
+    /// The newest version beacon that a block or an ancestor of it seals, or else the root's.
+    fn version_beacon(
+        &self,
+        ancestry: &Ancestry<'_>,
+        ordinal: u64,
+    ) -> Result<Option<SealedVersionBeacon>, AccessError> {
+        let reader = self.prover.reader();
+        // Ancestors come first, so that the newest is the nearest one of this fork.
+        let mut last = Some(ordinal);
+        while let Some(upto) = last {
+            let Some(sealing) = reader.sealing_version_beacon(upto).map_err(AccessError::read)?
+            else {
+                break;
+            };
+            let seal_height = self.prover.block_at(sealing)?.record.header.height;
+            if ancestry.ordinal_at(seal_height)? == Some(sealing)
+                && let Some(beacon) = reader.version_beacon(sealing).map_err(AccessError::read)?
+            {
+                return Ok(Some(SealedVersionBeacon { beacon, seal_height }));
+            }
+            last = sealing.checked_sub(1);
+        }
+        Ok(self.root.sealed_version_beacon().cloned())
     }
 
     /// The certificate that a child of the finalized block carries.
@@ -96,18 +121,21 @@ impl<'a> Ancestry<'a> {
         }
         Ok(Self { view, pending })
     }
+
+    fn ordinal_at(&self, height: u64) -> Result<Option<u64>, AccessError> {
+        match self.pending.get(&height) {
+            Some(ordinal) => Ok(Some(*ordinal)),
+            None => self.view.prover.reader().finalized_at(height).map_err(AccessError::read),
+        }
+    }
 }
 
 impl History for Ancestry<'_> {
     type Error = AccessError;
 
     fn block(&self, height: u64) -> Result<Option<HistoryBlock>, AccessError> {
-        let Self { view, pending } = self;
-        let ordinal = match pending.get(&height) {
-            Some(ordinal) => Some(*ordinal),
-            None => view.prover.reader().finalized_at(height).map_err(AccessError::read)?,
-        };
-        let Some(ordinal) = ordinal else {
+        let view = self.view;
+        let Some(ordinal) = self.ordinal_at(height)? else {
             return Ok(None);
         };
         let stored = view.prover.block_at(ordinal)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use weir_protocol::codec::snapshot::Snapshot;
 use weir_server::indexer::payload;
 use weir_server::store::{Opened, Store, StoreOptions, fsck};
 
@@ -15,17 +16,35 @@ pub(crate) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     let Opened::Existing(store) = Store::open(data, StoreOptions::default())? else {
         bail!("{} holds no blocks", data.display());
     };
-    let report = fsck(&store, payload::check, |_, _| ());
+    let root = root_snapshot(&store);
+    let report = fsck(&store, payload::checker(root.as_ref().ok()), |_, _| ());
     println!(
-        "{} blocks, {} payloads, {} preimages, {} results, {} finalized heights checked",
-        report.blocks, report.payloads, report.preimages, report.results, report.heights
+        "{} blocks, {} payloads, {} preimages, {} results, {} version beacons, \
+         {} finalized heights checked",
+        report.blocks,
+        report.payloads,
+        report.preimages,
+        report.results,
+        report.version_beacons,
+        report.heights
     );
     for finding in &report.findings {
         println!("{finding}");
     }
-    if report.is_clean() {
+    let mut findings = report.finding_count;
+    if let Err(reason) = root {
+        println!("root snapshot: {reason}");
+        findings += 1;
+    }
+    if findings == 0 {
         println!("no findings");
         return Ok(ExitCode::SUCCESS);
     }
-    bail!("{} findings: rebuild the data folder from its source", report.finding_count)
+    bail!("{findings} findings: rebuild the data folder from its source")
+}
+
+fn root_snapshot(store: &Store) -> Result<Snapshot, String> {
+    let json = store.reader().root_snapshot().map_err(|error| error.to_string())?;
+    let json = json.ok_or("it is missing")?;
+    Snapshot::from_json(&json).map_err(|error| error.to_string())
 }

@@ -46,6 +46,10 @@ pub(crate) struct ServeOptions {
     /// With access nodes: file with the protocol state snapshot to begin at, which you trust
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+    /// With access nodes: ID of the spork, which you know; a node of another one is not trusted.
+    /// Without it, --checkpoint takes the word of the access nodes that agree on it
+    #[arg(long, value_name = "SPORK_ID")]
+    spork: Option<Identifier>,
     /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
     listen: SocketAddr,
@@ -100,15 +104,19 @@ fn open(
     let data = &options.data;
     let (indexer, sync) = match &options.source {
         Source::Replay(dir) => {
-            if options.checkpoint.is_some() || options.root.is_some() {
+            if options.checkpoint.is_some() || options.root.is_some() || options.spork.is_some() {
                 bail!(
-                    "--checkpoint and --root are for access nodes; a chain folder has its own root"
+                    "--checkpoint, --root and --spork are for access nodes; a chain folder has its \
+                     own root"
                 );
             }
             (Indexer::open(data, store, &ChainFolder::open(dir)?, stop.clone())?, None)
         }
         Source::Access(urls) => {
-            let access = AccessOptions::new(urls.clone(), data.join(EVIDENCE_FOLDER));
+            let access = AccessOptions {
+                spork_id: options.spork,
+                ..AccessOptions::new(urls.clone(), data.join(EVIDENCE_FOLDER))
+            };
             let fetcher = {
                 let _guard = runtime.enter();
                 Fetcher::new(access)

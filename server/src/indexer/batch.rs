@@ -105,6 +105,9 @@ impl BatchWriter {
         for result_id in &accepted.result_ids {
             batch.index_result(*result_id, ordinal);
         }
+        if let Some(beacon) = &accepted.version_beacon {
+            batch.put_version_beacon(ordinal, beacon);
+        }
         if let Some(parent) = self.pending.get(&header.parent_id) {
             batch.add_child(parent.ordinal, ordinal);
         }

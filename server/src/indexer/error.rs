@@ -68,6 +68,27 @@ pub enum IndexError {
         /// What each node said.
         reasons: String,
     },
+    /// The access nodes name different sporks.
+    #[error(
+        "the access nodes name different sporks, and checkpoint {block_id} does not prove which is \
+         right: {claims}; name the right one with --spork SPORK_ID, or leave out the nodes of others"
+    )]
+    Sporks {
+        /// The checkpoint.
+        block_id: Identifier,
+        /// What each node said.
+        claims: String,
+    },
+    /// The operator names another spork than that of what there is.
+    #[error("--spork names spork {expected}, but {of} is of spork {found}")]
+    AnotherSpork {
+        /// What the operator names.
+        expected: Identifier,
+        /// What has a spork: the data folder or the root snapshot.
+        of: &'static str,
+        /// Its spork.
+        found: Identifier,
+    },
     /// The store was begun elsewhere and does not have the checkpoint.
     #[error(
         "the data folder does not hold checkpoint {block_id}; use another data folder, or the \

@@ -1,14 +1,15 @@
 //! A block's payload as the store keeps it: RLP of its lists and its timeout certificate.
 
 use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
+use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, entity_id};
 use weir_protocol::merkle;
 use weir_protocol::model::{
     Block, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Identifier, Payload, Seal,
-    TimeoutCertificate,
+    ServiceEvent, TimeoutCertificate, VersionBeacon,
 };
 
-use crate::store::BlockRecord;
+use crate::store::{BlockRecord, PayloadFacts};
 
 /// What is read back from a stored payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,12 +83,28 @@ pub fn decode_whole(
     Ok(whole)
 }
 
-/// Compares a stored payload with the roots in its block's record, for `fsck`, and returns the IDs
-/// of the execution results in it.
+/// Compares stored payloads with the roots in their blocks' records, for `fsck`, and says what is in
+/// them. The results that blocks below the root include are those that the root snapshot has.
 ///
 /// # Errors
 /// When a list does not have its root, or the bytes are not a payload.
-pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<Vec<Identifier>, String> {
+pub fn checker(
+    root: Option<&Snapshot>,
+) -> impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String> {
+    let at_root = root.map(|root| (root.head().header.height, up_to_root(root)));
+    move |record, bytes| {
+        let mut facts = check(record, bytes)?;
+        if let Some((height, known)) = &at_root
+            && record.header.height == *height
+        {
+            facts.beacons.extend(known.beacons.iter().cloned());
+            facts.up_to_root.clone_from(&known.up_to_root);
+        }
+        Ok(Some(facts))
+    }
+}
+
+fn check(record: &BlockRecord, bytes: &[u8]) -> Result<PayloadFacts, String> {
     let roots = &record.roots;
     let expected = [
         ("guarantees", roots.guarantees_root),
@@ -95,6 +112,7 @@ pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<Vec<Identifier>, Stri
         ("receipts", roots.receipts_root),
         ("results", roots.results_root),
     ];
+    let malformed = |error: RlpError| format!("payload is malformed: {error}");
     let mut decoder = Decoder::new(bytes);
     let lists: Result<Vec<Vec<Identifier>>, RlpError> = decoder.list(|d| {
         let ids = |d: &mut Decoder<'_>| d.list_of(|d| d.raw().map(entity_id));
@@ -102,12 +120,43 @@ pub fn check(record: &BlockRecord, bytes: &[u8]) -> Result<Vec<Identifier>, Stri
         d.raw()?;
         lists
     });
-    let mut lists = lists.map_err(|error| format!("payload is malformed: {error}"))?;
+    let mut lists = lists.map_err(malformed)?;
     for ((list, expected), ids) in expected.into_iter().zip(&lists) {
         let found = merkle::root(ids);
         if expected != found {
             return Err(format!("{list} root: expected {expected}, found {found}"));
         }
     }
-    Ok(lists.pop().unwrap_or_default())
+    let result_ids = lists.pop().unwrap_or_default();
+    let StoredPayload { seals, results } = decode(bytes).map_err(malformed)?;
+    let beacons = result_ids.iter().zip(&results);
+    Ok(PayloadFacts {
+        seals: seals.iter().map(|seal| (seal.block_id, seal.result_id)).collect(),
+        beacons: beacons.filter_map(|(id, result)| sealable(*id, result)).collect(),
+        result_ids,
+        up_to_root: Vec::new(),
+    })
+}
+
+/// What may be sealed above the root without being included there.
+fn up_to_root(root: &Snapshot) -> PayloadFacts {
+    let segment = root.sealing_segment();
+    let included = segment.blocks.iter().flat_map(|block| &block.payload.results);
+    let results = segment.execution_results.iter().chain(included);
+    PayloadFacts {
+        beacons: results.filter_map(|result| sealable(result.id(), result)).collect(),
+        up_to_root: segment.blocks.iter().map(|block| block.header.id()).collect(),
+        ..PayloadFacts::default()
+    }
+}
+
+fn sealable(
+    result_id: Identifier,
+    result: &ExecutionResult,
+) -> Option<(Identifier, VersionBeacon)> {
+    let beacon = result.service_events.iter().rev().find_map(|event| match event {
+        ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
+        _ => None,
+    })?;
+    Some((result_id, beacon))
 }

@@ -7,7 +7,9 @@ use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
-use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots};
+use weir_protocol::model::{
+    Block, ExecutionResult, Header, Identifier, PayloadRoots, ServiceEvent, VersionBeacon,
+};
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
 use weir_protocol::protocol_state::{ProtocolState, evolve};
 
@@ -15,7 +17,7 @@ use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
 use super::prepared::Prepared;
 use super::root::{last_sealed, state_of, verify_root_qc};
-use super::{IngestError, Rule, headers};
+use super::{IngestError, Rule, Upgrade, headers};
 
 /// Recent blocks of all forks.
 #[derive(Debug)]
@@ -39,6 +41,13 @@ struct Node {
     committee: Arc<Committee>,
 }
 
+/// What follows from a block's seals.
+struct Stepped {
+    state: Arc<ProtocolState>,
+    last_sealed: LastSealed,
+    version_beacon: Option<VersionBeacon>,
+}
+
 /// A block that satisfies every rule but those on signatures.
 #[derive(Debug)]
 pub struct Accepted {
@@ -54,6 +63,8 @@ pub struct Accepted {
     pub state: Arc<ProtocolState>,
     /// The highest block sealed as of it.
     pub last_sealed: LastSealed,
+    /// The last version beacon in the results that its payload seals.
+    pub version_beacon: Option<VersionBeacon>,
     /// What became final by it, and conflicts that became known.
     pub progress: Progress,
     /// The certificates it carries; none for the root.
@@ -113,6 +124,7 @@ impl Chain {
             block: block.clone(),
             state,
             last_sealed,
+            version_beacon: None,
             progress: Progress { finalized: vec![position], ..Progress::default() },
             claim: None,
         };
@@ -201,7 +213,14 @@ impl Chain {
         if found != header.payload_hash {
             return Err(Rule::PayloadHash { expected: header.payload_hash, found });
         }
-        let (state, last_sealed) = self.step(&parent, &block, &result_ids)?;
+        let stepped = match self.step(&parent, &block, &result_ids) {
+            Err(Rule::Step(source)) if source.is_unsupported_version() => {
+                let upgrade = Box::new(self.upgrade(block_id, &block, &parent)?);
+                return Err(Rule::UnknownVersion { source, upgrade });
+            }
+            stepped => stepped?,
+        };
+        let Stepped { state, last_sealed, version_beacon } = stepped;
         let claim = self.claim(block_id, &block, &parent)?;
         let committee = self.committees.current(&state)?;
         let position = ForkBlock {
@@ -216,7 +235,17 @@ impl Chain {
         let node = Node { position, ordinal, state: state.clone(), last_sealed, committee };
         self.nodes.insert(block_id, node);
         let claim = Some(claim);
-        Ok(Accepted { block_id, block, roots, result_ids, state, last_sealed, progress, claim })
+        Ok(Accepted {
+            block_id,
+            block,
+            roots,
+            result_ids,
+            state,
+            last_sealed,
+            version_beacon,
+            progress,
+            claim,
+        })
     }
 
     /// Computes the block's state and compares it with the one its payload commits to.
@@ -225,7 +254,7 @@ impl Chain {
         parent: &Node,
         block: &Block,
         result_ids: &[Identifier],
-    ) -> Result<(Arc<ProtocolState>, LastSealed), Rule> {
+    ) -> Result<Stepped, Rule> {
         let position = |id: &Identifier| {
             let Some(node) = self.nodes.get(id) else {
                 return self.below_root.get(id).copied();
@@ -241,12 +270,30 @@ impl Chain {
         let result =
             |id: &Identifier| self.results.get(id).map(|result| &**result).or_else(|| own(id));
         let sealed = order_seals(parent.last_sealed, seals, position, result)?;
-        let state = evolve(&parent.state, block.header.view, &sealed.service_events())?;
+        let events = sealed.service_events();
+        let state = evolve(&parent.state, block.header.view, &events)?;
         let (expected, found) = (state.id(), block.payload.protocol_state_id);
         if expected != found {
             return Err(Rule::ProtocolStateId { expected, found });
         }
-        Ok((state, sealed.last_sealed))
+        let version_beacon = events.iter().rev().find_map(|event| match event {
+            ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
+            _ => None,
+        });
+        Ok(Stepped { state, last_sealed: sealed.last_sealed, version_beacon })
+    }
+
+    /// What is known of a block whose state cannot be computed: its committee follows from the
+    /// parent's state, as an epoch is committed before it begins.
+    fn upgrade(
+        &mut self,
+        block_id: Identifier,
+        block: &Block,
+        parent: &Node,
+    ) -> Result<Upgrade, Rule> {
+        let claim = self.claim(block_id, block, parent)?;
+        let committee = self.committees.at_view(&parent.state, block.header.view)?;
+        Ok(Upgrade::new(claim, committee))
     }
 
     /// The certificates the block carries, checked as far as that is cheap.

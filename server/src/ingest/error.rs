@@ -8,6 +8,8 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::sealing::SealingError;
 use weir_protocol::protocol_state::{ProtocolStateError, StepError};
 
+use super::Upgrade;
+
 /// A block that breaks a rule.
 #[derive(Debug, Error)]
 #[error("block {block_id} at height {height}, view {view}: {rule}")]
@@ -116,6 +118,14 @@ pub enum Rule {
     /// The protocol state has no successor.
     #[error("protocol state: {0}")]
     Step(#[from] StepError),
+    /// The protocol state gets a version that is not known here.
+    #[error("protocol state: {source}")]
+    UnknownVersion {
+        /// Which, and the newest known.
+        source: StepError,
+        /// What it takes to believe it.
+        upgrade: Box<Upgrade>,
+    },
     /// The protocol state is not the one the payload commits to.
     #[error("protocol state id: expected {expected}, found {found} in the payload")]
     ProtocolStateId {

@@ -10,9 +10,11 @@ mod error;
 mod headers;
 mod prepared;
 mod root;
+mod upgrade;
 
 pub use chain::{Accepted, Chain, FORK_BLOCKS_MAX, Restored};
 pub(crate) use chain::{failure, position_of};
 pub use error::{IngestError, Rule};
 pub use prepared::Prepared;
 pub use root::{check_root, last_sealed};
+pub use upgrade::Upgrade;

@@ -4,7 +4,7 @@ use super::error::CommitError;
 use super::records::{BlockRecord, EpochRecord, Head};
 use std::collections::BTreeMap;
 use weir_protocol::codec::{Entity, entity_id};
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, VersionBeacon};
 
 /// Longest payload, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -23,6 +23,7 @@ pub struct WriteBatch {
     pub(super) finalized: Vec<(u64, u64)>,
     pub(super) sealing: Vec<(u64, u64)>,
     pub(super) results: Vec<(Identifier, u64)>,
+    pub(super) version_beacons: Vec<(u64, Vec<u8>)>,
     pub(super) preimages: BTreeMap<Identifier, Vec<u8>>,
     pub(super) epochs: BTreeMap<u64, EpochRecord>,
     pub(super) root_snapshot: Option<Vec<u8>>,
@@ -86,6 +87,11 @@ impl WriteBatch {
     /// ordinal of all.
     pub fn index_result(&mut self, result_id: Identifier, ordinal: u64) {
         self.results.push((result_id, ordinal));
+    }
+
+    /// Notes the last version beacon that the block at `ordinal` seals.
+    pub fn put_version_beacon(&mut self, ordinal: u64, beacon: &VersionBeacon) {
+        self.version_beacons.push((ordinal, beacon.to_rlp()));
     }
 
     /// Adds the RLP of a state, setup or commit, and returns its hash.

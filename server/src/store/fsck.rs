@@ -1,9 +1,10 @@
 //! Walks the whole store and checks every commitment in it against the stored bytes.
 
+use super::beacons::Beacons;
 use super::keys::Key;
 use super::pages::{BLOCKS_PER_PAGE, NUMBERS_PER_PAGE, PAYLOADS_PER_PAGE};
 use super::records::{BlockRecord, BlockRef, Head, StoredBlock};
-use super::report::FsckReport;
+use super::report::{FsckReport, PayloadFacts};
 use super::{Reader, Store, value};
 use std::sync::Arc;
 use weir_migrations::{META_PREFIX, guarded};
@@ -13,10 +14,11 @@ use weir_protocol::model::Identifier;
 /// Checks the whole store: identifiers, payload hashes, links, indexes, preimages, checksums.
 ///
 /// The store does not know what payloads are; `payload_check` compares one with its block's
-/// roots, and returns the IDs of the execution results in it. `progress` gets the blocks done and their total after every page.
+/// roots and says what is in it, or nothing when nobody looks into payloads. `progress` gets the
+/// blocks done and their total after every page.
 pub fn fsck(
     store: &Store,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Vec<Identifier>, String>,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String>,
     mut progress: impl FnMut(u64, u64),
 ) -> FsckReport {
     let reader = store.reader();
@@ -24,10 +26,15 @@ pub fn fsck(
     let mut report = FsckReport::default();
     let scanned = scan(&reader, &mut report);
     let first_payload = scanned.as_ref().map_or(0, |scanned| scanned.first_payload);
+    let mut beacons = Beacons::default();
     for ordinal in 0..head.blocks {
         check_block(&reader, ordinal, &mut report);
         if ordinal >= first_payload {
-            check_payload(&reader, ordinal, &payload_check, &mut report);
+            let facts = check_payload(&reader, ordinal, &payload_check, &mut report);
+            if let Some(facts) = facts {
+                check_results(&reader, ordinal, &facts.result_ids, &mut report);
+                beacons.check(&reader, ordinal, facts, first_payload, &mut report);
+            }
         }
         if (ordinal + 1) % BLOCKS_PER_PAGE == 0 || ordinal + 1 == head.blocks {
             progress(ordinal + 1, head.blocks);
@@ -108,6 +115,7 @@ fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
         Key::BlockRow(ordinal) => tail(BLOCKS_PER_PAGE).contains(&ordinal),
         Key::PayloadRow(ordinal) => tail(PAYLOADS_PER_PAGE).contains(&ordinal),
         Key::ChildPage(page) => page <= blocks / NUMBERS_PER_PAGE,
+        Key::VersionBeacon(ordinal) => ordinal < blocks,
         _ => true,
     };
     if !expected {
@@ -167,25 +175,24 @@ fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut
 fn check_payload(
     reader: &Reader,
     ordinal: u64,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Vec<Identifier>, String>,
+    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String>,
     report: &mut FsckReport,
-) {
+) -> Option<PayloadFacts> {
     let entry = format!("payload {ordinal}");
-    let Some(payload) = report.take(&entry, reader.payload(ordinal)) else {
-        return;
-    };
+    let payload = report.take(&entry, reader.payload(ordinal))?;
     let Some(payload) = payload else {
-        return report.add(&entry, "it is missing");
+        report.add(&entry, "it is missing");
+        return None;
     };
     report.payloads += 1;
     // A block that cannot be read was noted already.
     let Ok(Some(block)) = reader.block(ordinal) else {
-        return;
+        return None;
     };
-    match payload_check(&block.record, &payload) {
-        Ok(result_ids) => check_results(reader, ordinal, &result_ids, report),
-        Err(reason) => report.add(&entry, reason),
-    }
+    payload_check(&block.record, &payload).unwrap_or_else(|reason| {
+        report.add(&entry, reason);
+        None
+    })
 }
 
 /// The index leads from each result to this block, or to a later one that includes it again.

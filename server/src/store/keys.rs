@@ -30,6 +30,8 @@ pub(super) enum Key {
     PayloadRow(u64),
     /// Ordinal of a block that includes an execution result, by the result's ID.
     ResultId(Identifier),
+    /// The last version beacon that a block seals, by the block's ordinal.
+    VersionBeacon(u64),
 }
 
 impl Key {
@@ -47,6 +49,7 @@ impl Key {
             Self::BlockRow(_) => 0x0a,
             Self::PayloadRow(_) => 0x0b,
             Self::ResultId(_) => 0x0c,
+            Self::VersionBeacon(_) => 0x0d,
         }
     }
 
@@ -60,7 +63,8 @@ impl Key {
             | Self::ChildPage(number)
             | Self::Epoch(number)
             | Self::BlockRow(number)
-            | Self::PayloadRow(number) => bytes.extend_from_slice(&number.to_be_bytes()),
+            | Self::PayloadRow(number)
+            | Self::VersionBeacon(number) => bytes.extend_from_slice(&number.to_be_bytes()),
             Self::BlockId(id) | Self::Preimage(id) | Self::ResultId(id) => {
                 bytes.extend_from_slice(&id.0)
             }
@@ -86,6 +90,7 @@ impl Key {
             0x0a => number().map(Self::BlockRow),
             0x0b => number().map(Self::PayloadRow),
             0x0c => id().map(Self::ResultId),
+            0x0d => number().map(Self::VersionBeacon),
             _ => None,
         }
     }
@@ -106,6 +111,7 @@ impl fmt::Display for Key {
             Self::BlockRow(ordinal) => write!(f, "block row {ordinal}"),
             Self::PayloadRow(ordinal) => write!(f, "payload row {ordinal}"),
             Self::ResultId(id) => write!(f, "result id {id}"),
+            Self::VersionBeacon(ordinal) => write!(f, "version beacon {ordinal}"),
         }
     }
 }
@@ -129,12 +135,14 @@ mod tests {
             Key::RootSnapshot,
             Key::BlockRow(6),
             Key::PayloadRow(7),
+            Key::ResultId(id),
+            Key::VersionBeacon(8),
         ];
         for key in keys {
             let bytes = key.to_bytes();
             assert_eq!(Key::from_bytes(&bytes), Some(key));
             assert_eq!(Key::from_bytes(&[&bytes[..], &[0]].concat()), None);
         }
-        assert_eq!(Key::from_bytes(&[0x0c]), None);
+        assert_eq!(Key::from_bytes(&[0x0e]), None);
     }
 }

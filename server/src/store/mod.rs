@@ -7,6 +7,7 @@
 //! The store never interprets payloads or states, and never decides what is finalized or sealed.
 
 mod batch;
+mod beacons;
 mod cache;
 mod error;
 mod fsck;
@@ -27,7 +28,7 @@ pub use open::{NewStore, Opened, StoreOptions};
 pub use pages::{BLOCKS_PER_PAGE, PAYLOADS_PER_PAGE};
 pub use reader::{BLOCKS_MAX, Reader};
 pub use records::{BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, StoredBlock};
-pub use report::{Finding, FsckReport};
+pub use report::{Finding, FsckReport, PayloadFacts};
 
 use cache::Caches;
 use keys::Key;
@@ -37,7 +38,7 @@ use weir_migrations::Database;
 use writer::Writer;
 
 /// Version of the format this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// An open store with at least one block, and the only means to write to it.
 #[derive(Debug)]

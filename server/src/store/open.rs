@@ -134,7 +134,7 @@ fn read_head(database: &Database) -> Result<Option<Arc<Head>>, ReadError> {
 }
 
 fn audit(store: &Store, folder: &Path) -> Result<(), OpenError> {
-    let report = fsck(store, |_, _| Ok(Vec::new()), |_, _| ());
+    let report = fsck(store, |_, _| Ok(None), |_, _| ());
     match report.findings.first() {
         None => Ok(()),
         Some(first) => Err(OpenError::Audit {

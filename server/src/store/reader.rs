@@ -1,6 +1,5 @@
 //! Reading the store as of one head.
 
-use super::Shared;
 use super::error::ReadError;
 use super::keys::Key;
 use super::pages::{
@@ -8,12 +7,13 @@ use super::pages::{
     decode_numbers, place,
 };
 use super::records::{EpochRecord, Head, StoredBlock};
+use super::{Shared, value};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
 use weir_protocol::codec::entity_id;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, VersionBeacon};
 
 /// Most blocks that one call of [`Reader::blocks`] returns.
 pub const BLOCKS_MAX: u64 = 1024;
@@ -66,6 +66,32 @@ impl Reader {
     /// None benign.
     pub fn including_ordinal(&self, result_id: &Identifier) -> Result<Option<u64>, ReadError> {
         self.ordinal(Key::ResultId(*result_id))
+    }
+
+    /// The last version beacon that the block at an ordinal seals.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn version_beacon(&self, ordinal: u64) -> Result<Option<VersionBeacon>, ReadError> {
+        if !self.knows(ordinal) {
+            return Ok(None);
+        }
+        let key = Key::VersionBeacon(ordinal);
+        let content = self.shared.value(key)?;
+        content.map(|content| decode_beacon(key, &content)).transpose()
+    }
+
+    /// The highest ordinal up to `last` of a block that seals a version beacon.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn sealing_version_beacon(&self, last: u64) -> Result<Option<u64>, ReadError> {
+        let last = Key::VersionBeacon(last.min(self.head.blocks.saturating_sub(1)));
+        let found = value::last_key(&self.shared.database, Key::VersionBeacon(0), last)?;
+        Ok(match found {
+            Some(Key::VersionBeacon(ordinal)) => Some(ordinal),
+            _ => None,
+        })
     }
 
     /// The block at an ordinal.
@@ -264,6 +290,15 @@ impl Reader {
         let ordinal = number.and_then(|number| number.checked_sub(1));
         Ok(ordinal.filter(|ordinal| self.knows(*ordinal)))
     }
+}
+
+fn decode_beacon(key: Key, rlp: &[u8]) -> Result<VersionBeacon, ReadError> {
+    let mut decoder = Decoder::new(rlp);
+    let beacon = VersionBeacon::decode(&mut decoder).and_then(|beacon| {
+        decoder.finish()?;
+        Ok(beacon)
+    });
+    beacon.map_err(|error| ReadError::damaged(key, error.to_string()))
 }
 
 fn decode_payload(key: Key, rlp: &[u8]) -> Result<Vec<u8>, ReadError> {

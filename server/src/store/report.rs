@@ -2,6 +2,7 @@
 
 use super::error::ReadError;
 use std::fmt;
+use weir_protocol::model::{Identifier, VersionBeacon};
 
 /// Something in the store that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,19 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What an audit has to know of a payload, which the store does not interpret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PayloadFacts {
+    /// IDs of the execution results in it.
+    pub result_ids: Vec<Identifier>,
+    /// For each seal, the sealed block and the result.
+    pub seals: Vec<(Identifier, Identifier)>,
+    /// The last version beacons of results that later payloads, or this one, may seal, by result.
+    pub beacons: Vec<(Identifier, VersionBeacon)>,
+    /// With the root: the blocks up to it that may be sealed, lowest first.
+    pub up_to_root: Vec<Identifier>,
+}
+
 /// What an audit saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FsckReport {
@@ -29,6 +43,8 @@ pub struct FsckReport {
     pub preimages: u64,
     /// Execution results whose index entry was checked.
     pub results: u64,
+    /// Version beacons checked.
+    pub version_beacons: u64,
     /// Finalized heights checked.
     pub heights: u64,
     /// Everything wrong.

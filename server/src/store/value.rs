@@ -48,6 +48,21 @@ pub(super) fn read(database: &Database, key: Key) -> Result<Option<Vec<u8>>, Rea
     }
 }
 
+/// The last key there is from `first` to `last`.
+pub(super) fn last_key(
+    database: &Database,
+    first: Key,
+    last: Key,
+) -> Result<Option<Key>, ReadError> {
+    let (start, end) = (first.to_bytes(), last.to_bytes());
+    let newest = || database.tree().range(start..=end).keys().next_back().transpose();
+    match guarded(newest) {
+        Ok(Ok(key)) => Ok(key.and_then(|key| Key::from_bytes(&key))),
+        Ok(Err(error)) => Err(ReadError::database(last, error.into())),
+        Err(panic) => Err(ReadError::database(last, panic.into())),
+    }
+}
+
 fn compress(content: &[u8]) -> Option<Vec<u8>> {
     let len = u32::try_from(content.len()).ok()?;
     let compressed = zstd::bulk::compress(content, ZSTD_LEVEL).ok()?;

@@ -211,6 +211,9 @@ fn put_others(writes: &mut Writes<'_>, batch: &WriteBatch) -> Result<(), CommitE
     for (result_id, ordinal) in &batch.results {
         writes.put(Key::ResultId(*result_id), &ordinal.to_be_bytes(), Compression::None);
     }
+    for (ordinal, beacon) in &batch.version_beacons {
+        writes.put(Key::VersionBeacon(*ordinal), beacon, Compression::None);
+    }
     for (counter, epoch) in &batch.epochs {
         writes.put(Key::Epoch(*counter), &epoch.to_rlp(), Compression::None);
     }
@@ -240,6 +243,7 @@ fn check(present: Option<&Head>, batch: &WriteBatch) -> Result<Head, CommitError
     let named = heights().map(|(_, ordinal)| *ordinal);
     let named = named.chain(batch.children.iter().flat_map(|(parent, child)| [*parent, *child]));
     let named = named.chain(batch.results.iter().map(|(_, ordinal)| *ordinal));
+    let named = named.chain(batch.version_beacons.iter().map(|(ordinal, _)| *ordinal));
     let epochs = batch.epochs.values();
     let named =
         named.chain(epochs.flat_map(|e| e.hop_ordinal.into_iter().chain([e.first_ordinal])));

@@ -9,9 +9,11 @@ use weir_protocol::model::Identifier;
 
 use super::{Feed, Next, Verdict, Wait};
 use crate::indexer::{IndexError, resume};
-use crate::ingest::{Accepted, Chain, IngestError, Rule};
+use crate::ingest::{Accepted, Chain, IngestError, Rule, Upgrade};
 use crate::prover::Prover;
-use crate::source::access::{Fetched, Fetcher, Handle, Network, Rejection, SyncState};
+use crate::source::access::{
+    CheckpointError, Fault, Fetched, Fetcher, Handle, Network, Rejection, SporkBasis, SyncState,
+};
 use crate::store::BlockRef;
 
 /// Hands out the finalized blocks of a network, and tells the fetcher which were wrong.
@@ -19,6 +21,8 @@ use crate::store::BlockRef;
 pub struct AccessFeed {
     runtime: runtime::Handle,
     origin: Origin,
+    /// The spork that the operator names.
+    pinned_spork: Option<Identifier>,
     fetcher: Option<Fetcher>,
     handle: Handle,
     generation: u64,
@@ -26,6 +30,8 @@ pub struct AccessFeed {
     finalized_height: u64,
     /// Blocks handed out that are not settled, in order, with their share of the memory.
     unsettled: Vec<Fetched>,
+    /// Blocks with an unknown version that nothing proves, with who has them; one an upstream.
+    upgrades: Vec<(usize, Identifier)>,
 }
 
 /// What a new store begins with.
@@ -45,12 +51,14 @@ impl AccessFeed {
         Self {
             runtime,
             origin,
+            pinned_spork: fetcher.pinned_spork(),
             fetcher: Some(fetcher),
             handle,
             generation: 0,
             height: 0,
             finalized_height: 0,
             unsettled: Vec::new(),
+            upgrades: Vec::new(),
         }
     }
 
@@ -62,13 +70,90 @@ impl AccessFeed {
         }
     }
 
+    /// The network, of which the operator may have named the spork.
+    fn network(
+        &self,
+        of: &'static str,
+        chain_id: &str,
+        spork_id: Identifier,
+    ) -> Result<Network, IndexError> {
+        if let Some(expected) = self.pinned_spork.filter(|pinned| *pinned != spork_id) {
+            return Err(IndexError::AnotherSpork { expected, of, found: spork_id });
+        }
+        let spork_basis = match (&self.origin, self.pinned_spork) {
+            (Origin::Checkpoint(_), None) => SporkBasis::Nodes,
+            (Origin::Checkpoint(_), Some(_)) | (Origin::Snapshot(_), _) => SporkBasis::Operator,
+        };
+        Ok(Network { chain_id: chain_id.to_owned(), spork_id, spork_basis })
+    }
+
+    /// Halts at a block that activates an unknown version once the block is proved: by its own
+    /// certificate, or by a second upstream that has the same one. Until then, others are asked.
+    fn judge_upgrade(
+        &mut self,
+        position: usize,
+        error: &IngestError,
+        upgrade: &Upgrade,
+    ) -> Verdict {
+        // Those before it are on disk, and the block after it needs their share of the memory.
+        self.unsettled.drain(..position);
+        if let Err(error) = upgrade.check_carried() {
+            return self.refuse(0, Fault::Broken, error.to_string());
+        }
+        let reason = error.to_string();
+        if self.wait_for_child(&reason) {
+            let child = self.unsettled[1].block.clone();
+            return match upgrade.check_certified_by(child) {
+                Ok(()) => self.halt(reason),
+                Err(error) => self.refuse(1, Fault::Broken, error.to_string()),
+            };
+        }
+        let upstream = self.unsettled[0].upstream;
+        let same = |claim: &(usize, Identifier)| claim.0 != upstream && claim.1 == error.block_id;
+        if self.upgrades.iter().any(same) {
+            return self.halt(reason);
+        }
+        self.upgrades.retain(|(other, _)| *other != upstream);
+        self.upgrades.push((upstream, error.block_id));
+        self.refuse(0, Fault::Unproved, unproved(&reason))
+    }
+
+    /// Whether the upstream that sent the first block not settled also sends the one after it soon.
+    fn wait_for_child(&mut self, reason: &str) -> bool {
+        for _ in 0..CHILD_WAITS {
+            if self.unsettled.len() > 1 {
+                break;
+            }
+            self.handle.state.send_replace(SyncState::Stalled { reason: unproved(reason) });
+            if self.next(Wait::Yes).is_err() {
+                return false;
+            }
+        }
+        let [block, next, ..] = &self.unsettled[..] else { return false };
+        let follows = block.height().checked_add(1) == Some(next.height());
+        follows && block.upstream == next.upstream
+    }
+
+    fn halt(&mut self, reason: String) -> Verdict {
+        self.handle.state.send_replace(SyncState::Halted { reason });
+        Verdict::Stop
+    }
+
+    fn refuse(&mut self, position: usize, fault: Fault, reason: String) -> Verdict {
+        let Fetched { upstream, block, .. } = self.unsettled.swap_remove(position);
+        self.unsettled.clear();
+        self.generation += 1;
+        let (block, generation) = (Box::new(block), self.generation);
+        self.handle.reject(Rejection { upstream, fault, reason, block, generation });
+        Verdict::GoOn
+    }
+
     fn take(&mut self, fetched: Fetched) -> Option<Next> {
         if fetched.generation != self.generation {
             return None;
         }
         let block = fetched.block.clone();
-        let header = block.block_header.as_ref();
-        self.height = header.map_or(block.height, |header| header.height);
+        self.height = fetched.height();
         // After a change of upstream; the chain may have forgotten what these build upon.
         if self.height <= self.finalized_height {
             return None;
@@ -90,7 +175,12 @@ impl Feed for AccessFeed {
                     Err(error) => Err(error.to_string()),
                 };
                 let snapshot = self.runtime.block_on(fetcher.checkpoint(block_id, check));
-                snapshot.map_err(|reasons| IndexError::NoCheckpoint { block_id, reasons })?
+                snapshot.map_err(|error| match error {
+                    CheckpointError::NoSnapshot(reasons) => {
+                        IndexError::NoCheckpoint { block_id, reasons }
+                    }
+                    CheckpointError::Sporks(claims) => IndexError::Sporks { block_id, claims },
+                })?
             }
         };
         Ok((Snapshot::from_json(&json)?, json))
@@ -98,7 +188,7 @@ impl Feed for AccessFeed {
 
     fn begin(&mut self, snapshot: &Snapshot, root: &Accepted) -> Result<(), IndexError> {
         let params = snapshot.params();
-        let network = Network { chain_id: params.chain_id.clone(), spork_id: params.spork_id };
+        let network = self.network("the root snapshot", &params.chain_id, params.spork_id)?;
         self.start(network, root.block.header.height, root.block_id);
         Ok(())
     }
@@ -117,8 +207,8 @@ impl Feed for AccessFeed {
                 resume::check_same_chain(&head, &params.chain_id, params.spork_id)?;
             }
         }
-        let (chain_id, spork_id) = (head.chain.chain_id.clone(), head.chain.spork_id);
-        let network = Network { chain_id, spork_id };
+        let chain = &head.chain;
+        let network = self.network("the data folder", &chain.chain_id, chain.spork_id)?;
         self.start(network, head.finalized.height, head.finalized.id);
         Ok(())
     }
@@ -150,20 +240,10 @@ impl Feed for AccessFeed {
     }
 
     fn reject(&mut self, position: usize, error: &IngestError) -> Verdict {
-        if let Rule::Step(step) = &*error.rule
-            && step.is_unsupported_version()
-        {
-            let reason = error.to_string();
-            self.handle.state.send_replace(SyncState::Halted { reason });
-            return Verdict::Stop;
+        match &*error.rule {
+            Rule::UnknownVersion { upgrade, .. } => self.judge_upgrade(position, error, upgrade),
+            _ => self.refuse(position, Fault::Broken, error.to_string()),
         }
-        let Fetched { upstream, block, .. } = self.unsettled.swap_remove(position);
-        self.unsettled.clear();
-        self.generation += 1;
-        let (reason, block) = (error.to_string(), Box::new(block));
-        let generation = self.generation;
-        self.handle.reject(Rejection { upstream, reason, block, generation });
-        Verdict::GoOn
     }
 
     fn written(&mut self, finalized: &BlockRef) {
@@ -183,5 +263,11 @@ impl Feed for AccessFeed {
     }
 }
 
+fn unproved(reason: &str) -> String {
+    format!("not certified yet, nor had by a second node: {reason}")
+}
+
+/// How often the block after one with an unknown version is waited for: two seconds.
+const CHILD_WAITS: usize = 10;
 /// Longest wait for a block before looking whether to stop.
 const WAIT_MAX: Duration = Duration::from_millis(200);

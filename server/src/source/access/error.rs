@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tonic::{Code, Status};
 use weir_proto::flow::entities;
+use weir_protocol::model::Identifier;
 
 /// Why an upstream gave no usable answer.
 #[derive(Debug, Error)]
@@ -34,6 +35,17 @@ pub enum UpstreamError {
     /// It does not offer the method.
     #[error("not offered: {0}")]
     Unimplemented(String),
+    /// It names another spork than other nodes did, and nothing proves who is right.
+    #[error(
+        "it says it is of spork {found}, other access nodes said {expected}: the right one is named \
+         with --spork SPORK_ID"
+    )]
+    Disputed {
+        /// What others said.
+        expected: Identifier,
+        /// What it says.
+        found: Identifier,
+    },
     /// It gave an answer that no honest node gives.
     #[error("{answer}")]
     Wrong {

@@ -7,15 +7,11 @@ use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSend
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use weir_proto::flow::entities;
-use weir_protocol::codec::Entity as _;
-use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
 use super::follow::{PERMITS, Trouble};
 use super::upstream::Upstream;
-use super::{
-    AccessOptions, Network, SyncState, UpstreamError, UpstreamState, WrongAnswer, evidence,
-};
+use super::{AccessOptions, Network, SyncState, UpstreamError, UpstreamState, evidence};
 
 /// A block as an upstream sent it.
 #[derive(Debug)]
@@ -31,23 +27,41 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// The height that the block claims.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        let header = self.block.block_header.as_ref();
+        header.map_or(self.block.height, |header| header.height)
+    }
+
     /// Gives back its share of the memory.
     pub fn release(&mut self) {
         self.room = None;
     }
 }
 
-/// A block that breaks a rule.
+/// A block that is not taken.
 #[derive(Debug)]
 pub struct Rejection {
     /// Who sent it.
     pub upstream: usize,
-    /// The rule it breaks.
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// Why.
     pub reason: String,
     /// The block.
     pub block: Box<entities::Block>,
     /// Generation of the blocks to come.
     pub generation: u64,
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks a rule: who sent it is not asked again.
+    Broken,
+    /// Nothing proves it yet: another upstream is asked, and later this one again.
+    Unproved,
 }
 
 /// The indexer's end of a fetcher.
@@ -125,32 +139,10 @@ impl Fetcher {
         (fetcher, handle)
     }
 
-    /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
-    ///
-    /// `check` says whether a chain can begin with a snapshot, or why not.
-    ///
-    /// # Errors
-    /// When no upstream gives one; names what each said.
-    pub async fn checkpoint(
-        &mut self,
-        block_id: Identifier,
-        check: impl Fn(&Snapshot) -> Result<(), String>,
-    ) -> Result<Vec<u8>, String> {
-        let mut refusals = Vec::new();
-        for index in 0..self.upstreams.len() {
-            match checked_snapshot(&self.upstreams[index], block_id, &check).await {
-                Ok(json) => return Ok(json),
-                Err(error) => {
-                    let url = &self.upstreams[index].url;
-                    tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
-                    refusals.push(format!("{url}: {error}"));
-                    if let UpstreamError::Wrong { answer, .. } = error {
-                        self.distrust(index, &answer.to_string(), None);
-                    }
-                }
-            }
-        }
-        Err(refusals.join("; "))
+    /// The spork that the operator names.
+    #[must_use]
+    pub fn pinned_spork(&self) -> Option<Identifier> {
+        self.options.spork_id
     }
 
     /// Fetches what follows the proved final block, until the indexer is gone.
@@ -209,24 +201,31 @@ impl Fetcher {
     }
 
     fn on_error(&mut self, index: usize, error: UpstreamError) {
-        let url = self.upstreams[index].url.clone();
         match error {
             UpstreamError::Wrong { answer, block } => {
                 self.distrust(index, &answer.to_string(), block.as_deref());
             }
-            error => {
-                tracing::warn!(upstream = url, %error, "upstream left alone for a while");
-                metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
-                self.upstreams[index].rest(error.to_string());
-                self.publish(index);
-            }
+            error => self.rest(index, error.to_string()),
         }
     }
 
     fn obey(&mut self, rejection: Rejection) {
-        let Rejection { upstream, reason, block, generation } = rejection;
-        self.distrust(upstream, &reason, Some(&*block));
+        let Rejection { upstream, fault, reason, block, generation } = rejection;
+        match fault {
+            Fault::Broken => self.distrust(upstream, &reason, Some(&*block)),
+            Fault::Unproved => self.rest(upstream, reason),
+        }
         self.generation = generation;
+    }
+
+    /// Leaves an upstream alone for a while.
+    fn rest(&mut self, index: usize, reason: String) {
+        let upstream = &mut self.upstreams[index];
+        let url = upstream.url.clone();
+        tracing::warn!(upstream = url, reason, "upstream left alone for a while");
+        metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
+        upstream.rest(reason);
+        self.publish(index);
     }
 
     /// Never asks this upstream again, and keeps what it answered.
@@ -258,23 +257,6 @@ impl Fetcher {
             changed
         });
     }
-}
-
-async fn checked_snapshot(
-    upstream: &Upstream,
-    block_id: Identifier,
-    check: impl Fn(&Snapshot) -> Result<(), String>,
-) -> Result<Vec<u8>, UpstreamError> {
-    let json = upstream.client.snapshot(block_id).await?;
-    let snapshot = Snapshot::from_json(&json);
-    let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
-    let found = snapshot.head().header.id();
-    if found != block_id {
-        let reason = format!("asked for block {block_id}, found {found}");
-        return Err(WrongAnswer::Snapshot(reason).into());
-    }
-    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
-    Ok(json)
 }
 
 /// The time left at the pace so far.

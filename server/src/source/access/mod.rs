@@ -5,6 +5,7 @@
 //! asks an upstream again that gave a wrong answer. What it hands out is unchecked but for what
 //! only the fetcher knows: the height that was asked for.
 
+mod checkpoint;
 mod error;
 mod evidence;
 mod fetcher;
@@ -12,8 +13,9 @@ mod follow;
 mod state;
 mod upstream;
 
+pub use checkpoint::CheckpointError;
 pub use error::{UpstreamError, WrongAnswer};
-pub use fetcher::{Fetched, Fetcher, Handle, Rejection};
+pub use fetcher::{Fault, Fetched, Fetcher, Handle, Rejection};
 pub use state::{SyncState, UpstreamState};
 
 use std::path::PathBuf;
@@ -37,6 +39,8 @@ pub struct AccessOptions {
     pub cross_check_interval: Duration,
     /// After how long without a block a subscription is doubted.
     pub quiet_max: Duration,
+    /// The spork, if the operator names it: a node that says otherwise is wrong.
+    pub spork_id: Option<Identifier>,
 }
 
 impl AccessOptions {
@@ -50,6 +54,7 @@ impl AccessOptions {
             poll_interval: Duration::from_millis(500),
             cross_check_interval: Duration::from_secs(30),
             quiet_max: Duration::from_secs(20),
+            spork_id: None,
         }
     }
 }
@@ -61,4 +66,15 @@ pub struct Network {
     pub chain_id: String,
     /// Spork.
     pub spork_id: Identifier,
+    /// Who says that it is this spork.
+    pub spork_basis: SporkBasis,
+}
+
+/// Who says which spork a network is of; the blocks in the middle of one do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SporkBasis {
+    /// The operator: a node that says otherwise is wrong.
+    Operator,
+    /// Access nodes: one that says otherwise may well be right.
+    Nodes,
 }

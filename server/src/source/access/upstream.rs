@@ -13,7 +13,7 @@ use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 
-use super::{Network, UpstreamError, UpstreamState, WrongAnswer};
+use super::{Network, SporkBasis, UpstreamError, UpstreamState, WrongAnswer};
 
 /// A node that is asked for blocks.
 #[derive(Debug)]
@@ -97,20 +97,35 @@ impl Client {
 
     /// Checks that the node is of this network.
     pub(super) async fn check_network(&self, network: &Network) -> Result<(), UpstreamError> {
-        let request = access::GetNetworkParametersRequest {};
+        let chain_id = self.chain_id().await?;
+        same("chain", &network.chain_id, &chain_id)?;
+        let (expected, found) = (network.spork_id, self.spork_id().await?);
+        match (found, network.spork_basis) {
+            (Some(found), SporkBasis::Nodes) if found != expected => {
+                Err(UpstreamError::Disputed { expected, found })
+            }
+            (Some(found), _) => same("spork", &expected.to_string(), &found.to_string()),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// The chain that the node says it is of.
+    pub(super) async fn chain_id(&self) -> Result<String, UpstreamError> {
         let mut api = self.api.clone();
-        let parameters = self.within(api.get_network_parameters(request)).await?;
-        same("chain", &network.chain_id, &parameters.chain_id)?;
+        let request = access::GetNetworkParametersRequest {};
+        Ok(self.within(api.get_network_parameters(request)).await?.chain_id)
+    }
+
+    /// The spork that the node says it is of; older nodes do not say.
+    pub(super) async fn spork_id(&self) -> Result<Option<Identifier>, UpstreamError> {
+        let mut api = self.api.clone();
         let request = access::GetNodeVersionInfoRequest {};
-        let info = self.within(api.get_node_version_info(request)).await;
-        match info {
-            // Older nodes do not say.
-            Err(UpstreamError::Unimplemented(_)) => Ok(()),
+        match self.within(api.get_node_version_info(request)).await {
+            Err(UpstreamError::Unimplemented(_)) => Ok(None),
             Err(error) => Err(error),
             Ok(info) => {
                 let spork_id = info.info.unwrap_or_default().spork_id;
-                let found = Identifier::try_from(&spork_id[..]).unwrap_or_default();
-                same("spork", &network.spork_id.to_string(), &found.to_string())
+                Ok(Some(Identifier::try_from(&spork_id[..]).unwrap_or_default()))
             }
         }
     }

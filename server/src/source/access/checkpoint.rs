@@ -1,0 +1,173 @@
+//! The snapshot at a checkpoint, and who says of which spork it is.
+//!
+//! The checkpoint's ID covers all of the snapshot but the facts of the spork, unless it is the
+//! spork's first block. The spork's ID is the hash of that block, height and view included, so the
+//! ID is all there is to ask for. Nothing here may call a node wrong because another one differs.
+
+use futures_util::future::join_all;
+use thiserror::Error;
+use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::snapshot::{Params, Snapshot};
+use weir_protocol::model::Identifier;
+
+use super::upstream::{Client, Upstream};
+use super::{Fetcher, UpstreamError, UpstreamState, WrongAnswer};
+
+/// Why there is no snapshot to begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// No node gave one; what each said.
+    #[error("{0}")]
+    NoSnapshot(String),
+    /// The nodes name different sporks; what each said.
+    #[error("{0}")]
+    Sporks(String),
+}
+
+/// The chain and the spork that a node says it is of; older nodes do not say the spork.
+type Claim = Result<(String, Option<Identifier>), UpstreamError>;
+
+impl Fetcher {
+    /// The snapshot at a checkpoint, from the first upstream whose answer hashes to it.
+    ///
+    /// Its spork is the one that the operator names; where none is named, all upstreams that say
+    /// one must name the same. `check` says whether a chain can begin with a snapshot, or why not.
+    ///
+    /// # Errors
+    /// When no upstream gives one, or they name different sporks; names what each said.
+    pub async fn checkpoint(
+        &mut self,
+        block_id: Identifier,
+        check: impl Fn(&Snapshot) -> Result<(), String>,
+    ) -> Result<Vec<u8>, CheckpointError> {
+        let claims = match self.options.spork_id {
+            Some(_) => Vec::new(),
+            None => join_all(self.upstreams.iter().map(|one| claim(&one.client))).await,
+        };
+        let mut refusals = Vec::new();
+        for index in 0..self.upstreams.len() {
+            let snapshot = checked_snapshot(&self.upstreams[index], block_id, &check).await;
+            let snapshot = snapshot.and_then(|(json, params)| {
+                match (self.options.spork_id, claims.get(index)) {
+                    (Some(expected), _) => check_pinned(expected, &params)?,
+                    (None, claim) => check_own_claim(claim, &params)?,
+                }
+                Ok((json, params))
+            });
+            match snapshot {
+                Ok((json, params)) => {
+                    self.compare(index, &params, &claims)?;
+                    return Ok(json);
+                }
+                Err(error) => {
+                    let url = &self.upstreams[index].url;
+                    tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
+                    refusals.push(format!("{url}: {error}"));
+                    if let UpstreamError::Wrong { answer, .. } = error {
+                        self.distrust(index, &answer.to_string(), None);
+                    }
+                }
+            }
+        }
+        Err(CheckpointError::NoSnapshot(refusals.join("; ")))
+    }
+
+    /// Whether those that say of which spork they are agree with the snapshot of one of them.
+    fn compare(
+        &self,
+        index: usize,
+        params: &Params,
+        claims: &[Claim],
+    ) -> Result<(), CheckpointError> {
+        if self.options.spork_id.is_some() {
+            return Ok(());
+        }
+        let spork_id = params.spork_id;
+        let others = self.upstreams.iter().zip(claims).enumerate().filter(|(at, _)| *at != index);
+        let mut confirming = Vec::new();
+        for (_, (upstream, claim)) in others {
+            match claim {
+                // What it said before is of no weight either.
+                _ if matches!(upstream.state, UpstreamState::Wrong { .. }) => {}
+                // The checkpoint's hash covers the chain, so that node is left to be found out.
+                Ok((chain_id, _)) if *chain_id != params.chain_id => {}
+                Ok((_, Some(found))) if *found != spork_id => {
+                    return Err(CheckpointError::Sporks(self.say_all(index, spork_id, claims)));
+                }
+                Ok((_, Some(_))) => confirming.push(upstream.url.as_str()),
+                Ok((_, None)) | Err(_) => {}
+            }
+        }
+        let (url, spork) = (&self.upstreams[index].url, spork_id.to_string());
+        if confirming.is_empty() {
+            tracing::warn!(
+                spork,
+                upstream = url,
+                "the spork is taken on the word of one access node: name it with --spork"
+            );
+        } else {
+            tracing::info!(
+                spork,
+                upstream = url,
+                ?confirming,
+                "the access nodes agree on the spork"
+            );
+        }
+        Ok(())
+    }
+
+    fn say_all(&self, index: usize, spork_id: Identifier, claims: &[Claim]) -> String {
+        let said = self.upstreams.iter().zip(claims).enumerate().map(|(at, (upstream, claim))| {
+            let url = &upstream.url;
+            match claim {
+                _ if at == index => format!("{url}: spork {spork_id}"),
+                Ok((_, Some(found))) => format!("{url}: spork {found}"),
+                Ok((_, None)) => format!("{url}: does not say"),
+                Err(error) => format!("{url}: {error}"),
+            }
+        });
+        said.collect::<Vec<_>>().join("; ")
+    }
+}
+
+async fn claim(client: &Client) -> Claim {
+    Ok((client.chain_id().await?, client.spork_id().await?))
+}
+
+fn check_pinned(expected: Identifier, params: &Params) -> Result<(), UpstreamError> {
+    if params.spork_id == expected {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_string(), params.spork_id.to_string());
+    Err(WrongAnswer::Network { field: "spork", expected, found }.into())
+}
+
+/// A node that contradicts itself is wrong, whoever is right.
+fn check_own_claim(claim: Option<&Claim>, params: &Params) -> Result<(), UpstreamError> {
+    match claim {
+        Some(Ok((_, Some(said)))) if *said != params.spork_id => {
+            let found = params.spork_id;
+            let reason = format!("of spork {found}, while the node says it is of {said}");
+            Err(WrongAnswer::Snapshot(reason).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn checked_snapshot(
+    upstream: &Upstream,
+    block_id: Identifier,
+    check: impl Fn(&Snapshot) -> Result<(), String>,
+) -> Result<(Vec<u8>, Params), UpstreamError> {
+    let json = upstream.client.snapshot(block_id).await?;
+    let snapshot = Snapshot::from_json(&json);
+    let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
+    let found = snapshot.head().header.id();
+    if found != block_id {
+        let reason = format!("asked for block {block_id}, found {found}");
+        return Err(WrongAnswer::Snapshot(reason).into());
+    }
+    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
+    Ok((json, snapshot.params().clone()))
+}
