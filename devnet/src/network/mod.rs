@@ -139,7 +139,7 @@ impl Network {
         proposal: Proposal,
         random: &mut Random,
     ) -> Record {
-        let Proposal { block, state, last_sealed, included_height } = proposal;
+        let Proposal { block, roots, state, last_sealed, included_height } = proposal;
         let parent = self.records.get(&slot.parent_id).expect("the parent was just extended");
         let parent = Arc::clone(parent);
         let executed = ExecutedBlock {
@@ -158,7 +158,7 @@ impl Network {
         let certified = slot.fate != Fate::TimedOut;
         let qc = certified.then(|| self.certify(slot, block_id, &state, random));
         let block = Arc::new(block);
-        Record { block, state, contract, execution, last_sealed, included_height, qc }
+        Record { block, roots, state, contract, execution, last_sealed, included_height, qc }
     }
 
     fn certify(
@@ -227,6 +227,12 @@ impl Network {
     #[must_use]
     pub fn record(&self, block_id: &Identifier) -> Option<&Record> {
         self.records.get(block_id).map(|record| &**record)
+    }
+
+    /// What is kept of a block, for longer than the network keeps it.
+    #[must_use]
+    pub fn shared_record(&self, block_id: &Identifier) -> Option<Arc<Record>> {
+        self.records.get(block_id).cloned()
     }
 
     /// A block.

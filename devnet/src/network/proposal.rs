@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use weir_protocol::codec::{Entity, payload_hash, payload_roots};
 use weir_protocol::model::{
-    Block, CollectionGuarantee, Header, Identifier, Payload, QuorumCertificate, ServiceEvent,
-    TimeoutCertificate,
+    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate,
+    ServiceEvent, TimeoutCertificate,
 };
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
@@ -19,6 +19,7 @@ use crate::record::Record;
 /// A block and what its making showed.
 pub(super) struct Proposal {
     pub(super) block: Block,
+    pub(super) roots: PayloadRoots,
     pub(super) state: Arc<ProtocolState>,
     pub(super) last_sealed: LastSealed,
     pub(super) included_height: u64,
@@ -41,13 +42,18 @@ impl Network {
         let state = evolve(&parent.state, slot.view, &events)
             .expect("versions are checked when commanded, and no view is near the highest");
         let included_height = parent.included_height + included.len() as u64;
-        let (payload, payload_hash) = payload(guarantees, &sealed, &included, state.id());
+        let (payload, roots) = payload(guarantees, &sealed, &included, state.id());
         let last_view_tc = self.last_view_tc(slot, &parent, random);
         let epoch = self.epoch(&state, EpochName::Current);
-        let header =
-            self.header(slot, &parent, payload_hash, last_view_tc.as_ref(), (&epoch, &state));
+        let header = self.header(
+            slot,
+            &parent,
+            payload_hash(&roots),
+            last_view_tc.as_ref(),
+            (&epoch, &state),
+        );
         let block = Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() };
-        Proposal { block, state, last_sealed, included_height }
+        Proposal { block, roots, state, last_sealed, included_height }
     }
 
     fn header(
@@ -149,13 +155,13 @@ impl Network {
     }
 }
 
-/// Payload and payload hash; the IDs of results are known and not computed again.
+/// Payload and its roots; the IDs of results are known and not computed again.
 fn payload(
     guarantees: Vec<CollectionGuarantee>,
     sealed: &[&Record],
     included: &[&Record],
     protocol_state_id: Identifier,
-) -> (Payload, Identifier) {
+) -> (Payload, PayloadRoots) {
     let executions = || included.iter().map(|record| &record.execution);
     let result_ids: Vec<_> = executions().map(|execution| execution.result_id).collect();
     let payload = Payload {
@@ -165,8 +171,8 @@ fn payload(
         results: executions().map(|execution| (*execution.result).clone()).collect(),
         protocol_state_id,
     };
-    let hash = payload_hash(&payload_roots(&payload, &result_ids));
-    (payload, hash)
+    let roots = payload_roots(&payload, &result_ids);
+    (payload, roots)
 }
 
 fn certificate_of(parent: &Record) -> &QuorumCertificate {
