@@ -13,7 +13,7 @@ use weir_protocol::model::{
 };
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
-use crate::certificates::{Vote, quorum_certificate};
+use crate::certificates::{UnsignedCertificate, Vote};
 use crate::config::{Config, ConfigError};
 use crate::contract::{Contract, SetupParts, setup_of};
 use crate::epoch::Epoch;
@@ -56,7 +56,9 @@ impl Genesis {
         let epoch = Epoch::new(config.seed, &setup, nodes);
         let mut random = Random::new(config.seed, "qc", &[&block_id.0]);
         let vote = Vote { view: config.root.view, block_id };
-        let qc = quorum_certificate(&epoch, vote, |_| false, &mut random, signer);
+        let qc = UnsignedCertificate::new(&epoch, vote, |_| false, &mut random);
+        let signed = signer.sign(qc.jobs());
+        let qc = qc.signed(&mut signed.into_iter());
         let record = Record::root(root, state, Contract::new(approved, setup), execution, qc);
         let snapshot = snapshot(config, &record, block_id)?;
         Ok(Self { snapshot, record, block_id })

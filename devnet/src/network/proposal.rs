@@ -11,7 +11,7 @@ use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
 
 use super::{Network, Slot};
-use crate::certificates::{Timeout, guarantees, timeout_certificate};
+use crate::certificates::{Timeout, timeout_certificate};
 use crate::epoch::Epoch;
 use crate::random::Random;
 use crate::record::Record;
@@ -30,7 +30,7 @@ impl Network {
     pub(super) fn propose(&mut self, slot: &Slot, random: &mut Random) -> Proposal {
         let parent = self.records.get(&slot.parent_id);
         let parent = Arc::clone(parent.expect("the chain goes on from kept blocks"));
-        let guarantees = self.guarantees(random);
+        let guarantees = std::mem::take(&mut self.guarantees);
         let included = self.included(slot, &parent, random);
         let sealed = self.sealed(&parent, random);
         let last_sealed = sealed.last().map_or(parent.last_sealed, |record| LastSealed {
@@ -104,16 +104,6 @@ impl Network {
         let timeout = Timeout { view, newest_qc, older_view };
         let is_absent = |id: &Identifier| is_ejected(&parent.state, name, id);
         Some(timeout_certificate(&epoch, &timeout, is_absent, random, &self.signer))
-    }
-
-    /// Collections whose reference is final, each vouched for by a cluster of that block's epoch.
-    fn guarantees(&mut self, random: &mut Random) -> Vec<CollectionGuarantee> {
-        let count = random.between(0, u64::from(self.config.guarantees_per_block_max));
-        let reference_id = self.forks.latest_finalized().block_id;
-        let Some(reference) = self.record(&reference_id) else { return Vec::new() };
-        let state = Arc::clone(&reference.state);
-        let epoch = self.epoch(&state, EpochName::Current);
-        guarantees(&epoch.clusters, reference_id, count, random, &self.signer)
     }
 
     /// Ancestors whose results the block includes: all that are executed, by ascending height.

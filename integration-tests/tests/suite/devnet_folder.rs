@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::{Chances, EpochConfig};
+use weir_devnet::epoch::cluster_root;
 use weir_devnet::{Command, Config, NodeName, Trigger};
 use weir_integration_tests::{chain_dir, folder_lines, json_lines};
 use weir_protocol::codec::Entity as _;
@@ -180,4 +181,31 @@ fn snapshots_are_true(dir: &Path, expected: &[Value]) {
         epochs.insert(epoch);
     }
     assert_eq!(epochs, BTreeSet::from([1, 2, 3, 4]));
+}
+
+/// The chain IDs in flow-go's guarantees are those of its setups' clusters.
+#[test]
+fn the_name_of_a_clusters_chain_is_flow_gos() {
+    for chain in ["happy-epochs", "efm-missed-commit"] {
+        let mut names = BTreeSet::new();
+        for line in json_lines(chain, "service_events.jsonl.gz").unwrap() {
+            let name = line["type"].as_str().unwrap();
+            let event = ServiceEvent::from_json(name, line["event"].to_string().as_bytes());
+            let ServiceEvent::EpochSetup(setup) = event.unwrap() else { continue };
+            let node = |id: &Identifier| {
+                setup.participants.iter().find(|node| node.node_id == *id).unwrap()
+            };
+            let root = |members: &Vec<_>| cluster_root(setup.counter, members.iter().map(node));
+            names.extend(setup.assignments.iter().map(|members| root(members).chain_id));
+        }
+        let mut seen = 0;
+        for block in ChainFolder::open(chain_dir(chain)).unwrap().blocks().unwrap() {
+            for guarantee in block.unwrap().collection_guarantees {
+                let name = guarantee.cluster_chain_id;
+                assert!(names.contains(str::from_utf8(&name).unwrap()), "{chain}: {name:?}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "{chain}: {seen}");
+    }
 }
