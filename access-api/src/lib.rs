@@ -9,5 +9,8 @@ mod service;
 mod subscriptions;
 mod view;
 
+pub use messages::full_block_message;
 pub use service::AccessService;
-pub use view::{BlockStatus, FoundBlock, FoundHeader, Head, View, parent_voter_ids};
+pub use view::{
+    BlockName, BlockStatus, FoundBlock, FoundHeader, FullBlock, Head, View, parent_voter_ids,
+};

@@ -12,15 +12,18 @@ pub(super) fn header_message(found: &FoundHeader) -> entities::BlockHeader {
     header
 }
 
-pub(super) fn block_message(found: &FoundBlock, full: bool) -> entities::Block {
-    if !full {
-        return light_block_to_wire(&found.block);
-    }
+/// The message of a full block response.
+#[must_use]
+pub fn full_block_message(found: &FoundBlock) -> entities::Block {
     let mut message = block_to_wire(&found.block);
     if let Some(header) = &mut message.block_header {
         header.parent_voter_ids = voters(&found.parent_voter_ids);
     }
     message
+}
+
+pub(super) fn light_block_message(found: &FoundBlock) -> entities::Block {
+    light_block_to_wire(&found.block)
 }
 
 pub(super) fn block_status(status: BlockStatus) -> entities::BlockStatus {

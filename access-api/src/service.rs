@@ -11,9 +11,9 @@ use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
-use crate::messages::{block_message, block_status, bytes, header_message, metadata};
+use crate::messages::{block_status, bytes, header_message, light_block_message, metadata};
 use crate::subscriptions::{Start, Streams, Subscription};
-use crate::view::{FoundBlock, FoundHeader, View};
+use crate::view::{BlockName, FoundHeader, FullBlock, View};
 
 /// Answers from what has been announced when a request arrives.
 #[derive(Clone, Debug)]
@@ -58,12 +58,19 @@ impl<V: View> AccessService<V> {
     async fn block(
         &self,
         full: bool,
-        find: impl FnOnce(&V) -> Result<FoundBlock, Status> + Send + 'static,
+        name: BlockName,
     ) -> Result<Response<access::BlockResponse>, Status> {
-        let (found, metadata) = self.blocking(find).await?;
+        let find = move |view: &V| {
+            if full {
+                return view.full_block(name);
+            }
+            let found = view.block(name)?;
+            Ok(FullBlock { message: light_block_message(&found), status: found.status })
+        };
+        let (FullBlock { message, status }, metadata) = self.blocking(find).await?;
         Ok(Response::new(access::BlockResponse {
-            block: Some(block_message(&found, full)),
-            block_status: block_status(found.status).into(),
+            block: Some(message),
+            block_status: block_status(status).into(),
             metadata: Some(metadata),
         }))
     }
@@ -144,7 +151,7 @@ impl<V: View> AccessApi for AccessService<V> {
         request: Request<access::GetLatestBlockRequest>,
     ) -> Result<Response<access::BlockResponse>, Status> {
         let access::GetLatestBlockRequest { is_sealed, full_block_response } = request.into_inner();
-        self.block(full_block_response, move |view| view.latest_block(is_sealed)).await
+        self.block(full_block_response, BlockName::Latest { sealed: is_sealed }).await
     }
 
     async fn get_block_by_id(
@@ -153,7 +160,7 @@ impl<V: View> AccessApi for AccessService<V> {
     ) -> Result<Response<access::BlockResponse>, Status> {
         let access::GetBlockByIdRequest { id, full_block_response } = request.into_inner();
         let id = block_id(&id)?;
-        self.block(full_block_response, move |view| view.block_by_id(id)).await
+        self.block(full_block_response, BlockName::Id(id)).await
     }
 
     async fn get_block_by_height(
@@ -161,7 +168,7 @@ impl<V: View> AccessApi for AccessService<V> {
         request: Request<access::GetBlockByHeightRequest>,
     ) -> Result<Response<access::BlockResponse>, Status> {
         let access::GetBlockByHeightRequest { height, full_block_response } = request.into_inner();
-        self.block(full_block_response, move |view| view.block_by_height(height)).await
+        self.block(full_block_response, BlockName::Height(height)).await
     }
 
     async fn get_latest_protocol_state_snapshot(

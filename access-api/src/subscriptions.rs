@@ -13,9 +13,9 @@ use tonic::{Code, Response, Status};
 use weir_proto::flow::{access, entities};
 use weir_protocol::model::Identifier;
 
-use crate::messages::{block_message, header_message};
+use crate::messages::{header_message, light_block_message};
 use crate::service::AccessService;
-use crate::view::View;
+use crate::view::{BlockName, View};
 
 /// A stream of messages.
 pub(super) type Subscription<T> = tonic::codegen::BoxStream<T>;
@@ -46,7 +46,11 @@ impl<V: View> AccessService<V> {
         full: bool,
     ) -> Result<Response<Subscription<access::SubscribeBlocksResponse>>, Status> {
         self.subscribe(start, status, move |view, height| {
-            let block = block_message(&view.block_by_height(height)?, full);
+            let block = if full {
+                view.full_block(BlockName::Height(height))?.message
+            } else {
+                light_block_message(&view.block_by_height(height)?)
+            };
             Ok(access::SubscribeBlocksResponse { block: Some(block) })
         })
         .await

@@ -2,11 +2,14 @@
 
 use tokio::sync::watch;
 use tonic::Status;
+use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::hotstuff::{committee_members, signer_indices};
 use weir_protocol::model::{
     Block, ExecutionResult, Header, Identifier, IdentitySkeleton, TimeoutCertificate,
 };
+
+use crate::messages::full_block_message;
 
 /// A chain as of one moment; lookups may block.
 ///
@@ -51,6 +54,27 @@ pub trait View: Clone + Send + Sync + 'static {
     /// # Errors
     /// When there is no such block.
     fn block_by_height(&self, height: u64) -> Result<FoundBlock, Status>;
+
+    /// A block by any name.
+    ///
+    /// # Errors
+    /// When there is no such block.
+    fn block(&self, name: BlockName) -> Result<FoundBlock, Status> {
+        match name {
+            BlockName::Latest { sealed } => self.latest_block(sealed),
+            BlockName::Id(id) => self.block_by_id(id),
+            BlockName::Height(height) => self.block_by_height(height),
+        }
+    }
+
+    /// A block as a full response says it; a view may keep messages that it has made.
+    ///
+    /// # Errors
+    /// When there is no such block.
+    fn full_block(&self, name: BlockName) -> Result<FullBlock, Status> {
+        let found = self.block(name)?;
+        Ok(FullBlock { message: full_block_message(&found), status: found.status })
+    }
 
     /// The header of the latest sealed or the latest finalized block.
     ///
@@ -155,6 +179,29 @@ pub enum BlockStatus {
     Finalized,
     /// Final and sealed.
     Sealed,
+}
+
+/// How a request names a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockName {
+    /// The latest one.
+    Latest {
+        /// Whether it must be sealed, not only final.
+        sealed: bool,
+    },
+    /// The block with this ID, also an orphaned one.
+    Id(Identifier),
+    /// The finalized block of this height.
+    Height(u64),
+}
+
+/// A block, as a full response says it.
+#[derive(Clone, Debug)]
+pub struct FullBlock {
+    /// The message.
+    pub message: entities::Block,
+    /// How far the block is.
+    pub status: BlockStatus,
 }
 
 /// A header, as it is answered.

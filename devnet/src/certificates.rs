@@ -1,4 +1,4 @@
-//! Quorum and timeout certificates, and collection guarantees, signed by their quorums.
+//! Quorum and timeout certificates, signed by their quorums.
 //!
 //! One signature under the sum of the signers' keys is the aggregate of theirs, bit for bit.
 
@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 
 use weir_protocol::bls::tag;
 use weir_protocol::codec::rlp::Encoder;
-use weir_protocol::model::{
-    CollectionGuarantee, Identifier, QuorumCertificate, TimeoutCertificate,
-};
+use weir_protocol::model::{Identifier, QuorumCertificate, TimeoutCertificate};
 
-use crate::epoch::{Cluster, Epoch, Group, vote_message};
+use crate::epoch::{Epoch, Group, vote_message};
+use crate::keys::SignaturePoint;
 use crate::random::Random;
-use crate::signer::{Job, Signer};
+use crate::signer::{Job, Signed, Signer};
 
 /// What is to be certified.
 #[derive(Clone, Copy, Debug)]
@@ -34,37 +33,63 @@ pub struct Timeout<'a> {
     pub older_view: u64,
 }
 
-/// Certifies a block.
-#[must_use]
-pub fn quorum_certificate(
-    epoch: &Epoch,
-    vote: Vote,
-    is_absent: impl Fn(&Identifier) -> bool,
-    random: &mut Random,
-    signer: &Signer,
-) -> QuorumCertificate {
-    let committee = &epoch.committee;
-    let signed = signers(committee, is_absent, random);
-    let count = signed.iter().filter(|signed| **signed).count();
-    let message = vote_message(vote.view, &vote.block_id);
-    let job = |key, tag| Job { key, tag, message: message.to_vec() };
-    let signatures = signer.sign(vec![
-        job(committee.signers_key(&signed), tag::CONSENSUS_VOTE),
-        job(epoch.beacon_key, tag::RANDOM_BEACON),
-    ]);
-    let mut encoder = Encoder::new();
-    encoder.list(|e| {
-        // One bit a signer: all of them signed with their staking keys.
-        e.bytes(&vec![0; count.div_ceil(8)]);
-        e.bytes(&signatures[0].to_bytes());
-        e.bytes(&[]);
-        e.bytes(&signatures[1].to_bytes());
-    });
-    QuorumCertificate {
-        view: vote.view,
-        block_id: vote.block_id,
-        signer_indices: committee.signer_indices(&signed),
-        sig_data: encoder.finish(),
+/// A quorum certificate that lacks its signatures.
+#[derive(Debug)]
+pub struct UnsignedCertificate {
+    certificate: QuorumCertificate,
+    signers: usize,
+    jobs: [Job; 2],
+}
+
+impl UnsignedCertificate {
+    /// A certificate of a block, by a quorum without those who are absent.
+    #[must_use]
+    pub fn new(
+        epoch: &Epoch,
+        vote: Vote,
+        is_absent: impl Fn(&Identifier) -> bool,
+        random: &mut Random,
+    ) -> Self {
+        let committee = &epoch.committee;
+        let signed = signers(committee, is_absent, random);
+        let message = vote_message(vote.view, &vote.block_id);
+        let staking_key = committee.signers_key(&signed);
+        Self {
+            certificate: QuorumCertificate {
+                view: vote.view,
+                block_id: vote.block_id,
+                signer_indices: committee.signer_indices(&signed),
+                sig_data: Vec::new(),
+            },
+            signers: signed.iter().filter(|signed| **signed).count(),
+            jobs: [
+                Job::single(staking_key, tag::CONSENSUS_VOTE, &message),
+                Job::single(epoch.beacon_key, tag::RANDOM_BEACON, &message),
+            ],
+        }
+    }
+
+    /// What is to be signed for it.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Job> {
+        self.jobs.to_vec()
+    }
+
+    /// The certificate with the next of these signatures, which are those of its jobs.
+    #[must_use]
+    pub fn signed(self, signed: &mut impl Iterator<Item = Signed>) -> QuorumCertificate {
+        let [staking, beacon] =
+            [(); 2].map(|()| signed.next().and_then(|signed| signed.first().copied()));
+        let mut encoder = Encoder::new();
+        encoder.list(|e| {
+            let bytes = |signature: Option<SignaturePoint>| signature.map(|point| point.to_bytes());
+            // One bit a signer: all of them signed with their staking keys.
+            e.bytes(&vec![0; self.signers.div_ceil(8)]);
+            e.bytes(bytes(staking).as_ref().map_or(&[], |bytes| &bytes[..]));
+            e.bytes(&[]);
+            e.bytes(bytes(beacon).as_ref().map_or(&[], |bytes| &bytes[..]));
+        });
+        QuorumCertificate { sig_data: encoder.finish(), ..self.certificate }
     }
 }
 
@@ -88,12 +113,11 @@ pub fn timeout_certificate(
         newest_qc_views.push(view);
         groups.entry(view).or_insert_with(|| vec![false; signed.len()])[position] = true;
     }
-    let jobs = groups.iter().map(|(newest_qc_view, signed)| Job {
-        key: committee.signers_key(signed),
-        tag: tag::CONSENSUS_TIMEOUT,
-        message: [timeout.view.to_be_bytes(), newest_qc_view.to_be_bytes()].concat(),
+    let jobs = groups.iter().map(|(newest_qc_view, signed)| {
+        let message = [timeout.view.to_be_bytes(), newest_qc_view.to_be_bytes()].concat();
+        Job::single(committee.signers_key(signed), tag::CONSENSUS_TIMEOUT, &message)
     });
-    let signatures = signer.sign(jobs.collect()).into_iter();
+    let signatures = signer.sign(jobs.collect()).into_iter().flatten();
     let aggregate = signatures.reduce(|sum, signature| sum.add(&signature));
     TimeoutCertificate {
         view: timeout.view,
@@ -104,41 +128,10 @@ pub fn timeout_certificate(
     }
 }
 
-/// Collections, each vouched for by one of the clusters.
-#[must_use]
-pub fn guarantees(
-    clusters: &[Cluster],
-    reference_block_id: Identifier,
-    count: u64,
-    random: &mut Random,
-    signer: &Signer,
-) -> Vec<CollectionGuarantee> {
-    let (mut guarantees, mut jobs) = (Vec::new(), Vec::new());
-    for _ in 0..count {
-        let Cluster { chain_id, group } = &clusters[random.position(clusters.len())];
-        let signed = signers(group, |_| false, random);
-        // The cluster's own blocks are not simulated: only the collection leaves the cluster.
-        let message = vote_message(random.between(1, 1 << 20), &random.identifier());
-        let (key, tag) = (group.signers_key(&signed), tag::COLLECTOR_VOTE);
-        jobs.push(Job { key, tag, message: message.to_vec() });
-        guarantees.push(CollectionGuarantee {
-            collection_id: random.identifier(),
-            reference_block_id,
-            cluster_chain_id: chain_id.clone(),
-            signer_indices: group.signer_indices(&signed),
-            signature: Vec::new(),
-        });
-    }
-    for (guarantee, signature) in guarantees.iter_mut().zip(signer.sign(jobs)) {
-        guarantee.signature = signature.to_bytes().to_vec();
-    }
-    guarantees
-}
-
 /// A quorum of a group: all but the absent, and without some that are late.
 ///
 /// Where those present are no quorum, the absent help out; a real network would stand still.
-fn signers(
+pub(crate) fn signers(
     group: &Group,
     is_absent: impl Fn(&Identifier) -> bool,
     random: &mut Random,

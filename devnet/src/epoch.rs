@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use weir_protocol::bls::tag;
 use weir_protocol::codec::rlp::Encoder;
-use weir_protocol::codec::{Entity as _, payload_hash, sha3_256};
+use weir_protocol::codec::{Entity as _, entity_id};
 use weir_protocol::hotstuff::committee_members;
 use weir_protocol::hotstuff::signer_indices::checksum;
-use weir_protocol::merkle;
 use weir_protocol::model::{
-    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier, PayloadRoots,
+    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier, IdentitySkeleton,
 };
 
 use crate::keys::{SecretKey, beacon_shares};
@@ -19,6 +18,8 @@ use crate::random::hash;
 /// The signers of an epoch.
 #[derive(Debug)]
 pub struct Epoch {
+    /// Its number.
+    pub counter: u64,
     /// The consensus committee.
     pub committee: Group,
     /// The group secret of the random beacon.
@@ -48,12 +49,15 @@ impl Epoch {
     /// The signers of the epoch that a setup describes.
     #[must_use]
     pub fn new(seed: u64, setup: &EpochSetup, nodes: &Nodes) -> Self {
-        let clusters = setup.assignments.iter().map(|members| Cluster {
-            chain_id: cluster_chain_id(setup.counter, members),
-            group: Group::new(nodes.all(members.iter().copied())),
-        });
+        let cluster = |members: &Vec<Identifier>| {
+            let members = nodes.all(members.iter().copied());
+            let chain_id = cluster_chain_id(setup.counter, members.iter().map(|n| &n.skeleton));
+            Cluster { chain_id, group: Group::new(members) }
+        };
+        let clusters = setup.assignments.iter().map(cluster);
         let committee = committee_members(&setup.participants).map(|node| node.node_id);
         Self {
+            counter: setup.counter,
             committee: Group::new(nodes.all(committee)),
             beacon_key: beacon_shares(&beacon_seed(seed, setup), 1).0,
             clusters: clusters.collect(),
@@ -131,30 +135,33 @@ fn beacon_seed(seed: u64, setup: &EpochSetup) -> Identifier {
 
 /// All members vote for the root block of their cluster's chain.
 fn cluster_votes(counter: u64, members: &[Identifier], nodes: &Nodes) -> ClusterQcVoteData {
-    let root_id = cluster_root(counter, members).id();
-    let keys = nodes.all(members.iter().copied());
-    let key = SecretKey::sum(keys.iter().map(|node| &node.staking_key));
-    let message = vote_message(0, &root_id);
-    ClusterQcVoteData {
-        sig_data: key.sign(tag::COLLECTOR_VOTE, &message).to_vec(),
-        voter_ids: members.to_vec(),
-    }
+    let nodes = nodes.all(members.iter().copied());
+    let root = cluster_root(counter, nodes.iter().map(|node| &node.skeleton));
+    let key = SecretKey::sum(nodes.iter().map(|node| &node.staking_key));
+    let message = vote_message(root.view, &root.id());
+    let sig_data = key.sign(tag::COLLECTOR_VOTE, &message).to_vec();
+    ClusterQcVoteData { sig_data, voter_ids: members.to_vec() }
 }
 
-/// flow-go `state/cluster/root_block.go`: an empty block of height and view 0.
-fn cluster_root(counter: u64, members: &[Identifier]) -> Header {
-    let empty = merkle::root(&[]);
+/// The root block of a cluster's chain (flow-go `state/cluster/root_block.go`): of height and view
+/// 0, its payload an empty collection without a reference block.
+#[must_use]
+pub fn cluster_root<'a>(
+    counter: u64,
+    members: impl Iterator<Item = &'a IdentitySkeleton>,
+) -> Header {
+    // flow-go `model/cluster/payload.go`: [collection, reference block], a collection being
+    // [[transactions]].
+    let mut payload = Encoder::new();
+    payload.list(|e| {
+        e.list(|e| e.list(|_| ()));
+        e.bytes(&Identifier::ZERO.0);
+    });
     Header {
         chain_id: cluster_chain_id(counter, members),
         parent_id: Identifier::ZERO,
         height: 0,
-        payload_hash: payload_hash(&PayloadRoots {
-            guarantees_root: empty,
-            seals_root: empty,
-            receipts_root: empty,
-            results_root: empty,
-            protocol_state_id: Identifier::ZERO,
-        }),
+        payload_hash: entity_id(&payload.finish()),
         timestamp_ms: CLUSTER_ROOT_TIMESTAMP_MS,
         view: 0,
         parent_view: 0,
@@ -165,12 +172,16 @@ fn cluster_root(counter: u64, members: &[Identifier]) -> Header {
     }
 }
 
-/// Epoch counter and a fingerprint of the members; nothing outside the network recomputes it.
-fn cluster_chain_id(counter: u64, members: &[Identifier]) -> String {
+/// Epoch counter and the hash of the members as the setup has them, in canonical order (flow-go
+/// `state/cluster/root_block.go`; the reference chains show what is hashed).
+fn cluster_chain_id<'a>(
+    counter: u64,
+    members: impl Iterator<Item = &'a IdentitySkeleton>,
+) -> String {
     let mut encoder = Encoder::new();
-    encoder.list_of(members, |e, id| e.bytes(&id.0));
-    format!("cluster-{counter}-{}", sha3_256(&[&encoder.finish()]))
+    encoder.list(|e| members.for_each(|member| member.encode(e)));
+    format!("cluster-{counter}-{}", entity_id(&encoder.finish()))
 }
 
-/// flow-go `flow.GenesisTime`, 2018-12-19 22:32:30.42.
-const CLUSTER_ROOT_TIMESTAMP_MS: u64 = 1_545_258_750_420;
+/// flow-go `model/flow/constants.go`, `GenesisTime`: 2018-12-19 22:32:30 and 42 nanoseconds.
+const CLUSTER_ROOT_TIMESTAMP_MS: u64 = 1_545_258_750_000;

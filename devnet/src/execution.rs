@@ -1,19 +1,22 @@
 //! Execution and its verification: results, receipts and seals.
 //!
-//! No transactions run here, so states and hashes are made up; receipts and approvals are not
-//! signed, for nothing outside could check them. IDs, shapes and links are the network's.
+//! No transactions run here, so states and hashes are made up. IDs, shapes and links are the
+//! network's, and so are the signatures of execution and verification nodes.
 
 use std::sync::Arc;
 
-use weir_protocol::bls::SIGNATURE_LEN;
-use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::rlp::Encoder;
+use weir_protocol::codec::{Entity as _, entity_id};
 use weir_protocol::model::{
     AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Identifier, Role, Seal,
     ServiceEvent,
 };
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
+use crate::nodes::{Node, Nodes};
 use crate::random::Random;
+use crate::signer::{Job, Signed};
+use crate::spock::Spocks;
 
 /// What the execution of a block brought forth.
 #[derive(Clone, Debug)]
@@ -43,10 +46,18 @@ pub struct Task<'a> {
     pub events: Vec<ServiceEvent>,
 }
 
-impl Execution {
+/// An execution whose receipts and approvals lack their signatures.
+#[derive(Debug)]
+pub struct UnsignedExecution {
+    execution: Execution,
+    executors: Vec<Arc<Node>>,
+    verifiers: Vec<Arc<Node>>,
+}
+
+impl UnsignedExecution {
     /// Executes a block.
     #[must_use]
-    pub fn new(task: Task<'_>, random: &mut Random) -> Self {
+    pub fn new(task: Task<'_>, nodes: &Nodes, spocks: &mut Spocks, random: &mut Random) -> Self {
         let chunks = chunks(&task, random);
         let final_state = chunks.last().map_or(Identifier::ZERO, |chunk| chunk.end_state);
         let result = ExecutionResult {
@@ -57,22 +68,95 @@ impl Execution {
             execution_data_id: random.identifier(),
         };
         let result_id = result.id();
-        let count = result.chunks.len();
-        let receipts = nodes_of(task.state, Role::Execution, random)
-            .into_iter()
-            .map(|executor_id| receipt(executor_id, result_id, count, random))
-            .collect();
-        let verifiers = nodes_of(task.state, Role::Verification, random);
-        let approval = |_| AggregatedSignature {
-            verifier_signatures: verifiers.iter().map(|_| signature(random)).collect(),
-            signer_ids: verifiers.clone(),
+        let executors = nodes.all(nodes_of(task.state, Role::Execution, random));
+        let verifiers = nodes.all(nodes_of(task.state, Role::Verification, random));
+        let mut receipt = |executor: &Arc<Node>| ExecutionReceiptStub {
+            executor_id: executor.id(),
+            result_id,
+            spocks: result.chunks.iter().map(|chunk| spocks.prove(executor, chunk)).collect(),
+            executor_signature: Vec::new(),
         };
-        let aggregated_approval_sigs = (0..count).map(approval).collect();
-        let block_id = task.block_id;
-        let seal = Seal { block_id, result_id, final_state, aggregated_approval_sigs };
-        Self { result: Arc::new(result), result_id, receipts, seal }
+        let receipts = executors.iter().map(&mut receipt).collect();
+        let seal = Seal {
+            block_id: task.block_id,
+            result_id,
+            final_state,
+            aggregated_approval_sigs: Vec::new(),
+        };
+        let execution = Execution { result: Arc::new(result), result_id, receipts, seal };
+        Self { execution, executors, verifiers }
     }
 
+    /// What is to be signed: each receipt by its executor, and each chunk by those who verify it.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Job> {
+        let Execution { result, result_id, receipts, .. } = &self.execution;
+        let receipt = |(receipt, executor): (&ExecutionReceiptStub, &Arc<Node>)| {
+            Job::single(executor.staking_key, EXECUTION_RECEIPT, &unsigned_receipt_id(receipt).0)
+        };
+        let keys: Vec<_> = self.verifiers.iter().map(|node| node.staking_key).collect();
+        let approval = |chunk: &Chunk| Job {
+            keys: keys.clone(),
+            tag: RESULT_APPROVAL,
+            message: attestation_id(&result.block_id, result_id, chunk.index).0.to_vec(),
+        };
+        let receipts = receipts.iter().zip(&self.executors).map(receipt);
+        receipts.chain(result.chunks.iter().map(approval)).collect()
+    }
+
+    /// The execution with the next of these signatures, which are those of its jobs.
+    #[must_use]
+    pub fn signed(self, signed: &mut impl Iterator<Item = Signed>) -> Execution {
+        let Self { mut execution, verifiers, .. } = self;
+        let mut next = || -> Vec<Vec<u8>> {
+            let points = signed.next().unwrap_or_default();
+            points.iter().map(|point| point.to_bytes().to_vec()).collect()
+        };
+        for receipt in &mut execution.receipts {
+            receipt.executor_signature = next().concat();
+        }
+        let signer_ids: Vec<_> = verifiers.iter().map(|node| node.id()).collect();
+        let approval = |_: &Chunk| AggregatedSignature {
+            verifier_signatures: next(),
+            signer_ids: signer_ids.clone(),
+        };
+        let approvals = execution.result.chunks.iter().map(approval).collect();
+        execution.seal.aggregated_approval_sigs = approvals;
+        execution
+    }
+}
+
+/// What the signature of a receipt covers: all of it but the signature (flow-go
+/// `model/flow/execution_receipt.go`, `UnsignedExecutionReceiptStub`).
+#[must_use]
+pub fn unsigned_receipt_id(receipt: &ExecutionReceiptStub) -> Identifier {
+    let mut encoder = Encoder::new();
+    encoder.list(|e| {
+        e.bytes(&receipt.executor_id.0);
+        e.bytes(&receipt.result_id.0);
+        e.list_of(&receipt.spocks, |e, spock| e.bytes(spock));
+    });
+    entity_id(&encoder.finish())
+}
+
+/// What the signature of an approval covers (flow-go `model/flow/resultApproval.go`,
+/// `Attestation`): block, result and chunk.
+#[must_use]
+pub fn attestation_id(
+    block_id: &Identifier,
+    result_id: &Identifier,
+    chunk_index: u64,
+) -> Identifier {
+    let mut encoder = Encoder::new();
+    encoder.list(|e| {
+        e.bytes(&block_id.0);
+        e.bytes(&result_id.0);
+        e.uint(chunk_index);
+    });
+    entity_id(&encoder.finish())
+}
+
+impl Execution {
     /// The execution of the root block, sealed from the start.
     #[must_use]
     pub fn root(block_id: Identifier, events: Vec<ServiceEvent>, final_state: Identifier) -> Self {
@@ -126,24 +210,6 @@ fn chunks(task: &Task<'_>, random: &mut Random) -> Vec<Chunk> {
     (0..=system).map(chunk).collect()
 }
 
-fn receipt(
-    executor_id: Identifier,
-    result_id: Identifier,
-    chunks: usize,
-    random: &mut Random,
-) -> ExecutionReceiptStub {
-    ExecutionReceiptStub {
-        executor_id,
-        result_id,
-        spocks: (0..chunks).map(|_| signature(random)).collect(),
-        executor_signature: signature(random),
-    }
-}
-
-fn signature(random: &mut Random) -> Vec<u8> {
-    random.bytes::<SIGNATURE_LEN>().to_vec()
-}
-
 /// Some nodes of a role that are not ejected, in canonical order.
 fn nodes_of(state: &ProtocolState, role: Role, random: &mut Random) -> Vec<Identifier> {
     let participants = &state.current_setup().participants;
@@ -159,5 +225,9 @@ fn nodes_of(state: &ProtocolState, role: Role, random: &mut Random) -> Vec<Ident
     ids
 }
 
+/// Tag of receipts (flow-go `module/signature/signing_tags.go`, as the other tags).
+pub const EXECUTION_RECEIPT: &str = "FLOW-Execution_Receipt-V00-CS00-with-";
+/// Tag of result approvals.
+pub const RESULT_APPROVAL: &str = "FLOW-Result_Approval-V00-CS00-with-";
 /// Nodes that execute a block, and nodes that approve a chunk.
 const WITNESSES: usize = 2;

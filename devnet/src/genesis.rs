@@ -13,7 +13,7 @@ use weir_protocol::model::{
 };
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
-use crate::certificates::{Vote, quorum_certificate};
+use crate::certificates::{UnsignedCertificate, Vote};
 use crate::config::{Config, ConfigError};
 use crate::contract::{Contract, SetupParts, setup_of};
 use crate::epoch::Epoch;
@@ -49,15 +49,17 @@ impl Genesis {
             .chain(events.commit.iter().map(|c| ServiceEvent::EpochCommit((**c).clone().into())))
             .collect();
         let state = Arc::new(root_state(config, events));
-        let block = root_block(config, state.id());
-        let block_id = block.header.id();
+        let root = root_block(config, state.id());
+        let block_id = root.0.header.id();
         let final_state = hash(config.seed, "root state", &[]);
         let execution = Execution::root(block_id, service_events, final_state);
         let epoch = Epoch::new(config.seed, &setup, nodes);
         let mut random = Random::new(config.seed, "qc", &[&block_id.0]);
-        let vote = Vote { view: block.header.view, block_id };
-        let qc = quorum_certificate(&epoch, vote, |_| false, &mut random, signer);
-        let record = Record::root(block, state, Contract::new(approved, setup), execution, qc);
+        let vote = Vote { view: config.root.view, block_id };
+        let qc = UnsignedCertificate::new(&epoch, vote, |_| false, &mut random);
+        let signed = signer.sign(qc.jobs());
+        let qc = qc.signed(&mut signed.into_iter());
+        let record = Record::root(root, state, Contract::new(approved, setup), execution, qc);
         let snapshot = snapshot(config, &record, block_id)?;
         Ok(Self { snapshot, record, block_id })
     }
@@ -123,7 +125,8 @@ fn execution_parameters() -> ExecutionParameters {
     }
 }
 
-fn root_block(config: &Config, protocol_state_id: Identifier) -> Block {
+/// The root block, and the roots that its payload hash covers.
+fn root_block(config: &Config, protocol_state_id: Identifier) -> (Block, PayloadRoots) {
     let empty = merkle::root(&[]);
     let roots = PayloadRoots {
         guarantees_root: empty,
@@ -152,7 +155,7 @@ fn root_block(config: &Config, protocol_state_id: Identifier) -> Block {
         results: Vec::new(),
         protocol_state_id,
     };
-    Block { header, last_view_tc: None, payload, proposer_sig_data: Vec::new() }
+    (Block { header, last_view_tc: None, payload, proposer_sig_data: Vec::new() }, roots)
 }
 
 fn snapshot(config: &Config, root: &Record, block_id: Identifier) -> Result<Snapshot, ConfigError> {

@@ -4,7 +4,7 @@
 //! development only. Never sign for a real network with them.
 
 use blstrs_plus::group::Group as _;
-use blstrs_plus::{G1Projective, G2Affine, G2Projective, Scalar};
+use blstrs_plus::{G1Affine, G1Projective, G2Affine, G2Projective, Scalar};
 use weir_protocol::bls::{Backend as _, Native, SIGNATURE_LEN};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::{BlsPublicKey, Identifier};
@@ -15,16 +15,24 @@ pub struct SecretKey(Scalar);
 
 /// A signature that can still be added to others.
 #[derive(Clone, Copy, Debug)]
-pub struct SignaturePoint(G1Projective);
+pub struct SignaturePoint(G1Affine);
+
+/// A message as a point of the curve, for any number of keys to sign.
+#[derive(Clone, Debug)]
+pub struct MessagePoint {
+    /// The point times 0 to 15.
+    multiples: [G1Projective; 16],
+}
 
 impl SecretKey {
     /// The key that a hash stands for.
     ///
-    /// It has 64 bits only: it protects nothing, and a short key signs in half the time.
+    /// It has 40 bits only: it protects nothing, and a short key signs in half the time. So many
+    /// are enough for all nodes of a network to have different ones.
     #[must_use]
     pub fn derive(hash: &Identifier) -> Self {
         let digest = sha3_256(&[b"secret key", &hash.0]);
-        let number = digest.0[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        let number = digest.0[..5].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
         // Never zero.
         Self(Scalar::from(number | 1))
     }
@@ -57,8 +65,45 @@ impl SecretKey {
     /// As [`Self::sign`], to be added to other signatures.
     #[must_use]
     pub fn sign_point(&self, tag: &str, message: &[u8]) -> SignaturePoint {
-        let point = Native::hash_to_g1(tag, message);
-        SignaturePoint(multiply(point.into(), &self.0))
+        self.sign_message(&MessagePoint::new(tag, message))
+    }
+
+    /// As [`Self::sign_point`], of a message that is hashed already.
+    #[must_use]
+    pub fn sign_message(&self, message: &MessagePoint) -> SignaturePoint {
+        SignaturePoint(message.multiply(&self.0).into())
+    }
+}
+
+impl MessagePoint {
+    /// Hashes a message to the curve under a domain tag.
+    #[must_use]
+    pub fn new(tag: &str, message: &[u8]) -> Self {
+        Self::of(Native::hash_to_g1(tag, message).into())
+    }
+
+    fn of(point: G1Projective) -> Self {
+        let mut multiples = [G1Projective::identity(); 16];
+        for index in 1..multiples.len() {
+            multiples[index] = multiples[index - 1] + point;
+        }
+        Self { multiples }
+    }
+
+    /// Double and add over four bits at a time, from the first that are set.
+    ///
+    /// Takes as long as the factor is; a key that protects something must not be used like this.
+    fn multiply(&self, factor: &Scalar) -> G1Projective {
+        let bytes = factor.to_be_bytes();
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+        let mut product = G1Projective::identity();
+        for digit in digits.skip_while(|digit| *digit == 0) {
+            for _ in 0..4 {
+                product = product.double();
+            }
+            product += self.multiples[usize::from(digit)];
+        }
+        product
     }
 }
 
@@ -66,7 +111,7 @@ impl SignaturePoint {
     /// The aggregate of two signatures.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
-        Self(self.0 + other.0)
+        Self((G1Projective::from(self.0) + other.0).into())
     }
 
     /// The usual compressed form.
@@ -93,26 +138,6 @@ pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<Secre
     };
     let shares = (0..members as u64).map(share).collect();
     (SecretKey(coefficients[0]), shares)
-}
-
-/// Double and add over four bits at a time, from the first that are set.
-///
-/// Takes as long as the factor is; a key that protects something must not be used like this.
-fn multiply(point: G1Projective, factor: &Scalar) -> G1Projective {
-    let mut multiples = [G1Projective::identity(); 16];
-    for index in 1..multiples.len() {
-        multiples[index] = multiples[index - 1] + point;
-    }
-    let bytes = factor.to_be_bytes();
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-    let mut product = G1Projective::identity();
-    for digit in digits.skip_while(|digit| *digit == 0) {
-        for _ in 0..4 {
-            product = product.double();
-        }
-        product += multiples[usize::from(digit)];
-    }
-    product
 }
 
 const BLS_HALF_LEN: usize = 48;
@@ -151,8 +176,9 @@ mod tests {
     fn long_keys_sign_as_the_curve_library_does() {
         let factor = Scalar::from(7u64) - Scalar::from(8u64);
         let point = G1Projective::generator();
-        assert_eq!(multiply(point, &factor), point * factor);
-        assert_eq!(multiply(point, &Scalar::ZERO), G1Projective::identity());
+        let multiply = |factor| MessagePoint::of(point).multiply(factor);
+        assert_eq!(multiply(&factor), point * factor);
+        assert_eq!(multiply(&Scalar::ZERO), G1Projective::identity());
     }
 
     #[test]

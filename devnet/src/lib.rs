@@ -8,6 +8,7 @@
 pub mod access;
 pub mod archive;
 pub mod certificates;
+pub mod collections;
 pub mod config;
 pub mod contract;
 pub mod epoch;
@@ -21,6 +22,7 @@ pub mod random;
 pub mod record;
 pub mod schedule;
 pub mod signer;
+pub mod spock;
 pub mod story;
 
 pub use config::{Config, ConfigError};

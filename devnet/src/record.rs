@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::hotstuff::finality::ForkBlock;
-use weir_protocol::model::{Block, Identifier, QuorumCertificate};
+use weir_protocol::model::{Block, Identifier, PayloadRoots, QuorumCertificate};
 use weir_protocol::protocol_state::ProtocolState;
 use weir_protocol::protocol_state::sealing::LastSealed;
 
@@ -17,6 +17,8 @@ use crate::execution::Execution;
 pub struct Record {
     /// The block.
     pub block: Arc<Block>,
+    /// The roots that its payload hash covers.
+    pub roots: PayloadRoots,
     /// Its protocol state.
     pub state: Arc<ProtocolState>,
     /// The contracts after its execution.
@@ -36,7 +38,7 @@ pub struct Record {
 impl Record {
     /// The root, sealed and certified from the start.
     pub(crate) fn root(
-        block: Block,
+        (block, roots): (Block, PayloadRoots),
         state: Arc<ProtocolState>,
         contract: Contract,
         execution: Execution,
@@ -46,6 +48,7 @@ impl Record {
         let last_sealed = LastSealed { block_id: block.header.id(), height };
         Self {
             block: Arc::new(block),
+            roots,
             state,
             contract,
             execution,

@@ -7,24 +7,27 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::keys::{SecretKey, SignaturePoint};
+use crate::keys::{MessagePoint, SecretKey, SignaturePoint};
 
 /// Something to be signed.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// With this key.
-    pub key: SecretKey,
+    /// With each of these keys.
+    pub keys: Vec<SecretKey>,
     /// Under this domain tag.
     pub tag: &'static str,
     /// The message.
     pub message: Vec<u8>,
 }
 
+/// The signatures of a job, one for each of its keys.
+pub type Signed = Vec<SignaturePoint>;
+
 /// Signs with the help of another thread, which ends with it.
 #[derive(Debug)]
 pub struct Signer {
     batches: Sender<Arc<Batch>>,
-    signed: Mutex<Receiver<(usize, SignaturePoint)>>,
+    signed: Mutex<Receiver<(usize, Signed)>>,
 }
 
 /// Jobs that both threads take from, one from the front and one from the back.
@@ -35,8 +38,15 @@ struct Batch {
 }
 
 impl Job {
-    fn sign(&self) -> SignaturePoint {
-        self.key.sign_point(self.tag, &self.message)
+    /// Something that one key signs.
+    #[must_use]
+    pub fn single(key: SecretKey, tag: &'static str, message: &[u8]) -> Self {
+        Self { keys: vec![key], tag, message: message.to_vec() }
+    }
+
+    fn sign(&self) -> Signed {
+        let message = MessagePoint::new(self.tag, &self.message);
+        self.keys.iter().map(|key| key.sign_message(&message)).collect()
     }
 }
 
@@ -52,7 +62,7 @@ impl Signer {
 
     /// Signs everything; signatures are in the order of the jobs.
     #[must_use]
-    pub fn sign(&self, jobs: Vec<Job>) -> Vec<SignaturePoint> {
+    pub fn sign(&self, jobs: Vec<Job>) -> Vec<Signed> {
         if jobs.len() < 2 {
             return jobs.iter().map(Job::sign).collect();
         }
@@ -62,7 +72,7 @@ impl Signer {
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         // Without the other thread, all jobs are left to this one.
         let _alone = self.batches.send(Arc::clone(&batch));
-        let mut signatures: Vec<Option<SignaturePoint>> =
+        let mut signatures: Vec<Option<Signed>> =
             (0..batch.jobs.len()).map(|index| batch.sign(index)).collect();
         for _ in 0..signatures.iter().filter(|signature| signature.is_none()).count() {
             let (index, signature) = signed.recv().expect("the thread signs what it has taken");
@@ -80,13 +90,13 @@ impl Default for Signer {
 
 impl Batch {
     /// Signs a job unless the other thread has taken it.
-    fn sign(&self, index: usize) -> Option<SignaturePoint> {
+    fn sign(&self, index: usize) -> Option<Signed> {
         let is_taken = self.taken[index].swap(true, Ordering::Relaxed);
         (!is_taken).then(|| self.jobs[index].sign())
     }
 }
 
-fn help(incoming: &Receiver<Arc<Batch>>, outgoing: &Sender<(usize, SignaturePoint)>) {
+fn help(incoming: &Receiver<Arc<Batch>>, outgoing: &Sender<(usize, Signed)>) {
     for batch in incoming {
         for index in (0..batch.jobs.len()).rev() {
             if let Some(signature) = batch.sign(index)
@@ -108,14 +118,18 @@ mod tests {
     fn signs_in_the_order_of_the_jobs() {
         let signer = Signer::new();
         for count in [0u8, 1, 2, 3, 20] {
+            let key = |number: u8| SecretKey::derive(&Identifier([number; 32]));
             let job = |number: u8| Job {
-                key: SecretKey::derive(&Identifier([number; 32])),
+                keys: (0..=number % 3).map(|other| key(number + other)).collect(),
                 tag: tag::CONSENSUS_VOTE,
                 message: vec![number],
             };
             let jobs: Vec<Job> = (0..count).map(job).collect();
-            let expected: Vec<_> = jobs.iter().map(|job| job.sign().to_bytes()).collect();
-            let signed: Vec<_> = signer.sign(jobs).iter().map(SignaturePoint::to_bytes).collect();
+            let bytes = |signed: &Signed| -> Vec<_> {
+                signed.iter().map(SignaturePoint::to_bytes).collect()
+            };
+            let expected: Vec<_> = jobs.iter().map(|job| bytes(&job.sign())).collect();
+            let signed: Vec<_> = signer.sign(jobs).iter().map(bytes).collect();
             assert_eq!(signed, expected);
         }
     }

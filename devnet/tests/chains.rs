@@ -1,6 +1,7 @@
 //! Chains of the network under the rules for foreign blocks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use prost::Message as _;
@@ -61,8 +62,10 @@ fn archive(config: Config, amount: Amount) -> (tempfile::TempDir, ChainFolder) {
 }
 
 fn bytes(dir: &Path) -> Vec<Vec<u8>> {
-    let names = ["root-protocol-state-snapshot.json", "blocks.pb", "scenario.json"];
-    names.iter().map(|name| std::fs::read(dir.join(name)).unwrap()).collect()
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let files: BTreeSet<_> = files.collect();
+    assert!(files.len() > 7, "{files:?}");
+    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
 /// One JSON object a block, of a chain whose every signature holds.

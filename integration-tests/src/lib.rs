@@ -54,7 +54,15 @@ pub fn chain_dir(name: &str) -> PathBuf {
 /// # Errors
 /// When the file cannot be read or holds something else.
 pub fn json_lines(chain: &str, file: &str) -> io::Result<Vec<Value>> {
-    let file = File::open(chain_dir(chain).join(file))?;
+    folder_lines(&chain_dir(chain), file)
+}
+
+/// The lines of a gzipped JSON-lines file of a chain folder.
+///
+/// # Errors
+/// As [`json_lines`].
+pub fn folder_lines(dir: &Path, file: &str) -> io::Result<Vec<Value>> {
+    let file = File::open(dir.join(file))?;
     let lines = BufReader::new(GzDecoder::new(file)).lines();
     lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }

@@ -1,5 +1,6 @@
 //! `flow.access.AccessAPI` of a simulated network, as one of its access nodes serves it.
 
+mod messages;
 mod view;
 
 use std::future::Future;

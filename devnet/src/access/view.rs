@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tonic::Status;
-use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, Head, View, parent_voter_ids};
+use weir_access_api::{
+    BlockName, BlockStatus, FoundBlock, FoundHeader, FullBlock, Head, View, full_block_message,
+    parent_voter_ids,
+};
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
+use super::messages::Messages;
 use crate::live::{Live, Tip};
 use crate::network::{Network, SnapshotError};
 use crate::record::Record;
@@ -16,11 +20,32 @@ use crate::record::Record;
 #[derive(Clone, Debug)]
 pub(super) struct LiveView {
     live: Arc<Live>,
+    messages: Arc<Messages>,
 }
 
 impl LiveView {
     pub(super) fn new(live: Arc<Live>) -> Self {
-        Self { live }
+        Self { live, messages: Arc::default() }
+    }
+
+    fn find<'a>(
+        &self,
+        network: &'a Network,
+        name: BlockName,
+    ) -> Result<(Identifier, &'a Record), Status> {
+        let (id, missing) = match name {
+            BlockName::Latest { sealed: true } => (network.latest_sealed().block_id, None),
+            BlockName::Latest { sealed: false } => (network.latest_finalized().block_id, None),
+            BlockName::Id(id) => (id, Some("failed to find block by ID: key not found")),
+            BlockName::Height(height) => {
+                return finalized(network, height).ok_or_else(|| self.not_at(height, "block"));
+            }
+        };
+        let found = network.record(&id).map(|record| (id, record));
+        found.ok_or_else(|| match missing {
+            Some(reason) => not_found("block", reason),
+            None => Status::internal("the latest block is missing"),
+        })
     }
 
     fn not_at(&self, height: u64, entity: &str) -> Status {
@@ -65,25 +90,29 @@ impl View for LiveView {
     }
 
     fn latest_block(&self, sealed: bool) -> Result<FoundBlock, Status> {
-        let network = self.live.look();
-        let finalized = network.latest_finalized();
-        let latest = if sealed { network.latest_sealed().block_id } else { finalized.block_id };
-        let record = network.record(&latest);
-        let record = record.ok_or_else(|| Status::internal("the latest block is missing"))?;
-        Ok(found(&network, &latest, record))
+        self.block(BlockName::Latest { sealed })
     }
 
     fn block_by_id(&self, id: Identifier) -> Result<FoundBlock, Status> {
-        let network = self.live.look();
-        let missing = || not_found("block", "failed to find block by ID: key not found");
-        Ok(found(&network, &id, network.record(&id).ok_or_else(missing)?))
+        self.block(BlockName::Id(id))
     }
 
     fn block_by_height(&self, height: u64) -> Result<FoundBlock, Status> {
+        self.block(BlockName::Height(height))
+    }
+
+    fn block(&self, name: BlockName) -> Result<FoundBlock, Status> {
         let network = self.live.look();
-        let (id, record) =
-            finalized(&network, height).ok_or_else(|| self.not_at(height, "block"))?;
+        let (id, record) = self.find(&network, name)?;
         Ok(found(&network, &id, record))
+    }
+
+    fn full_block(&self, name: BlockName) -> Result<FullBlock, Status> {
+        let network = self.live.look();
+        let (id, record) = self.find(&network, name)?;
+        let make = || full_block_message(&found(&network, &id, record));
+        let message = self.messages.of(id, make);
+        Ok(FullBlock { message, status: status(&network, &id, record) })
     }
 
     fn header_by_id(&self, id: Identifier) -> Result<FoundHeader, Status> {
@@ -162,20 +191,25 @@ fn is_final(network: &Network, id: &Identifier, height: u64) -> bool {
     network.finalized_at(height).is_some_and(|finalized| finalized.block_id == *id)
 }
 
-fn found(network: &Network, id: &Identifier, record: &Record) -> FoundBlock {
-    let header = &record.block.header;
-    let status = if !is_final(network, id, header.height) {
+fn status(network: &Network, id: &Identifier, record: &Record) -> BlockStatus {
+    let height = record.block.header.height;
+    if !is_final(network, id, height) {
         BlockStatus::Unknown
-    } else if header.height > network.latest_sealed().height {
+    } else if height > network.latest_sealed().height {
         BlockStatus::Finalized
     } else {
         BlockStatus::Sealed
-    };
+    }
+}
+
+fn found(network: &Network, id: &Identifier, record: &Record) -> FoundBlock {
+    let header = &record.block.header;
     // The committee is that of the parent's epoch; nobody knows the parent of the root.
     let parent = network.protocol_state(&header.parent_id);
     let voters = parent.map(|state| &state.current_setup().participants[..]);
     let parent_voter_ids =
         voters.map(|voters| parent_voter_ids(header, voters)).unwrap_or_default();
+    let status = status(network, id, record);
     FoundBlock { block: Block::clone(&record.block), status, parent_voter_ids }
 }
 

@@ -1,5 +1,6 @@
 //! The network: makes one block after the other, and knows all that follows from them.
 
+mod consequences;
 mod pace;
 mod proposal;
 mod snapshot;
@@ -10,23 +11,24 @@ use std::sync::Arc;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::hotstuff::finality::{ForkBlock, Forks};
-use weir_protocol::model::{Block, ExecutionResult, Identifier, QuorumCertificate};
+use weir_protocol::model::{
+    Block, CollectionGuarantee, ExecutionResult, Identifier, QuorumCertificate,
+};
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
-use crate::certificates::{Vote, quorum_certificate};
+use crate::collections::Collections;
 use crate::config::{Config, ConfigError};
-use crate::contract::{CommandLog, Environment, ExecutedBlock};
+use crate::contract::CommandLog;
 use crate::epoch::Epoch;
-use crate::execution::{Execution, Task};
 use crate::genesis::Genesis;
 use crate::nodes::Nodes;
 use crate::random::Random;
 use crate::record::Record;
 use crate::schedule::{Command, Trigger};
 use crate::signer::Signer;
-use pace::{Fate, Pace, Slot};
-use proposal::{Proposal, is_ejected};
+use crate::spock::Spocks;
+use pace::{Pace, Slot};
 
 pub use snapshot::SnapshotError;
 
@@ -39,6 +41,10 @@ pub struct Network {
     signer: Signer,
     log: CommandLog,
     pace: Pace,
+    spocks: Spocks,
+    collections: Collections,
+    /// Collections for the next block.
+    guarantees: Vec<CollectionGuarantee>,
     forks: Forks,
     records: HashMap<Identifier, Arc<Record>>,
     by_height: BTreeMap<u64, Vec<Identifier>>,
@@ -81,6 +87,9 @@ impl Network {
             signer,
             log: CommandLog::new(&config.schedule),
             pace: Pace::new(config.chances, random, (block_id, position.view)),
+            spocks: Spocks::new(config.seed),
+            collections: Collections::default(),
+            guarantees: Vec::new(),
             forks: Forks::new(position, usize::MAX),
             by_height: BTreeMap::from([(position.height, vec![block_id])]),
             results: HashMap::from([(record.execution.result_id, block_id)]),
@@ -98,7 +107,7 @@ impl Network {
         let mut random = Random::new(self.config.seed, "block", &parts);
         let proposal = self.propose(&slot, &mut random);
         let block_id = proposal.block.header.id();
-        let record = self.execute(&slot, block_id, proposal, &mut random);
+        let record = self.conclude(&slot, block_id, proposal, &mut random);
         self.keep(block_id, Arc::new(record), &slot)
     }
 
@@ -130,57 +139,6 @@ impl Network {
         let states = self.records.values().map(|record| &record.state);
         self.states = states.map(|state| (state.id(), Arc::clone(state))).collect();
         self.forks.prune(height);
-    }
-
-    fn execute(
-        &mut self,
-        slot: &Slot,
-        block_id: Identifier,
-        proposal: Proposal,
-        random: &mut Random,
-    ) -> Record {
-        let Proposal { block, state, last_sealed, included_height, version_beacon } = proposal;
-        let parent = self.records.get(&slot.parent_id).expect("the parent was just extended");
-        let parent = Arc::clone(parent);
-        let executed = ExecutedBlock {
-            block_id,
-            height: block.header.height,
-            view: slot.view,
-            state: &state,
-            sealed_height: last_sealed.height,
-        };
-        let mut environment =
-            Environment { config: &self.config, log: &self.log, nodes: &mut self.nodes };
-        let (contract, events) = parent.contract.execute(&executed, &mut environment);
-        let collections = block.payload.guarantees.len();
-        let task = Task { block_id, collections, parent: &parent.execution, state: &state, events };
-        let execution = Execution::new(task, random);
-        let certified = slot.fate != Fate::TimedOut;
-        let qc = certified.then(|| self.certify(slot, block_id, &state, random));
-        let block = Arc::new(block);
-        Record {
-            block,
-            state,
-            contract,
-            execution,
-            last_sealed,
-            included_height,
-            version_beacon,
-            qc,
-        }
-    }
-
-    fn certify(
-        &mut self,
-        slot: &Slot,
-        block_id: Identifier,
-        state: &ProtocolState,
-        random: &mut Random,
-    ) -> QuorumCertificate {
-        let epoch = self.epoch(state, EpochName::Current);
-        let vote = Vote { view: slot.view, block_id };
-        let is_absent = |id: &Identifier| is_ejected(state, EpochName::Current, id);
-        quorum_certificate(&epoch, vote, is_absent, random, &self.signer)
     }
 
     fn keep(&mut self, block_id: Identifier, record: Arc<Record>, slot: &Slot) -> Produced {
@@ -236,6 +194,12 @@ impl Network {
     #[must_use]
     pub fn record(&self, block_id: &Identifier) -> Option<&Record> {
         self.records.get(block_id).map(|record| &**record)
+    }
+
+    /// What is kept of a block, for longer than the network keeps it.
+    #[must_use]
+    pub fn shared_record(&self, block_id: &Identifier) -> Option<Arc<Record>> {
+        self.records.get(block_id).cloned()
     }
 
     /// A block.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::codec::{Entity, payload_hash, payload_roots};
 use weir_protocol::model::{
-    Block, CollectionGuarantee, Header, Identifier, Payload, QuorumCertificate, ServiceEvent,
-    TimeoutCertificate,
+    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate,
+    ServiceEvent, TimeoutCertificate,
 };
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
 
 use super::{Network, Slot};
-use crate::certificates::{Timeout, guarantees, timeout_certificate};
+use crate::certificates::{Timeout, timeout_certificate};
 use crate::epoch::Epoch;
 use crate::random::Random;
 use crate::record::Record;
@@ -20,6 +20,7 @@ use crate::record::Record;
 /// A block and what its making showed.
 pub(super) struct Proposal {
     pub(super) block: Block,
+    pub(super) roots: PayloadRoots,
     pub(super) state: Arc<ProtocolState>,
     pub(super) last_sealed: LastSealed,
     pub(super) included_height: u64,
@@ -31,7 +32,7 @@ impl Network {
     pub(super) fn propose(&mut self, slot: &Slot, random: &mut Random) -> Proposal {
         let parent = self.records.get(&slot.parent_id);
         let parent = Arc::clone(parent.expect("the chain goes on from kept blocks"));
-        let guarantees = self.guarantees(random);
+        let guarantees = std::mem::take(&mut self.guarantees);
         let included = self.included(slot, &parent, random);
         let sealed = self.sealed(&parent, random);
         let last_sealed = sealed.last().map_or(parent.last_sealed, |record| LastSealed {
@@ -52,13 +53,18 @@ impl Network {
             None => parent.version_beacon.clone(),
         };
         let included_height = parent.included_height + included.len() as u64;
-        let (payload, payload_hash) = payload(guarantees, &sealed, &included, state.id());
+        let (payload, roots) = payload(guarantees, &sealed, &included, state.id());
         let last_view_tc = self.last_view_tc(slot, &parent, random);
         let epoch = self.epoch(&state, EpochName::Current);
-        let header =
-            self.header(slot, &parent, payload_hash, last_view_tc.as_ref(), (&epoch, &state));
+        let header = self.header(
+            slot,
+            &parent,
+            payload_hash(&roots),
+            last_view_tc.as_ref(),
+            (&epoch, &state),
+        );
         let block = Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() };
-        Proposal { block, state, last_sealed, included_height, version_beacon }
+        Proposal { block, roots, state, last_sealed, included_height, version_beacon }
     }
 
     fn header(
@@ -111,16 +117,6 @@ impl Network {
         Some(timeout_certificate(&epoch, &timeout, is_absent, random, &self.signer))
     }
 
-    /// Collections whose reference is final, each vouched for by a cluster of that block's epoch.
-    fn guarantees(&mut self, random: &mut Random) -> Vec<CollectionGuarantee> {
-        let count = random.between(0, u64::from(self.config.guarantees_per_block_max));
-        let reference_id = self.forks.latest_finalized().block_id;
-        let Some(reference) = self.record(&reference_id) else { return Vec::new() };
-        let state = Arc::clone(&reference.state);
-        let epoch = self.epoch(&state, EpochName::Current);
-        guarantees(&epoch.clusters, reference_id, count, random, &self.signer)
-    }
-
     /// Ancestors whose results the block includes: all that are executed, by ascending height.
     fn included(&self, slot: &Slot, parent: &Record, random: &mut Random) -> Vec<&Record> {
         let mut included = Vec::new();
@@ -160,13 +156,13 @@ impl Network {
     }
 }
 
-/// Payload and payload hash; the IDs of results are known and not computed again.
+/// Payload and its roots; the IDs of results are known and not computed again.
 fn payload(
     guarantees: Vec<CollectionGuarantee>,
     sealed: &[&Record],
     included: &[&Record],
     protocol_state_id: Identifier,
-) -> (Payload, Identifier) {
+) -> (Payload, PayloadRoots) {
     let executions = || included.iter().map(|record| &record.execution);
     let result_ids: Vec<_> = executions().map(|execution| execution.result_id).collect();
     let payload = Payload {
@@ -176,8 +172,8 @@ fn payload(
         results: executions().map(|execution| (*execution.result).clone()).collect(),
         protocol_state_id,
     };
-    let hash = payload_hash(&payload_roots(&payload, &result_ids));
-    (payload, hash)
+    let roots = payload_roots(&payload, &result_ids);
+    (payload, roots)
 }
 
 fn certificate_of(parent: &Record) -> &QuorumCertificate {

@@ -8,6 +8,7 @@ mod broken_nodes;
 mod command_line;
 mod devnet;
 mod devnet_command_line;
+mod devnet_folder;
 mod end_to_end;
 mod evidence_codec;
 mod faults;

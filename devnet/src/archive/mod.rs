@@ -1,23 +1,26 @@
 //! Writing a network's blocks to a chain folder.
 //!
-//! A folder holds the root snapshot, all blocks in the order they were made, and the story of
-//! what happened. Blocks go to the file as they are made; memory stays bounded.
+//! A folder holds the root snapshot, all blocks in the order they were made, what the network knows
+//! of each of them, its distinct states and service events, snapshots of later blocks, and the story
+//! of what happened. Everything goes to its file as it is made; memory stays bounded.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+mod expected;
+mod files;
+mod states;
+
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use prost::Message as _;
 use thiserror::Error;
-use weir_proto::convert::block_to_wire;
-use weir_protocol::model::Block;
+use weir_protocol::model::Identifier;
 
 use crate::config::{Config, ConfigError};
-use crate::network::{Network, Produced};
+use crate::network::{Network, Produced, SnapshotError};
 use crate::story::Story;
+use files::{Files, Item, Made};
 
 /// How much to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +59,14 @@ pub fn write(
     fs::create_dir_all(dir).map_err(failure(dir))?;
     let path = dir.join(SNAPSHOT_FILE);
     fs::write(&path, network.root().to_json()).map_err(failure(&path))?;
-    let path = dir.join(BLOCKS_FILE);
-    let file = File::create(&path).map_err(failure(&path))?;
-    let (sender, receiver) = sync_channel(BLOCKS_AHEAD);
+    let files = Files::create(dir)?;
+    let (sender, receiver) = sync_channel(ITEMS_AHEAD);
     let made = thread::scope(|scope| {
-        let writer = scope.spawn(move || write_blocks(file, &receiver));
+        let writer = scope.spawn(move || files.write(&receiver));
         let made = make_blocks(network, amount, &sender, progress);
         drop(sender);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.map_err(failure(&path)).and(made)
+        written.and(made)
     });
     let (story, progress) = made?;
     let path = dir.join(SCENARIO_FILE);
@@ -76,27 +78,25 @@ pub fn write(
 fn make_blocks(
     mut network: Network,
     amount: Amount,
-    sender: &SyncSender<Arc<Block>>,
+    sender: &SyncSender<Item>,
     mut report: impl FnMut(Progress),
 ) -> Result<(Story, Progress), ArchiveError> {
     let first_epoch = network.config().root.epoch_counter;
     let mut story = Story::new(&network);
+    let mut snapshots = Snapshots::new(network.config(), amount);
     let mut progress = Progress { blocks: 0, height: network.config().root.height, epochs: 0 };
-    let root = Arc::new(network.root().head().clone());
-    if sender.send(root).is_err() {
-        return Ok((story, progress));
-    }
-    while !is_enough(amount, progress) {
+    let root_id = network.latest_finalized().block_id;
+    let mut is_taken = send_block(&network, root_id, vec![root_id], sender);
+    while is_taken && !is_enough(amount, progress) {
         let produced = network.next_block();
         story.tell(&network, &produced);
         progress.blocks += 1;
         progress.height = produced.block.header.height;
         progress.epochs = epoch_of(&network, &produced).saturating_sub(first_epoch);
+        is_taken = send_block(&network, produced.block_id, produced.finalized, sender)
+            && snapshots.take(&network, progress.epochs, sender)?;
         if progress.blocks.is_multiple_of(PRUNE_BLOCKS) {
             network.prune(KEEP_HEIGHTS);
-        }
-        if sender.send(produced.block).is_err() {
-            break;
         }
         report(progress);
         if matches!(amount, Amount::Epochs(_)) {
@@ -104,6 +104,53 @@ fn make_blocks(
         }
     }
     Ok((story, progress))
+}
+
+/// Whether there is still somebody who writes the block.
+fn send_block(
+    network: &Network,
+    block_id: Identifier,
+    finalized: Vec<Identifier>,
+    sender: &SyncSender<Item>,
+) -> bool {
+    let Some(record) = network.shared_record(&block_id) else { return false };
+    sender.send(Item::Block(Made { block_id, record, finalized })).is_ok()
+}
+
+/// When a snapshot is due: as soon as an epoch's first block is final, if its turn has come.
+struct Snapshots {
+    /// Epochs from one snapshot to the next, so that few of them cover the whole chain.
+    stride: u64,
+    due_epoch: u64,
+    count: u64,
+}
+
+impl Snapshots {
+    fn new(config: &Config, amount: Amount) -> Self {
+        let epochs = match amount {
+            Amount::Blocks(blocks) => blocks / config.epochs.views.max(1),
+            Amount::Epochs(epochs) => epochs,
+        };
+        let stride = epochs.div_ceil(SNAPSHOTS_MAX).max(1);
+        Self { stride, due_epoch: stride, count: 0 }
+    }
+
+    /// Takes the snapshot if one is due; whether there is still somebody who writes it.
+    fn take(
+        &mut self,
+        network: &Network,
+        epochs: u64,
+        sender: &SyncSender<Item>,
+    ) -> Result<bool, ArchiveError> {
+        if epochs < self.due_epoch || self.count >= SNAPSHOTS_MAX {
+            return Ok(true);
+        }
+        self.due_epoch = epochs + self.stride;
+        self.count += 1;
+        let height = network.latest_finalized().height;
+        let snapshot = Box::new(network.snapshot_at(height)?);
+        Ok(sender.send(Item::Snapshot { number: self.count, height, snapshot }).is_ok())
+    }
 }
 
 fn is_enough(amount: Amount, progress: Progress) -> bool {
@@ -133,19 +180,7 @@ fn epoch_of(network: &Network, produced: &Produced) -> u64 {
     state.map_or(0, |state| state.epoch_counter())
 }
 
-/// Writes blocks, each after its length, until no more come.
-fn write_blocks(file: File, blocks: &Receiver<Arc<Block>>) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(WRITE_BYTES, file);
-    for block in blocks {
-        let message = block_to_wire(&block).encode_to_vec();
-        let too_large = |_| io::Error::new(io::ErrorKind::InvalidData, "a block above 4 GiB");
-        let len = u32::try_from(message.len()).map_err(too_large)?;
-        file.write_all(&len.to_be_bytes())?;
-        file.write_all(&message)?;
-    }
-    file.flush()
-}
-
+/// What to make of a file that cannot be written.
 fn failure(path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
     let path = path.to_owned();
     move |source| ArchiveError::Write { path, source }
@@ -166,6 +201,9 @@ pub enum ArchiveError {
         /// How often it was extended.
         extensions: usize,
     },
+    /// A snapshot cannot be made.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -178,14 +216,14 @@ pub enum ArchiveError {
 }
 
 const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
-const BLOCKS_FILE: &str = "blocks.pb";
 const SCENARIO_FILE: &str = "scenario.json";
-const WRITE_BYTES: usize = 1 << 20;
-/// Blocks made before the file has them, at most.
-const BLOCKS_AHEAD: usize = 256;
+/// Blocks made before the files have them, at most.
+const ITEMS_AHEAD: usize = 256;
+/// Most snapshots of later blocks.
+const SNAPSHOTS_MAX: u64 = 20;
 /// Extensions of an epoch after which no end is in sight.
 const EXTENSIONS_MAX: usize = 20;
 /// Blocks between one pruning and the next.
 const PRUNE_BLOCKS: u64 = 256;
-/// Heights kept below the latest sealed block.
-const KEEP_HEIGHTS: u64 = 16;
+/// Heights kept below the latest sealed block; a snapshot reaches back 600 and more.
+const KEEP_HEIGHTS: u64 = 1000;
