@@ -20,4 +20,5 @@ mod live_kill;
 mod migrate;
 mod replay;
 mod server_command_line;
+mod state_folder;
 mod sync;
