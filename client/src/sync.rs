@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{Evidence, EvidenceError, HOPS_MAX, Question, Selector, Topic};
+use weir_protocol::evidence::{
+    Bundle, Evidence, EvidenceError, HOPS_MAX, Question, Selector, Topic,
+};
 use weir_protocol::model::Identifier;
 
 use crate::transport::{Server, TransportError};
@@ -158,7 +160,7 @@ impl LightClient {
             let evidence = decode(&self.server, &bytes)?;
             let timing = self.clock.timing()?;
             match self.verify(question, &evidence, &timing) {
-                Ok(answer) => return Ok(self.outcome(answer, evidence)),
+                Ok(answer) => return self.outcome(answer, evidence),
                 Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
                     self.page().await?;
                     if self.trusted.newest_epoch().counter() <= newest_known {
@@ -231,10 +233,23 @@ impl LightClient {
         }
     }
 
-    fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Outcome {
-        let mut whole = self.path.clone().unwrap_or_default();
-        whole.merge(evidence);
-        Outcome { answer, evidence: whole, hops: self.hops, bytes_received: self.bytes_received }
+    fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Result<Outcome, AskError> {
+        let evidence = match &self.path {
+            Some(path) => self.standing_alone(path.clone(), evidence)?,
+            None => evidence,
+        };
+        let (hops, bytes_received) = (self.hops, self.bytes_received);
+        Ok(Outcome { answer, evidence, hops, bytes_received })
+    }
+
+    /// Checkpoint, hops and answer in one. The bundle is opened before the hops, so in it nothing
+    /// may be a delta against what only the hops bring.
+    fn standing_alone(&self, mut path: Evidence, answer: Evidence) -> Result<Evidence, AskError> {
+        let expanded = answer.bundle.expand(&[self.trusted.preimages()]);
+        let preimages = expanded
+            .map_err(|error| AskError::rejected(&self.server, Violation::Delta(error).into()))?;
+        path.merge(Evidence { bundle: Bundle::whole(preimages), ..answer });
+        Ok(path)
     }
 
     fn too_many_hops(&self) -> AskError {

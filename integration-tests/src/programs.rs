@@ -40,13 +40,32 @@ impl Program {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end, with a folder for its state that goes with it.
     ///
     /// # Panics
     /// When it cannot be run or does not end within [`PATIENCE`].
     pub async fn run<I: IntoIterator<Item = impl AsRef<OsStr>>>(self, arguments: I) -> Ran {
+        let state = tempfile::tempdir().expect("a temporary folder");
         let mut command = self.command();
-        command.args(arguments);
+        command.env("WEIR_STATE_DIR", state.path()).args(arguments);
+        Self::ended(command).await
+    }
+
+    /// As [`Self::run`], with its state where it puts it in this home folder.
+    ///
+    /// # Panics
+    /// As [`Self::run`].
+    pub async fn run_at_home<I: IntoIterator<Item = impl AsRef<OsStr>>>(
+        self,
+        home: &Path,
+        arguments: I,
+    ) -> Ran {
+        let mut command = self.command();
+        command.env("HOME", home).env_remove("XDG_DATA_HOME").args(arguments);
+        Self::ended(command).await
+    }
+
+    async fn ended(mut command: AsyncCommand) -> Ran {
         let output = timeout(PATIENCE, command.output()).await;
         let output = output.unwrap_or_else(|_| panic!("{command:?} does not end"));
         let output = output.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
@@ -55,7 +74,7 @@ impl Program {
 
     fn command(self) -> AsyncCommand {
         let mut command = AsyncCommand::new(self.path());
-        for variable in ["WEIR_SERVER", "WEIR_CHECKPOINT", "WEIR_LOG"] {
+        for variable in ["WEIR_SERVER", "WEIR_CHECKPOINT", "WEIR_STATE_DIR", "WEIR_LOG"] {
             command.env_remove(variable);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,15 +1,21 @@
 //! Arguments of `weir`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
-use weir_protocol::model::{Identifier, Role};
-use weir_protocol::protocol_state::ParticipationStatus;
+use clap_complete::Shell;
+use weir_client::sync::ClockOptions;
+use weir_client::verifier::Timing;
+use weir_protocol::model::Identifier;
+
+use super::question::{BlockArguments, FilterArguments, View};
+use super::state_folder::StateFolder;
 
 /// Asks a Weir server about Flow's protocol state and prints only what it could verify.
+///
+/// What is proved of a checkpoint's chain is kept in a file, so that the next run begins there.
 ///
 /// Exit codes: 0 verified; 1 local problem, such as an unreadable file; 2 wrong usage; 3 invalid
 /// evidence; 4 not enough evidence; 5 server unreachable, not Weir, or refusing; 6 verified, and
@@ -21,24 +27,63 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", env = "WEIR_SERVER", global = true)]
     pub(crate) server: Option<String>,
 
-    /// ID of a finalized block that you trust: 64 hexadecimal digits
+    /// ID of a finalized block that you trust: 64 hexadecimal digits; `weir checkpoint set` makes
+    /// one the default
     #[arg(long, value_name = "BLOCK_ID", env = "WEIR_CHECKPOINT", global = true)]
     checkpoint: Option<Identifier>,
+
+    /// Folder that keeps what is proved; by default `weir` in your data folder
+    #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", global = true)]
+    state_dir: Option<PathBuf>,
+
+    /// Begin at the checkpoint and keep nothing
+    #[arg(long, global = true)]
+    pub(crate) no_state: bool,
 
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Save the evidence to a file, for `weir verify`
+    /// Save the evidence of an answer to a file, for `weir verify`; begins at the checkpoint, so
+    /// that the evidence stands alone
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) save: Option<PathBuf>,
+
+    #[command(flatten)]
+    clock: ClockArguments,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+/// Bounds on time.
+#[derive(Debug, Args)]
+struct ClockArguments {
+    /// Extend trust only from a block at most so old, such as 30d; an hour to ten years, and ten
+    /// years by default
+    #[arg(long, value_name = "DURATION", value_parser = trusting_period_ms, global = true)]
+    trusting_period: Option<u64>,
+
+    /// Accept blocks so far ahead of the clock, such as 10s; at most a day, and half a minute by
+    /// default
+    #[arg(long, value_name = "DURATION", value_parser = clock_skew_ms, global = true)]
+    clock_skew: Option<u64>,
+
+    /// Take this for the time instead of the system's clock, in Unix milliseconds, for example to
+    /// check evidence as of when it was saved
+    #[arg(long, value_name = "UNIX_MS", global = true)]
+    now: Option<u64>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Walk to the newest epoch and the newest finalized block, and keep what is proved
+    Sync,
+    /// Show, choose and hand on what is trusted
+    Checkpoint {
+        #[command(subcommand)]
+        action: CheckpointCommand,
+    },
     /// Current epoch: counter, phase, views
     Epoch(BlockArguments),
     /// One node of the identity table
@@ -50,12 +95,8 @@ pub(crate) enum Command {
     },
     /// The identity table
     Identities {
-        /// Only nodes of this role; may be given several times
-        #[arg(long, value_name = "ROLE")]
-        role: Vec<Role>,
-        /// Only nodes of this status: active, joining, leaving or ejected
-        #[arg(long, value_name = "STATUS")]
-        status: Vec<ParticipationStatus>,
+        #[command(flatten)]
+        filter: FilterArguments,
         #[command(flatten)]
         block: BlockArguments,
     },
@@ -63,98 +104,98 @@ pub(crate) enum Command {
     Status(BlockArguments),
     /// The whole protocol state of a block
     Snapshot(BlockArguments),
+    /// The seal of a block
+    Seal(BlockArguments),
+    /// The execution result sealed for a block, with its service events
+    Result(BlockArguments),
     /// Verify saved evidence, without a server
     Verify {
         /// File written by --save
         file: PathBuf,
+        /// Print evidence of a protocol state as this question does
+        #[arg(long = "as", value_name = "QUESTION")]
+        view: Option<View>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write man pages, one for each command
+    Man {
+        /// Folder for the pages; made if missing
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
 }
 
-/// Which block to ask about.
-#[derive(Debug, Clone, Args)]
-#[group(multiple = false)]
-pub(crate) struct BlockArguments {
-    /// The newest finalized block (the default)
-    #[arg(long)]
-    latest: bool,
-    /// The newest sealed block
-    #[arg(long)]
-    sealed: bool,
-    /// The finalized block at this height
-    #[arg(long, value_name = "H")]
-    height: Option<u64>,
-    /// The block with this ID, also one that was orphaned
-    #[arg(long, value_name = "ID")]
-    block: Option<Identifier>,
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// Show the checkpoint and what is proved from it
+    Show,
+    /// Make a checkpoint the default
+    Set {
+        #[command(flatten)]
+        checkpoint: NewCheckpoint,
+    },
+    /// Write the trusted state to a file, for `weir checkpoint set --file`
+    Export {
+        /// The file; `-` for standard output
+        file: PathBuf,
+    },
 }
 
-/// What to print of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Epoch,
-    Identities,
-    Status,
-    Snapshot,
-    Other,
-}
-
-impl BlockArguments {
-    fn selector(&self) -> Selector {
-        match (self.height, self.block) {
-            (Some(height), _) => Selector::Height(height),
-            (_, Some(id)) => Selector::Id(id),
-            _ if self.sealed => Selector::LatestSealed,
-            _ => Selector::LatestFinalized,
-        }
-    }
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct NewCheckpoint {
+    /// ID of a finalized block that you trust: 64 hexadecimal digits
+    pub(crate) block_id: Option<Identifier>,
+    /// Trusted state written by `weir checkpoint export`, which you trust as a whole; `-` for
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Arguments {
-    /// The block the user trusts.
+    /// The block the user trusts: the one named, or else the default.
     pub(crate) fn checkpoint(&self) -> anyhow::Result<Identifier> {
-        self.checkpoint.context(
+        if let Some(named) = self.checkpoint {
+            return Ok(named);
+        }
+        self.folder()?.default_checkpoint()?.context(
             "no checkpoint given: pass --checkpoint BLOCK_ID, the ID of a finalized block that \
-             you trust",
+             you trust, or make one the default with `weir checkpoint set BLOCK_ID`",
         )
     }
 
-    /// The question the command asks.
-    pub(crate) fn question(&self) -> anyhow::Result<Question> {
-        let (block, topic) = match &self.command {
-            Command::Epoch(block) | Command::Status(block) | Command::Snapshot(block) => {
-                (block, Topic::Snapshot)
-            }
-            Command::Identity { node_id, block } => (block, Topic::Identity(*node_id)),
-            Command::Identities { role, status, block } => {
-                let filter = IdentityFilter {
-                    roles: role.iter().copied().collect(),
-                    statuses: status.iter().copied().collect(),
-                    node_ids: BTreeSet::new(),
-                };
-                (block, Topic::Identities(filter))
-            }
-            Command::Verify { .. } => bail!("saved evidence carries its own question"),
-        };
-        Ok(Question { block: block.selector(), topic })
+    /// Where the trusted states are kept.
+    pub(crate) fn folder(&self) -> anyhow::Result<StateFolder> {
+        StateFolder::new(self.state_dir.as_deref())
     }
 
-    /// What the command prints.
-    pub(crate) fn shape(&self) -> Shape {
-        match self.command {
-            Command::Epoch(_) => Shape::Epoch,
-            Command::Identity { .. } | Command::Identities { .. } => Shape::Identities,
-            Command::Status(_) => Shape::Status,
-            Command::Snapshot(_) => Shape::Snapshot,
-            Command::Verify { .. } => Shape::Other,
+    /// The bounds on time.
+    pub(crate) fn clock(&self) -> ClockOptions {
+        ClockOptions {
+            trusting_period_ms: self.clock.trusting_period,
+            clock_skew_ms: self.clock.clock_skew,
+            now_ms: self.clock.now,
         }
     }
+}
 
-    /// What to print of saved evidence.
-    pub(crate) fn shape_of(question: &Question) -> Shape {
-        match question.topic {
-            Topic::Snapshot => Shape::Snapshot,
-            Topic::Identity(_) | Topic::Identities(_) => Shape::Identities,
-            _ => Shape::Other,
-        }
-    }
+fn trusting_period_ms(text: &str) -> anyhow::Result<u64> {
+    let period_ms = duration_ms(text)?;
+    Timing::at(0).with_trusting_period_ms(period_ms)?;
+    Ok(period_ms)
+}
+
+fn clock_skew_ms(text: &str) -> anyhow::Result<u64> {
+    let skew_ms = duration_ms(text)?;
+    Timing::at(0).with_clock_skew_ms(skew_ms)?;
+    Ok(skew_ms)
+}
+
+fn duration_ms(text: &str) -> anyhow::Result<u64> {
+    let duration: Duration = humantime::parse_duration(text)?;
+    Ok(u64::try_from(duration.as_millis())?)
 }

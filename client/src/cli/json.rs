@@ -2,20 +2,25 @@
 
 use serde_json::{Map, Value, json};
 use weir_client::verifier::{
-    Answer, AnswerValue, EpochAnswer, IdentityAnswer, SnapshotAnswer, Trust,
+    AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
+    SealAnswer, SnapshotAnswer, Trust,
 };
 use weir_protocol::codec::Entity as _;
-use weir_protocol::model::{EpochExtension, ExecutionParameters, MagnitudeVersion, UpdatableField};
+use weir_protocol::model::{
+    EpochExtension, EpochSetup, ExecutionParameters, MagnitudeVersion, ServiceEvent,
+    UpdatableField, VersionBoundary,
+};
 
-use super::args::Shape;
+use super::question::Shape;
 
 /// One JSON object for an answer.
-pub(crate) fn render(shape: &Shape, answer: &Answer) -> Value {
+pub(crate) fn render(shape: Shape, answer: &Answer) -> Value {
     let mut object = Map::new();
     object.insert("block_id".into(), json!(answer.block_id.to_hex()));
     object.insert("height".into(), json!(answer.height));
     object.insert("view".into(), json!(answer.view));
     object.insert("trust".into(), json!(answer.trust.name()));
+    object.insert("anchored_by".into(), anchored_by(answer.anchored_by));
     let fields = match (&answer.value, shape) {
         (AnswerValue::Snapshot(snapshot), Shape::Epoch) => epoch_fields(answer, snapshot),
         (AnswerValue::Snapshot(snapshot), Shape::Status) => status_fields(answer, snapshot),
@@ -23,27 +28,28 @@ pub(crate) fn render(shape: &Shape, answer: &Answer) -> Value {
         (AnswerValue::Identity(node), _) => json!({ "identities": identities(node.as_slice()) }),
         (AnswerValue::Identities(nodes), _) => json!({ "identities": identities(nodes) }),
         (AnswerValue::Epoch(epoch), _) => epoch_events(epoch),
-        (AnswerValue::Seal(seal), _) => json!({
-            "seal_id": seal.seal_id.to_hex(),
-            "result_id": seal.seal.result_id.to_hex(),
-            "final_state": seal.seal.final_state.to_hex(),
-            "sealed_by_block_id": seal.sealing_block.0.to_hex(),
-            "sealed_by_height": seal.sealing_block.1,
-        }),
-        (AnswerValue::ExecutionResult(result), _) => json!({
-            "result_id": result.result_id.to_hex(),
-            "previous_result_id": result.result.previous_result_id.to_hex(),
-            "chunks": result.result.chunks.len(),
-            "service_events": result.result.service_events.iter()
-                .map(|event| event.type_name()).collect::<Vec<_>>(),
-            "rlp": hex(&result.result.to_rlp()),
-        }),
+        (AnswerValue::Seal(seal), _) => seal_fields(seal),
+        (AnswerValue::ExecutionResult(result), _) => result_fields(result),
         _ => json!({}),
     };
     if let Value::Object(fields) = fields {
         object.extend(fields);
     }
     Value::Object(object)
+}
+
+/// By what the block is proved: `kind` tells which fields there are besides.
+fn anchored_by(by: AnchoredBy) -> Value {
+    match by {
+        AnchoredBy::KnownBlock => json!({ "kind": "known_block" }),
+        AnchoredBy::HashLinks { block_id, height } => {
+            json!({ "kind": "hash_links", "block_id": block_id.to_hex(), "height": height })
+        }
+        AnchoredBy::Committee { epoch_counter } => {
+            json!({ "kind": "committee", "epoch_counter": epoch_counter })
+        }
+        _ => Value::Null,
+    }
 }
 
 fn epoch_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
@@ -93,6 +99,68 @@ fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
             object.extend(more);
         }
     }
+    fields
+}
+
+fn seal_fields(seal: &SealAnswer) -> Value {
+    json!({
+        "seal_id": seal.seal_id.to_hex(),
+        "result_id": seal.seal.result_id.to_hex(),
+        "final_state": seal.seal.final_state.to_hex(),
+        "sealed_by_block_id": seal.sealing_block.0.to_hex(),
+        "sealed_by_height": seal.sealing_block.1,
+    })
+}
+
+fn result_fields(result: &ExecutionResultAnswer) -> Value {
+    let events = result.result.service_events.iter();
+    json!({
+        "result_id": result.result_id.to_hex(),
+        "previous_result_id": result.result.previous_result_id.to_hex(),
+        "execution_data_id": result.result.execution_data_id.to_hex(),
+        "chunks": result.result.chunks.len(),
+        "service_events": events.map(service_event).collect::<Vec<_>>(),
+        "rlp": hex(&result.result.to_rlp()),
+    })
+}
+
+/// What an event says; of setups and commits, which `rlp` has whole, what tells them apart.
+fn service_event(event: &ServiceEvent) -> Value {
+    let setup_fields = |setup: &EpochSetup| {
+        json!({
+            "epoch_counter": setup.counter,
+            "first_view": setup.first_view,
+            "final_view": setup.final_view,
+            "participants": setup.participants.len(),
+            "setup_id": setup.id().to_hex(),
+        })
+    };
+    let boundary = |boundary: &VersionBoundary| json!({ "block_height": boundary.block_height, "version": boundary.version });
+    let mut fields = match event {
+        ServiceEvent::EpochSetup(setup) => setup_fields(setup),
+        ServiceEvent::EpochCommit(commit) => {
+            json!({ "epoch_counter": commit.counter, "commit_id": commit.id().to_hex() })
+        }
+        ServiceEvent::EpochRecover(recover) => {
+            let mut fields = setup_fields(&recover.setup);
+            fields["commit_id"] = json!(recover.commit.id().to_hex());
+            fields
+        }
+        ServiceEvent::EjectNode { node_id } => json!({ "node_id": node_id.to_hex() }),
+        ServiceEvent::ProtocolStateVersionUpgrade { new_protocol_state_version, active_view } => {
+            json!({
+                "new_protocol_state_version": new_protocol_state_version,
+                "active_view": active_view,
+            })
+        }
+        ServiceEvent::SetEpochExtensionViewCount { value } => json!({ "value": value }),
+        ServiceEvent::VersionBeacon(beacon) => json!({
+            "sequence": beacon.sequence,
+            "version_boundaries":
+                beacon.version_boundaries.iter().map(boundary).collect::<Vec<_>>(),
+        }),
+    };
+    fields["type"] = json!(event.type_name());
     fields
 }
 

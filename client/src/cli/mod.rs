@@ -1,22 +1,31 @@
 //! The `weir` command line: arguments in, verified answers out.
 
 mod args;
+mod checkpoint;
+mod generate;
 mod json;
+mod question;
+mod session;
+mod state_folder;
+mod sync;
 mod text;
 
+use std::fmt;
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use weir_client::sync::{AskError, ClockOptions, LightClient, Outcome};
-use weir_client::transport::Server;
+use weir_client::sync::{AskError, Outcome};
 use weir_client::verifier::{Answer, AnswerValue, Rejection, verify_file};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::Question;
 
 use args::{Arguments, Command};
+use question::{Shape, View};
+use session::Session;
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
 pub(crate) fn run() -> ExitCode {
@@ -24,57 +33,97 @@ pub(crate) fn run() -> ExitCode {
     match execute(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("weir: {error:#}");
+            eprintln!("weir: {}", message(&error));
             ExitCode::from(exit_code(&error))
         }
     }
 }
 
 fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
-    if let Command::Verify { file } = &arguments.command {
-        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let (question, answer) =
-            verify_file(arguments.checkpoint()?, &bytes, &ClockOptions::default().timing()?)
-                .map_err(|rejection| {
-                    anyhow::Error::new(rejection).context(file.display().to_string())
-                })?;
-        return print(arguments, &Arguments::shape_of(&question), &answer);
+    if let Some((question, shape)) = arguments.command.question() {
+        return answer(arguments, &question, shape);
     }
-    let question = arguments.question()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(ask(arguments, &question))?;
+    if arguments.save.is_some() {
+        return Err(WrongUsage("--save is for questions, such as `weir epoch`").into());
+    }
+    match &arguments.command {
+        Command::Sync => runtime()?.block_on(sync::run(arguments))?,
+        Command::Checkpoint { action } => checkpoint::run(arguments, action)?,
+        Command::Verify { file, view } => return verify(arguments, file, *view),
+        Command::Completions { shell } => generate::completions(*shell)?,
+        Command::Man { out } => generate::man_pages(out)?,
+        _ => return Err(WrongUsage("this command asks a question").into()),
+    }
+    Ok(0)
+}
+
+fn answer(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::Result<u8> {
+    let outcome = runtime()?.block_on(ask(arguments, question))?;
     if let Some(path) = &arguments.save {
         fs::write(path, outcome.evidence.to_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(arguments, &arguments.shape(), &outcome.answer)
+    print(arguments, shape, &outcome.answer)
 }
 
 async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outcome> {
-    let url = arguments.server.as_deref().context(
-        "no server given: pass --server URL, for example --server http://127.0.0.1:9400",
-    )?;
-    let server = Server::connect(url).await.map_err(AskError::from)?;
-    let checkpoint = arguments.checkpoint()?;
-    let mut client = match arguments.save {
-        Some(_) => LightClient::start_keeping_evidence(server, checkpoint).await?,
-        None => LightClient::start(server, checkpoint).await?,
-    };
-    Ok(client.ask(question, Proof::Sealed).await?)
+    if arguments.save.is_some() {
+        let mut client = session::begin_for_evidence(arguments).await?;
+        return Ok(client.ask(question, Proof::Sealed).await?);
+    }
+    let mut session = Session::begin(arguments).await?;
+    let outcome = session.client.ask(question, Proof::Sealed).await;
+    session.end(outcome)
 }
 
-fn print(arguments: &Arguments, shape: &args::Shape, answer: &Answer) -> anyhow::Result<u8> {
+fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Result<u8> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let timing = arguments.clock().timing()?;
+    let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
+    let (question, answer) = verified
+        .map_err(|rejection| anyhow::Error::new(rejection).context(file.display().to_string()))?;
+    let shape = Shape::of(&question, view).ok_or(WrongUsage(
+        "--as is for evidence of a protocol state; this evidence answers another question",
+    ))?;
+    print(arguments, shape, &answer)
+}
+
+fn print(arguments: &Arguments, shape: Shape, answer: &Answer) -> anyhow::Result<u8> {
     let text = if arguments.json {
         format!("{}\n", json::render(shape, answer))
     } else {
         text::render(shape, answer)
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    stdout(text.as_bytes())?;
     let absent = matches!(answer.value, AnswerValue::Identity(None));
     if absent {
         eprintln!("weir: verified: the identity table at this block has no such node");
     }
     Ok(if absent { EXIT_ABSENT } else { 0 })
+}
+
+fn stdout(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the output")
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// An error and its causes, but those whose words are in the one before.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    let mut before = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if before.contains(&cause) {
+            continue;
+        }
+        let separator = if message.is_empty() { "" } else { ": " };
+        message.push_str(&format!("{separator}{cause}"));
+        before = cause;
+    }
+    message
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -85,16 +134,34 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(rejection) = error.downcast_ref::<Rejection>() {
         return of_rejection(rejection);
     }
+    if error.is::<WrongUsage>() {
+        return EXIT_USAGE;
+    }
     match error.downcast_ref::<AskError>() {
         Some(AskError::Rejected { rejection, .. }) => of_rejection(rejection),
         Some(AskError::Transport(_)) => EXIT_SERVER,
+        Some(AskError::Timing(_)) => EXIT_USAGE,
         Some(_) => EXIT_INVALID,
         None => EXIT_LOCAL,
     }
 }
 
+/// Arguments that do not go together, where only running the command tells.
+#[derive(Debug)]
+struct WrongUsage(&'static str);
+
+impl fmt::Display for WrongUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}
+
 /// A file cannot be read or written, or an argument is missing.
 const EXIT_LOCAL: u8 = 1;
+/// The arguments make no sense, which `clap` reports so, too.
+const EXIT_USAGE: u8 = 2;
 /// The evidence is wrong: the server lied, or the file was changed.
 const EXIT_INVALID: u8 = 3;
 /// The evidence is not enough.

@@ -4,17 +4,16 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
-use weir_client::verifier::{Answer, AnswerValue, IdentityAnswer};
+use weir_client::verifier::{AnchoredBy, Answer, AnswerValue, IdentityAnswer, Trust};
+use weir_protocol::model::Identifier;
 
-use super::args::Shape;
 use super::json;
+use super::question::Shape;
 
-/// Readable text for an answer: the block first, then what was asked about it.
-pub(crate) fn render(shape: &Shape, answer: &Answer) -> String {
-    let mut text = format!(
-        "block {} at height {}, view {} ({})\n",
-        answer.block_id, answer.height, answer.view, answer.trust
-    );
+/// Readable text for an answer: the block and its proof first, then what was asked about it.
+pub(crate) fn render(shape: Shape, answer: &Answer) -> String {
+    let mut text = block(answer.block_id, answer.height, answer.view, answer.trust);
+    text.push_str(&field("proved by", &proved_by(answer)));
     match &answer.value {
         AnswerValue::Identity(Some(node)) => {
             let only = json::render(shape, answer);
@@ -23,7 +22,75 @@ pub(crate) fn render(shape: &Shape, answer: &Answer) -> String {
         }
         AnswerValue::Identity(None) => text.push_str("no such node\n"),
         AnswerValue::Identities(nodes) => text.push_str(&identity_table(nodes)),
+        AnswerValue::ExecutionResult(_) => text.push_str(&result(json::render(shape, answer))),
         _ => text.push_str(&fields(&json::render(shape, answer))),
+    }
+    text
+}
+
+/// The line about the block that something is about.
+pub(crate) fn block(block_id: Identifier, height: u64, view: u64, trust: Trust) -> String {
+    format!("block {block_id} at height {height}, view {view} ({trust})\n")
+}
+
+/// One line a field, leaving out what the lines above them say.
+pub(crate) fn fields(object: &Value) -> String {
+    let mut text = String::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        if !SHOWN_ABOVE.contains(&name.as_str()) {
+            text.push_str(&field(&name.replace('_', " "), &inline(value)));
+        }
+    }
+    text
+}
+
+fn field(name: &str, value: &str) -> String {
+    format!("  {name:<30} {value}\n")
+}
+
+/// A value on one line; JSON where objects lie inside of it.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(value) => value.clone(),
+        Value::Null => "-".to_owned(),
+        Value::Object(object)
+            if !object.values().any(|value| value.is_object() || value.is_array()) =>
+        {
+            let pair = |(name, value): (&String, &Value)| {
+                format!("{} {}", name.replace('_', " "), inline(value))
+            };
+            object.iter().map(pair).collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    }
+}
+
+fn proved_by(answer: &Answer) -> String {
+    match answer.anchored_by {
+        AnchoredBy::KnownBlock => "its id".to_owned(),
+        AnchoredBy::HashLinks { block_id, .. } if block_id == answer.block_id => {
+            "what was proved before: it is known to be final".to_owned()
+        }
+        AnchoredBy::HashLinks { block_id, height } => {
+            format!("hash links from block {block_id} at height {height}")
+        }
+        AnchoredBy::Committee { epoch_counter } => {
+            format!("certificates of the committee of epoch {epoch_counter}")
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+/// The result's bytes are for machines; its events get a line each.
+fn result(mut object: Value) -> String {
+    let mut events = Value::Null;
+    if let Value::Object(object) = &mut object {
+        object.remove("rlp");
+        events = object.remove("service_events").unwrap_or_default();
+    }
+    let mut text = fields(&object);
+    for event in events.as_array().into_iter().flatten() {
+        text.push_str(&field("service event", &inline(event)));
     }
     text
 }
@@ -48,20 +115,14 @@ fn identity_table(nodes: &[IdentityAnswer]) -> String {
     format!("{table}\n{} nodes\n", nodes.len())
 }
 
-/// One line a field, leaving out what the first line of the answer says.
-fn fields(object: &Value) -> String {
-    let shown_above = ["block_id", "height", "view", "trust", "node_id"];
-    let mut text = String::new();
-    for (name, value) in object.as_object().into_iter().flatten() {
-        if shown_above.contains(&name.as_str()) {
-            continue;
-        }
-        let value = match value {
-            Value::String(value) => value.clone(),
-            Value::Null => "-".to_owned(),
-            value => value.to_string(),
-        };
-        let _ = writeln!(text, "  {:<30} {value}", name.replace('_', " "));
-    }
-    text
-}
+const SHOWN_ABOVE: [&str; 9] = [
+    "anchored_by",
+    "block_id",
+    "checkpoint_id",
+    "head_block_id",
+    "head_height",
+    "height",
+    "node_id",
+    "trust",
+    "view",
+];

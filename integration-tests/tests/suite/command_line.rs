@@ -178,6 +178,47 @@ async fn identities_are_those_of_flow_go() {
     assert_eq!(before["identities"][0]["status"], "active");
 }
 
+#[tokio::test]
+async fn seals_and_results_are_those_of_flow_go() {
+    let case = Case::new("happy-epochs").await;
+    let block_of = |id: &Value| case.blocks.iter().find(|block| block["block_id"] == *id).unwrap();
+    for (question, ids) in [("seal", "seal_ids"), ("result", "result_ids")] {
+        let found = case.json(question).await;
+        assert_eq!(found["block_id"], case.json("status --sealed").await["block_id"]);
+        assert_eq!(
+            found["result_id"],
+            block_of(&found["block_id"])["execution_result_id"],
+            "{ids}"
+        );
+    }
+    let seal = case.json("seal").await;
+    let sealing = block_of(&seal["sealed_by_block_id"]);
+    assert!(sealing["seal_ids"].as_array().unwrap().contains(&seal["seal_id"]), "{seal}");
+    assert_eq!(sealing["height"], seal["sealed_by_height"]);
+
+    let mut events = json_lines("happy-epochs", "service_events.jsonl.gz").unwrap();
+    // The root was sealed before the chain began.
+    events.retain(|event| event["emitted_by_block"] != *case.root_id);
+    assert!(!events.is_empty());
+    for event in &events {
+        let block = block_of(&event["emitted_by_block"]);
+        let ran = case.json(&format!("result --block {}", text(block, "block_id"))).await;
+        assert_eq!(ran["result_id"], block["execution_result_id"]);
+        let counter = &event["event"]["Counter"];
+        let found = ran["service_events"].as_array().unwrap();
+        assert!(found.iter().any(|event| event["epoch_counter"] == *counter), "{ran}");
+    }
+    let block = text(&events[0], "emitted_by_block");
+    let ran = case.weir(&format!("result --block {block}")).await;
+    assert!(
+        ran.stdout.contains("  service event ") && ran.stdout.contains("type setup"),
+        "{ran:?}"
+    );
+    assert!(!ran.stdout.contains("  rlp "), "{ran:?}");
+    case.weir("seal --latest").await.expect(5, &["is not sealed"]);
+    case.weir("result --latest").await.expect(5, &["is not sealed"]);
+}
+
 fn node_id(node: &Value) -> String {
     let id = node.get("node_id").or_else(|| node.get("NodeID")).unwrap();
     id.as_str().unwrap().to_owned()

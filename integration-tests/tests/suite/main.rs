@@ -24,5 +24,6 @@ mod replay;
 mod server_command_line;
 mod snapshot_tree;
 mod sporks;
+mod state_folder;
 mod sync;
 mod upgrades;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
-use weir_devnet::certificates::{Timeout, Vote, quorum_certificate, timeout_certificate};
+use weir_devnet::certificates::{Timeout, UnsignedCertificate, Vote, timeout_certificate};
 use weir_devnet::epoch::Epoch;
 use weir_devnet::nodes::Nodes;
 use weir_devnet::random::Random;
@@ -37,7 +37,9 @@ struct Signers {
 impl Signers {
     fn certify(&mut self, header: &Header) -> QuorumCertificate {
         let vote = Vote { view: header.view, block_id: header.id() };
-        quorum_certificate(&self.epoch, vote, |_| false, &mut self.random, &self.signer)
+        let unsigned = UnsignedCertificate::new(&self.epoch, vote, |_| false, &mut self.random);
+        let signatures = self.signer.sign(unsigned.jobs());
+        unsigned.signed(&mut signatures.into_iter())
     }
 
     fn time_out(&mut self, view: u64, newest_qc: &QuorumCertificate) -> TimeoutCertificate {

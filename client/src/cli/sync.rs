@@ -1,0 +1,99 @@
+//! `weir sync`: walks to the head, shows how far it is, and says what it took.
+
+use std::fs;
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use weir_client::sync::{Outcome, Progress};
+use weir_client::verifier::{Trust, TrustedState};
+
+use super::args::Arguments;
+use super::session::Session;
+use super::{stdout, text};
+
+/// Syncs, keeps what is proved, and prints a summary.
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut session = Session::begin(arguments).await?;
+    let bar = bar(arguments);
+    let synced = session.client.sync(|progress| show(&bar, progress)).await;
+    bar.finish_and_clear();
+    let outcome = session.end(synced)?;
+    let trusted = session.client.trusted();
+    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let summary = summary(&outcome, trusted, elapsed_ms);
+    if arguments.json {
+        return stdout(format!("{summary}\n").as_bytes());
+    }
+    let head = trusted.head();
+    if outcome.answer.height < head.height {
+        eprintln!(
+            "weir: the server is behind: its newest finalized block is at height {}",
+            outcome.answer.height
+        );
+    }
+    let trust = trust_of_head(&outcome, trusted);
+    let first = text::block(head.block_id, head.height, head.view, trust);
+    stdout(format!("{first}{}", text::fields(&summary)).as_bytes())
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+fn bar(arguments: &Arguments) -> ProgressBar {
+    if arguments.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} epoch {msg}")
+        .expect("the template is a constant that a bar accepts");
+    let bar = ProgressBar::new(1).with_style(style);
+    bar.set_message("…");
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    let first = progress.first_epoch_counter;
+    // The target is the server's word: it may be anything, also before what is proved.
+    let target = progress.target_epoch_counter.max(progress.epoch_counter);
+    bar.set_length(target.saturating_sub(first));
+    bar.set_position(progress.epoch_counter.saturating_sub(first));
+    let received = HumanBytes(progress.bytes_received);
+    bar.set_message(format!("{} of {target}, {received} received", progress.epoch_counter));
+}
+
+fn summary(outcome: &Outcome, trusted: &TrustedState, elapsed_ms: u64) -> Value {
+    let head = trusted.head();
+    json!({
+        "hops": outcome.hops,
+        "bytes_received": outcome.bytes_received,
+        "epoch_counter": epoch_counter(trusted),
+        "head_height": head.height,
+        "head_block_id": head.block_id.to_hex(),
+        "trust": trust_of_head(outcome, trusted).name(),
+        "elapsed_ms": elapsed_ms,
+        "peak_memory_bytes": peak_memory_bytes(),
+    })
+}
+
+/// The answer may be about an older block, when the server is behind; the head is final anyway.
+fn trust_of_head(outcome: &Outcome, trusted: &TrustedState) -> Trust {
+    let of_head = outcome.answer.block_id == trusted.head().block_id;
+    if of_head { outcome.answer.trust } else { Trust::Finalized }
+}
+
+/// Epoch of the head; the one after it may be known already.
+fn epoch_counter(trusted: &TrustedState) -> u64 {
+    let (oldest, newest) = (trusted.oldest_epoch().counter(), trusted.newest_epoch().counter());
+    let begun = |counter: &u64| {
+        trusted.epoch(*counter).is_some_and(|epoch| epoch.views().0 <= trusted.head().view)
+    };
+    (oldest..=newest).rev().find(begun).unwrap_or(oldest)
+}
+
+/// The most memory this process ever held, where the system tells.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
