@@ -1,6 +1,7 @@
 //! The suite, as one program: what all tests link is linked once.
 
 mod access_api;
+mod anchors;
 mod bad_blocks;
 mod broken_connections;
 mod broken_nodes;
