@@ -1,6 +1,8 @@
 //! The suite, as one program: what all tests link is linked once.
 
 mod access_api;
+#[path = "../../adversary/mod.rs"]
+mod adversary;
 mod anchors;
 mod bad_blocks;
 mod broken_connections;
@@ -12,7 +14,6 @@ mod end_to_end;
 mod evidence_codec;
 mod faults;
 mod grpc_web;
-mod hostile_server;
 mod ingest;
 mod kill_loop;
 mod lies;
