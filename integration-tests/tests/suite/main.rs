@@ -8,6 +8,7 @@ mod bad_blocks;
 mod broken_connections;
 mod broken_nodes;
 mod command_line;
+mod conformance;
 mod devnet;
 mod devnet_command_line;
 mod end_to_end;
