@@ -25,6 +25,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 
 const STEPS: &[&[&str]] = &[
     &["test", "--workspace"],
+    &["test", "-p", "weir-conformance"],
+    &["test", "-p", "weir-conformance", "--no-default-features"],
     &["fmt", "--all", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],

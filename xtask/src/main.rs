@@ -3,6 +3,7 @@
 
 mod ci;
 mod codegen;
+mod conformance;
 mod interop;
 mod tidy;
 
@@ -27,6 +28,8 @@ enum Chore {
     },
     /// Check the rules of the repository that no compiler checks
     Tidy,
+    /// Write the negative suite and docs/rules.md; the test suite checks that they are up to date
+    Conformance,
     /// Let Flow's official Go SDK read from a server and from a devnet; needs Go
     Interop,
     /// Run what CI runs, on this machine as it is
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Codegen { check: true } => codegen::check(&root()),
         Chore::Codegen { check: false } => codegen::write(&root()),
         Chore::Tidy => tidy::check(&root()),
+        Chore::Conformance => conformance::write(&root()),
         Chore::Interop => interop::run(&root()),
         Chore::Ci => ci::run(&root()),
     }

@@ -102,6 +102,11 @@ const DRAFTS: [&str; 2] = ["TODO", "FIXME"];
 /// Package, features, and what it must not depend on.
 const EDGES: &[(&str, &str, &[&str])] = &[
     ("weir-protocol", "native", &["tokio", "prost", "sled", "tonic"]),
+    (
+        "weir-conformance",
+        "",
+        &["weir-server", "weir-proto", "weir-devnet", "tokio", "tonic", "blst"],
+    ),
     ("weir-client", "native", &["weir-server", "weir-proto", "tokio", "sled", "tonic"]),
     ("weir-client", "cli", &["weir-server", "sled"]),
     ("weir-server", "", &["weir-client", "weir-devnet"]),

@@ -282,7 +282,7 @@ fn last_sealed(proof: &AnswerProof, last: &LastSealedProof) -> Result<Identifier
         newest = (header, roots);
     }
     let ids: Vec<_> = last.seals.iter().map(Entity::id).collect();
-    if ids.is_empty() || merkle::root(&ids) != newest.1.seals_root {
+    if ids.is_empty() || merkle::root_of_complete_list(&ids) != Ok(newest.1.seals_root) {
         return Err(broken("the seals are not those of the payload").into());
     }
     if last.sealed_headers.len() != last.seals.len() {

@@ -108,20 +108,40 @@ impl<'a> Certifier<'a> {
         proof: &BlockProof,
         state: Option<&StateView>,
     ) -> Result<Anchored, Rejection> {
-        let chain = linked(proof)?;
-        let header = &proof.header;
         if let Anchor::KnownBlock(expected) = self.anchor {
-            let found = header.id();
+            linked(proof)?;
+            let found = proof.header.id();
             if found == expected {
                 return Ok(Anchored { trust: Trust::Known, by: AnchoredBy::KnownBlock });
             }
             return Err(Violation::AnotherBlock { expected, found }.into());
         }
+        self.anchored(proof, state, state.map(StateView::final_view))
+    }
+
+    /// As [`Self::block`]; the epoch of the block asked about reaches to `final_view` at least.
+    fn anchored(
+        &self,
+        proof: &BlockProof,
+        state: Option<&StateView>,
+        final_view: Option<u64>,
+    ) -> Result<Anchored, Rejection> {
+        let chain = linked(proof)?;
+        let header = &proof.header;
         if let Some(state) = state {
             state.contains_view(header.view)?;
         }
-        let Anchor::Trusted(trusted) = self.anchor else {
-            return self.certificates(&chain, proof.qc.as_ref(), state);
+        let certificates = || self.certificates(&chain, proof.qc.as_ref(), final_view);
+        let trusted = match self.anchor {
+            Anchor::Trusted(trusted) => trusted,
+            Anchor::Committee(committee) => {
+                epoch_of_committee(committee, state)?;
+                return certificates();
+            }
+            Anchor::KnownBlock(_) => {
+                let (block_id, height) = (header.id(), header.height);
+                return Err(Missing::Certificate { block_id, height }.into());
+            }
         };
         same_chain(trusted, header)?;
         // Links end at a trusted block; whatever comes after it must be certified like anything.
@@ -134,15 +154,20 @@ impl<'a> Certifier<'a> {
         if let Some(state) = state {
             epoch_of_state(trusted, state)?;
         }
-        let anchored = self.certificates(&chain, proof.qc.as_ref(), state)?;
-        if anchored.trust >= Trust::Finalized {
-            trusted.check_finality(header)?;
+        let anchored = certificates()?;
+        if let (Trust::Finalized, [is_final @ .., _]) = (anchored.trust, &chain[..]) {
+            is_final.iter().try_for_each(|header| trusted.check_finality(header))?;
         }
         Ok(anchored)
     }
 
     /// The seal proves the block sealed in a final payload.
-    pub(super) fn seal(&self, sealed: &Header, proof: &SealProof) -> Result<(), Rejection> {
+    pub(super) fn seal(
+        &self,
+        sealed: (&Header, Option<&StateView>),
+        proof: &SealProof,
+    ) -> Result<(), Rejection> {
+        let (sealed, state) = sealed;
         let expected = sealed.id();
         let sealing = &proof.block.header;
         if proof.seal.block_id != expected {
@@ -158,10 +183,15 @@ impl<'a> Certifier<'a> {
         let seal_id = proof.seal.id();
         merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof)
             .map_err(|_| Violation::SealInclusion { seal_id, block_id, index: proof.index })?;
-        if self.block(&proof.block, None)?.trust < Trust::Finalized {
+        let final_view = state.map(StateView::final_view);
+        if self.anchored(&proof.block, None, final_view)?.trust < Trust::Finalized {
             return Err(Missing::Finality { block_id, height: sealing.height }.into());
         }
-        Ok(())
+        // What a final payload seals is final, so it must not contradict what is final already.
+        match self.anchor {
+            Anchor::Trusted(trusted) => Ok(trusted.check_finality(sealed)?),
+            Anchor::Committee(_) | Anchor::KnownBlock(_) => Ok(()),
+        }
     }
 
     /// Verifies the block's own certificate, and the two that make a 2-chain.
@@ -172,7 +202,7 @@ impl<'a> Certifier<'a> {
         &self,
         chain: &[&Header],
         last_qc: Option<&QuorumCertificate>,
-        state: Option<&StateView>,
+        final_view: Option<u64>,
     ) -> Result<Anchored, Rejection> {
         let block = chain[0];
         let missing = || Missing::Certificate { block_id: block.id(), height: block.height };
@@ -187,7 +217,7 @@ impl<'a> Certifier<'a> {
         indices.dedup();
         let mut claims = Vec::with_capacity(indices.len());
         for index in indices {
-            let electorate = self.electorate(chain[index].view, state)?;
+            let electorate = self.electorate(chain[index].view, final_view)?;
             claims.push((electorate, qc_of(index)));
         }
         verify_certificates(&claims)?;
@@ -201,10 +231,12 @@ impl<'a> Certifier<'a> {
         Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } })
     }
 
-    fn electorate(&self, view: u64, state: Option<&StateView>) -> Result<Electorate, Rejection> {
+    fn electorate(&self, view: u64, final_view: Option<u64>) -> Result<Electorate, Rejection> {
         let trusted = match self.anchor {
             Anchor::Committee(committee) => {
-                return Ok(Electorate { committee: committee.clone(), beyond: None });
+                let is_beyond = final_view.is_some_and(|final_view| view > final_view);
+                let beyond = is_beyond.then_some(committee.counter());
+                return Ok(Electorate { committee: committee.clone(), beyond });
             }
             Anchor::KnownBlock(_) => return Err(Missing::Answer.into()),
             Anchor::Trusted(trusted) => trusted,
@@ -216,7 +248,7 @@ impl<'a> Certifier<'a> {
         let epoch =
             trusted.epoch_of_view(view).ok_or(Missing::EarlierEpoch { view, oldest_known })?;
         let newest = trusted.newest_epoch();
-        let horizon = state.map_or(0, StateView::final_view).max(newest.final_view);
+        let horizon = final_view.unwrap_or(0).max(newest.final_view);
         let beyond = epoch.counter == newest.counter && self.next.is_none() && view > horizon;
         let committee = match trusted.committee(epoch.counter) {
             Some(committee) => committee.clone(),
@@ -243,6 +275,16 @@ fn same_chain(trusted: &TrustedState, header: &Header) -> Result<(), Violation> 
     }
     let (expected, found) = (trusted.chain_id().to_string(), header.chain_id.clone());
     Err(Violation::AnotherChain { expected, found })
+}
+
+/// The state's current epoch is the committee's.
+fn epoch_of_committee(committee: &Committee, state: Option<&StateView>) -> Result<(), Violation> {
+    match state {
+        Some(state) if state.current_setup.counter != committee.counter() => {
+            Err(Violation::State { reason: "the block is of another epoch than the committee" })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The state's current epoch is one whose committee is known, and the same one.

@@ -158,7 +158,7 @@ fn level_of_trust(
     let Some(seal) = &proof.seal else {
         return Ok(anchored);
     };
-    match certifier.seal(&proof.block.header, seal) {
+    match certifier.seal((&proof.block.header, state), seal) {
         Ok(()) => Ok(Anchored { trust: Trust::Sealed, ..anchored }),
         // The seal may lie in an epoch the caller does not know yet; the rest stands without it,
         // unless the seal is what was asked for.

@@ -1,11 +1,15 @@
 //! The suite, as one program: what all tests link is linked once.
 
 mod access_api;
+#[path = "../../adversary/mod.rs"]
+mod adversary;
+mod anchors;
 mod bad_blocks;
 mod beacons;
 mod broken_connections;
 mod broken_nodes;
 mod command_line;
+mod conformance;
 mod devnet;
 mod devnet_command_line;
 mod devnet_folder;
@@ -13,7 +17,6 @@ mod end_to_end;
 mod evidence_codec;
 mod faults;
 mod grpc_web;
-mod hostile_server;
 mod ingest;
 mod kill_loop;
 mod lies;

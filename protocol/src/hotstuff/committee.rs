@@ -40,8 +40,9 @@ impl Committee {
     /// The committee of an epoch.
     ///
     /// # Errors
-    /// When setup and commit are of different epochs, there is no member, the weights overflow,
-    /// members are not in canonical order, or a key is invalid.
+    /// When setup and commit are of different epochs, there is no member or more than
+    /// [`COMMITTEE_MEMBERS_MAX`], the weights overflow, members are not in canonical order, or a
+    /// key is invalid.
     pub fn new(setup: &EpochSetup, commit: &EpochCommit) -> Result<Self, CommitteeError> {
         Self::build(setup, commit, |_| None)
     }
@@ -71,6 +72,11 @@ impl Committee {
         if setup.counter != commit.counter {
             let (setup, commit) = (setup.counter, commit.counter);
             return Err(CommitteeError::Counter { setup, commit });
+        }
+        // Decoding a key takes a while, and a client does it before it knows who wrote the setup.
+        let found = committee_members(&setup.participants).count();
+        if found > COMMITTEE_MEMBERS_MAX {
+            return Err(CommitteeError::TooMany { found });
         }
         let members: Vec<Member> = committee_members(&setup.participants)
             .map(|node| {
@@ -192,6 +198,12 @@ pub enum CommitteeError {
         /// Epoch of the commit.
         commit: u64,
     },
+    /// More members than a committee may have.
+    #[error("a committee has at most {COMMITTEE_MEMBERS_MAX} members, found {found}")]
+    TooMany {
+        /// Members found.
+        found: usize,
+    },
     /// No consensus node with weight.
     #[error("no consensus node with weight")]
     Empty,
@@ -233,3 +245,6 @@ pub enum SignersError {
         found: u64,
     },
 }
+
+/// Most members of a committee; Flow's largest has some hundred.
+pub const COMMITTEE_MEMBERS_MAX: usize = 4096;

@@ -6,4 +6,6 @@ pub mod finality;
 pub mod signer_indices;
 
 pub use certificate::{CertificateError, QcFailure, verify_qcs};
-pub use committee::{Committee, CommitteeError, SignersError, committee_members};
+pub use committee::{
+    COMMITTEE_MEMBERS_MAX, Committee, CommitteeError, SignersError, committee_members,
+};

@@ -72,6 +72,11 @@ impl TrustedState {
         let parts = decoder.list(Parts::decode)?;
         decoder.finish()?;
         let state = parts.assemble()?;
+        let needed = state.needed();
+        if !state.preimages.ids().all(|id| needed.contains(id)) {
+            let reason = "a preimage that nothing needs";
+            return Err(TrustedStateError::Inconsistent { reason });
+        }
         if state.to_bytes() != bytes {
             return Err(TrustedStateError::Inconsistent { reason: "not the canonical form" });
         }
@@ -119,8 +124,8 @@ impl Parts {
         let head_state_id = Identifier(d.array()?);
         let first = d.uint()?;
         let mut epochs = d.list_of(decode_epoch)?;
-        for (epoch, counter) in epochs.iter_mut().zip(first..) {
-            epoch.counter = counter;
+        for (index, epoch) in (0..).zip(&mut epochs) {
+            epoch.counter = first.checked_add(index).ok_or(RlpError::Overflow)?;
         }
         let bundle = d.list(Bundle::decode)?;
         Ok(Self { chain_id, checkpoint, head, head_state_id, epochs, bundle })

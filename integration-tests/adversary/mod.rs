@@ -2,7 +2,9 @@
 //! and takes the honest answer afterwards as if nothing had happened.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod connections;
 mod proxy;
+mod rules;
 
 use std::sync::Arc;
 

@@ -23,11 +23,15 @@ pub(crate) enum Call {
     Answer,
 }
 
+/// What the server says without asking anybody.
+pub(crate) type Script = Arc<dyn Fn(Call) -> Bytes + Send + Sync>;
+
 /// Asks an honest server, and passes on what it likes.
 #[derive(Clone)]
 pub(crate) struct Hostile {
     honest: SnapshotApiClient<Channel>,
     lie: Arc<Mutex<Option<(Call, Lie)>>>,
+    script: Arc<Mutex<Option<Script>>>,
 }
 
 impl Hostile {
@@ -35,7 +39,7 @@ impl Hostile {
     pub(crate) async fn start(honest: &TestServer) -> (Self, String) {
         let channel = Channel::from_shared(honest.url()).unwrap().connect().await.unwrap();
         let honest = SnapshotApiClient::new(channel);
-        let hostile = Self { honest, lie: Arc::new(Mutex::new(None)) };
+        let hostile = Self { honest, lie: Arc::default(), script: Arc::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = SnapshotApiServer::new(hostile.clone());
@@ -47,6 +51,11 @@ impl Hostile {
     /// Lies from now on.
     pub(crate) fn lie(&self, call: Call, lie: Lie) {
         *self.lie.lock().unwrap() = Some((call, lie));
+    }
+
+    /// Says this from now on, whatever the honest server would say.
+    pub(crate) fn say(&self, script: Script) {
+        *self.script.lock().unwrap() = Some(script);
     }
 
     /// Is honest from now on.
@@ -77,8 +86,15 @@ macro_rules! pass_on {
                 &self,
                 request: Request<v1::$request>,
             ) -> Result<Response<v1::$response>, Status> {
-                let mut answer = self.honest.clone().$method(request).await?.into_inner();
-                answer.evidence = self.twist($call, answer.evidence)?;
+                let script = self.script.lock().unwrap().clone();
+                let mut answer = match script {
+                    Some(_) => v1::$response::default(),
+                    None => self.honest.clone().$method(request).await?.into_inner(),
+                };
+                answer.evidence = match script {
+                    Some(script) => script($call),
+                    None => self.twist($call, answer.evidence)?,
+                };
                 Ok(Response::new(answer))
             })*
         }

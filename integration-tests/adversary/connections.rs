@@ -1,0 +1,138 @@
+//! Lies about lengths and time: answers that drip, that are said to be longer than they are, that
+//! have nothing in them, and a server that changes its mind.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{interval, timeout};
+use weir_client::sync::{AskError, LightClient};
+use weir_client::transport::{REQUEST_TIMEOUT, Server, TransportError};
+use weir_client::verifier::{Missing, Violation};
+use weir_integration_tests::TestServer;
+use weir_integration_tests::programs::PATIENCE;
+use weir_protocol::evidence::{Evidence, Selector};
+use weir_protocol::model::Identifier;
+
+use super::proxy::Call;
+use super::{CHAIN, Case, HEIGHT, missing, snapshot, violation};
+
+/// Passes on so many bytes of each connection's answers, and then one byte at a time.
+async fn dripping_proxy(to: &TestServer, bytes: u64, pause: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, target) = (format!("http://{}", listener.local_addr().unwrap()), to.address);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(target).await.unwrap();
+                let (mut from_client, mut to_client) = client.split();
+                let (mut from_server, mut to_server) = server.split();
+                let up = tokio::io::copy(&mut from_client, &mut to_server);
+                let down = drip(&mut from_server, &mut to_client, bytes, pause);
+                tokio::select! { _ = up => {} _ = down => {} }
+            });
+        }
+    });
+    url
+}
+
+async fn drip(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    bytes: u64,
+    pause: Duration,
+) -> io::Result<()> {
+    tokio::io::copy(&mut (&mut *from).take(bytes), to).await?;
+    let mut pace = interval(pause);
+    loop {
+        let byte = from.read_u8().await?;
+        pace.tick().await;
+        to.write_u8(byte).await?;
+        to.flush().await?;
+    }
+}
+
+async fn start(
+    url: &str,
+    checkpoint_id: Identifier,
+    limit: Duration,
+) -> Result<LightClient, AskError> {
+    let server = timeout(PATIENCE, Server::connect(url)).await.unwrap()?;
+    let server = server.with_request_timeout(limit);
+    timeout(PATIENCE, LightClient::start(server, checkpoint_id)).await.unwrap()
+}
+
+/// A byte now and then keeps a connection alive, but no answer open.
+#[tokio::test]
+async fn an_answer_that_drips_runs_out_of_time() {
+    let honest = TestServer::start(CHAIN).await.unwrap();
+    // After the connection is made, and in the middle of the evidence.
+    for bytes in [400, 4000] {
+        let url = dripping_proxy(&honest, bytes, Duration::from_millis(20)).await;
+        let error = start(&url, honest.root_id, Duration::from_secs(1)).await.unwrap_err();
+        let AskError::Transport(TransportError::Unavailable { message, .. }) = &error else {
+            panic!("dripping after {bytes} bytes: {error}")
+        };
+        assert!(message.contains("no whole answer within 1s"), "{message}");
+    }
+    start(&honest.url(), honest.root_id, REQUEST_TIMEOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn lengths_far_above_the_body_are_not_believed() {
+    let mut case = Case::new().await;
+    let question = snapshot(Selector::Height(HEIGHT));
+    for header in [&[0xfb, 0xff, 0xff, 0xff, 0xff][..], &[0xf9, 0xff, 0xff], &[0xff; 9]] {
+        let lie = move |evidence: Bytes| Ok([header, &evidence[3..]].concat().into());
+        let found = violation(case.rejection(Call::Answer, &question, lie).await);
+        assert!(matches!(found, Violation::Evidence(_)), "{found}");
+    }
+    case.ask(&question).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_with_nothing_in_them_are_not_enough() {
+    let mut case = Case::new().await;
+    let early = snapshot(Selector::Height(HEIGHT));
+    let late = snapshot(Selector::Height(super::LATE_HEIGHT));
+    let nothing = |_| Ok(Evidence::default().to_bytes().into());
+    let found = missing(case.rejection(Call::Answer, &early, nothing).await);
+    assert_eq!(found, Missing::Answer);
+    let found = missing(case.rejection(Call::Hop, &late, nothing).await);
+    assert_eq!(found, Missing::LaterEpoch { newest_known: 7 });
+    // The promise of more to come is one that nothing proves.
+    let promise = |_| {
+        let more = Evidence { more_hops: true, ..Evidence::default() };
+        Ok(more.to_bytes().into())
+    };
+    let found = missing(case.rejection(Call::Hop, &late, promise).await);
+    assert_eq!(found, Missing::LaterEpoch { newest_known: 7 });
+    case.ask(&late).await.unwrap();
+}
+
+/// Every other answer is another block's: what was verified before changes nothing.
+#[tokio::test]
+async fn a_server_that_changes_its_mind_is_caught_each_time() {
+    let mut case = Case::new().await;
+    let question = snapshot(Selector::Height(HEIGHT));
+    let honest = case.ask(&question).await.unwrap().answer;
+    let other = case.passed_off(Selector::Height(HEIGHT + 1), &question).to_bytes();
+    let (asked, other) = (Arc::new(AtomicUsize::new(0)), Bytes::from(other));
+    let lie = move |evidence: Bytes| {
+        let is_honest = asked.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        Ok(if is_honest { evidence } else { other.clone() })
+    };
+    case.hostile.lie(Call::Answer, Arc::new(lie));
+    for _ in 0..3 {
+        let Err(AskError::Rejected { rejection, .. }) = case.ask(&question).await else {
+            panic!("believed another block")
+        };
+        let expected = Violation::AnotherHeight { expected: HEIGHT, found: HEIGHT + 1 };
+        assert_eq!(violation(rejection), expected);
+        assert_eq!(case.ask(&question).await.unwrap().answer.value, honest.value);
+    }
+}
