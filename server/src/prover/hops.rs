@@ -8,8 +8,8 @@ use super::bundle::Bundler;
 use super::{Held, Prover, ProverError, StoredBlock, WithCommit};
 
 impl Prover {
-    /// Evidence for the hops from an epoch to the ones after it: at most `max`, and about
-    /// [`PAGE_BYTES`]. Empty when the next epoch is not committed yet.
+    /// Evidence for the hops from an epoch to the ones after it: at most `max`, and about 1 MiB.
+    /// Empty when the next epoch is not committed yet.
     ///
     /// # Errors
     /// When the epoch is not known.
