@@ -47,7 +47,7 @@ impl ServiceEvent {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let text = serde_json::to_string(&Payload(self));
-        escape_as_go(&text.expect("these shapes have text keys and no failing part")).into_bytes()
+        escape_as_go(text.expect("these shapes have text keys and no failing part")).into_bytes()
     }
 }
 
@@ -202,20 +202,24 @@ impl Serialize for Payload<'_> {
 /// Escapes what Go's encoder does and serde's does not.
 ///
 /// Outside strings, JSON has none of these characters.
-pub(super) fn escape_as_go(json: &str) -> String {
-    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-        return json.to_string();
+pub(super) fn escape_as_go(json: String) -> String {
+    let mut special = json.match_indices(['<', '>', '&', '\u{2028}', '\u{2029}']).peekable();
+    if special.peek().is_none() {
+        return json;
     }
-    let mut escaped = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        match c {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            _ => escaped.push(c),
-        }
+    let mut escaped = String::with_capacity(json.len() + json.len() / 16);
+    let mut copied = 0;
+    for (at, text) in special {
+        escaped.push_str(&json[copied..at]);
+        escaped.push_str(match text {
+            "<" => "\\u003c",
+            ">" => "\\u003e",
+            "&" => "\\u0026",
+            "\u{2028}" => "\\u2028",
+            _ => "\\u2029",
+        });
+        copied = at + text.len();
     }
+    escaped.push_str(&json[copied..]);
     escaped
 }

@@ -23,7 +23,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Vec<u8> {
         params: ParamsJson::of(&snapshot.params),
         sealed_version_beacon: snapshot.sealed_version_beacon.as_ref().map(beacon),
     });
-    escape_as_go(&json.expect("these shapes have text keys and no failing part")).into_bytes()
+    escape_as_go(json.expect("these shapes have text keys and no failing part")).into_bytes()
 }
 
 fn segment(snapshot: &Snapshot) -> SealingSegmentJson<'_> {
