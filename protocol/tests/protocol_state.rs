@@ -8,6 +8,7 @@ use common_step::{CHAINS, Chain, entry, id, kv, text, uint};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{ExecutionResult, Identifier};
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
 use weir_protocol::protocol_state::{
@@ -75,6 +76,31 @@ fn every_state_can_be_joined_from_its_parts() {
             }
         }
     }
+}
+
+#[test]
+fn a_committee_that_follows_another_is_the_one_made_alone() {
+    let mut changed = 0;
+    for name in CHAINS {
+        let chain = Chain::load(name);
+        let mut walk = Walk::begin(&chain);
+        let mut seen = None;
+        for index in 1..chain.blocks.len() {
+            let state = walk.step(index);
+            let Some((setup, commit)) = state.next_setup().zip(state.next_commit()) else {
+                continue;
+            };
+            if seen.replace(setup.counter) == Some(setup.counter) {
+                continue;
+            }
+            let current = Committee::new(state.current_setup(), state.current_commit()).unwrap();
+            let alone = Committee::new(setup, commit).unwrap();
+            let follows = Committee::after(&current, setup, commit).unwrap();
+            assert_eq!(format!("{follows:?}"), format!("{alone:?}"), "{name} {index}");
+            changed += usize::from(!current.members().eq(alone.members()));
+        }
+    }
+    assert!(changed > 0, "some members leave and join");
 }
 
 impl<'a> Walk<'a> {

@@ -5,6 +5,7 @@
 
 use super::signer_indices::{self, CHECKSUM_LEN, SignerIndicesError};
 use crate::bls::{BlsError, PublicKey};
+use crate::codec::sha3_256;
 use crate::model::{BlsPublicKey, EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role};
 use alloc::vec::Vec;
 
@@ -44,11 +45,11 @@ impl Committee {
     /// [`COMMITTEE_MEMBERS_MAX`], the weights overflow, members are not in canonical order, or a
     /// key is invalid.
     pub fn new(setup: &EpochSetup, commit: &EpochCommit) -> Result<Self, CommitteeError> {
-        Self::build(setup, commit, |_| None)
+        Self::build(setup, commit, None)
     }
 
     /// The committee of an epoch of which most members were in `previous`: their keys need not be
-    /// decoded again.
+    /// decoded and added up again.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -57,17 +58,13 @@ impl Committee {
         setup: &EpochSetup,
         commit: &EpochCommit,
     ) -> Result<Self, CommitteeError> {
-        Self::build(setup, commit, |node| {
-            let same_id = |member: &Member| member.node_id.cmp(&node.node_id);
-            let member = &previous.members[previous.members.binary_search_by(same_id).ok()?];
-            (member.staking_key == node.staking_key).then(|| member.key.clone())
-        })
+        Self::build(setup, commit, Some(previous))
     }
 
     fn build(
         setup: &EpochSetup,
         commit: &EpochCommit,
-        decoded: impl Fn(&IdentitySkeleton) -> Option<PublicKey>,
+        previous: Option<&Self>,
     ) -> Result<Self, CommitteeError> {
         if setup.counter != commit.counter {
             let (setup, commit) = (setup.counter, commit.counter);
@@ -79,18 +76,7 @@ impl Committee {
             return Err(CommitteeError::TooMany { found });
         }
         let members: Vec<Member> = committee_members(&setup.participants)
-            .map(|node| {
-                let decode = || PublicKey::from_bytes(&node.staking_key);
-                let key = decoded(node).map_or_else(decode, Ok).map_err(|source| {
-                    CommitteeError::StakingKey { node_id: node.node_id, source }
-                })?;
-                Ok(Member {
-                    node_id: node.node_id,
-                    weight: node.initial_weight,
-                    staking_key: node.staking_key,
-                    key,
-                })
-            })
+            .map(|node| Member::new(node, previous))
             .collect::<Result<_, CommitteeError>>()?;
         if members.is_empty() {
             return Err(CommitteeError::Empty);
@@ -105,15 +91,13 @@ impl Committee {
         let beacon_key = PublicKey::from_bytes(&commit.dkg_group_key)
             .map_err(|source| CommitteeError::BeaconKey { source })?;
         let ids: Vec<_> = members.iter().map(|member| member.node_id).collect();
-        let keys: Vec<_> = members.iter().map(|member| &member.key).collect();
-        use crate::codec::Entity as _;
         Ok(Self {
             counter: setup.counter,
             checksum: signer_indices::checksum(&ids),
             total_weight,
-            all_keys: PublicKey::sum(&keys, &[]),
+            all_keys: sum_of_keys(&members, previous),
             beacon_key,
-            name: crate::codec::sha3_256(&[&setup.id().0, &commit.id().0]),
+            name: name(&members, commit),
             members,
         })
     }
@@ -184,6 +168,55 @@ impl Committee {
     pub(super) fn key_at(&self, position: usize) -> &PublicKey {
         &self.members[position].key
     }
+}
+
+impl Member {
+    /// Takes the key from the committee before, where it has the same of the same node.
+    fn new(node: &IdentitySkeleton, previous: Option<&Committee>) -> Result<Self, CommitteeError> {
+        let node_id = node.node_id;
+        let before =
+            previous.and_then(|previous| find(&previous.members, node_id, &node.staking_key));
+        let key = match before {
+            Some(member) => member.key.clone(),
+            None => PublicKey::from_bytes(&node.staking_key)
+                .map_err(|source| CommitteeError::StakingKey { node_id, source })?,
+        };
+        Ok(Self { node_id, weight: node.initial_weight, staking_key: node.staking_key, key })
+    }
+}
+
+/// The member with this ID, if its key is this one.
+fn find<'a>(
+    members: &'a [Member],
+    node_id: Identifier,
+    staking_key: &BlsPublicKey,
+) -> Option<&'a Member> {
+    let index = members.binary_search_by_key(&node_id, |member| member.node_id).ok()?;
+    Some(&members[index]).filter(|member| member.staking_key == *staking_key)
+}
+
+/// The sum of all members' keys: that of the committee before, and what has changed since.
+fn sum_of_keys(members: &[Member], previous: Option<&Committee>) -> PublicKey {
+    let keys_outside = |members: &'_ [Member], others: &[Member]| -> Vec<PublicKey> {
+        let is_outside =
+            |member: &&Member| find(others, member.node_id, &member.staking_key).is_none();
+        members.iter().filter(is_outside).map(|member| member.key.clone()).collect()
+    };
+    if let Some(previous) = previous {
+        let left = keys_outside(&previous.members, members);
+        let joined = keys_outside(members, &previous.members);
+        if left.len() + joined.len() < members.len() {
+            let added: Vec<_> = joined.iter().chain([&previous.all_keys]).collect();
+            return PublicKey::sum(&added, &left.iter().collect::<Vec<_>>());
+        }
+    }
+    PublicKey::sum(&members.iter().map(|member| &member.key).collect::<Vec<_>>(), &[])
+}
+
+/// A name for the keys of a committee at their positions.
+fn name(members: &[Member], commit: &EpochCommit) -> Identifier {
+    let staking_keys = members.iter().map(|member| &member.staking_key[..]);
+    sha3_256(&staking_keys.chain([&commit.dkg_group_key[..]]).collect::<Vec<_>>())
 }
 
 /// Why there is no committee.
