@@ -43,10 +43,7 @@ impl Network {
             sealed.iter().flat_map(|record| &record.execution.result.service_events).collect();
         let state = evolve(&parent.state, slot.view, &events)
             .expect("versions are checked when commanded, and no view is near the highest");
-        let beacon = events.iter().rev().find_map(|event| match event {
-            ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
-            _ => None,
-        });
+        let beacon = ServiceEvent::last_version_beacon(events.iter().copied()).cloned();
         let seal_height = parent.block.header.height + 1;
         let version_beacon = match beacon {
             Some(beacon) => Some(SealedVersionBeacon { beacon, seal_height }),

@@ -35,6 +35,18 @@ pub enum ServiceEvent {
     VersionBeacon(VersionBeacon),
 }
 
+impl ServiceEvent {
+    /// The last version beacon among events, which is the one that counts.
+    pub fn last_version_beacon<'a>(
+        events: impl IntoIterator<Item = &'a Self, IntoIter: DoubleEndedIterator>,
+    ) -> Option<&'a VersionBeacon> {
+        events.into_iter().rev().find_map(|event| match event {
+            Self::VersionBeacon(beacon) => Some(beacon),
+            _ => None,
+        })
+    }
+}
+
 /// Which software version executes from which height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionBeacon {

@@ -154,9 +154,6 @@ fn sealable(
     result_id: Identifier,
     result: &ExecutionResult,
 ) -> Option<(Identifier, VersionBeacon)> {
-    let beacon = result.service_events.iter().rev().find_map(|event| match event {
-        ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
-        _ => None,
-    })?;
-    Some((result_id, beacon))
+    let beacon = ServiceEvent::last_version_beacon(&result.service_events)?;
+    Some((result_id, beacon.clone()))
 }

@@ -276,10 +276,7 @@ impl Chain {
         if expected != found {
             return Err(Rule::ProtocolStateId { expected, found });
         }
-        let version_beacon = events.iter().rev().find_map(|event| match event {
-            ServiceEvent::VersionBeacon(beacon) => Some(beacon.clone()),
-            _ => None,
-        });
+        let version_beacon = ServiceEvent::last_version_beacon(events.iter().copied()).cloned();
         Ok(Stepped { state, last_sealed: sealed.last_sealed, version_beacon })
     }
 
