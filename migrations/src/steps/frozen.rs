@@ -1,6 +1,28 @@
 //! Codecs of formats 1 and 2, as they were. They never change: a later format gets its own.
 
 use crate::format::{checked_value, open_value};
+use crate::registry::StepError;
+
+/// Hands the next payload pages and rows to `each`, by key and value, and says where to go on.
+pub(super) fn walk_payloads(
+    tree: &sled::Tree,
+    cursor: Option<&[u8]>,
+    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StepError>,
+) -> Result<Option<Vec<u8>>, StepError> {
+    let start = cursor.map_or_else(|| vec![PAYLOAD_PAGE], <[u8]>::to_vec);
+    for (seen, entry) in tree.range(start..vec![PAYLOAD_ROW + 1]).enumerate() {
+        let (key, value) = entry?;
+        if !matches!(key.first(), Some(&(PAYLOAD_PAGE | PAYLOAD_ROW))) {
+            // Nothing of interest up to the rows.
+            return Ok(Some(vec![PAYLOAD_ROW]));
+        }
+        if seen == ENTRIES_MAX {
+            return Ok(Some(key.to_vec()));
+        }
+        each(&key, &value)?;
+    }
+    Ok(None)
+}
 
 /// The content of a value: `flag ‖ content ‖ checksum`, raw or zstd behind its length.
 pub(super) fn content(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
@@ -73,6 +95,8 @@ pub(super) const ROOT_SNAPSHOT: u8 = 0x09;
 pub(super) const PAYLOAD_ROW: u8 = 0x0b;
 pub(super) const RESULT_ID: u8 = 0x0c;
 pub(super) const PAYLOADS_PER_PAGE: u64 = 16;
+/// Pages or rows handled at once.
+const ENTRIES_MAX: usize = 16;
 const FLAG_RAW: u8 = 0;
 const FLAG_ZSTD: u8 = 1;
 const CONTENT_BYTES_MAX: usize = 257 * 1024 * 1024;

@@ -8,7 +8,7 @@
 use sha3::{Digest as _, Sha3_256};
 
 use super::frozen::{
-    PAYLOAD_PAGE, PAYLOAD_ROW, PAYLOADS_PER_PAGE, RESULT_ID, content, item, raw_value,
+    PAYLOAD_ROW, PAYLOADS_PER_PAGE, RESULT_ID, content, item, raw_value, walk_payloads,
 };
 use crate::registry::{Step, StepBatch, StepError};
 
@@ -17,21 +17,10 @@ pub(crate) const STEP: Step = Step { from: 1, to: 2, name: "index results by id"
 
 fn run(tree: &sled::Tree, cursor: Option<&[u8]>) -> Result<StepBatch, StepError> {
     let mut batch = StepBatch::default();
-    let start = cursor.map_or_else(|| vec![PAYLOAD_PAGE], <[u8]>::to_vec);
-    for (seen, entry) in tree.range(start..vec![PAYLOAD_ROW + 1]).enumerate() {
-        let (key, value) = entry?;
-        if !matches!(key.first(), Some(&(PAYLOAD_PAGE | PAYLOAD_ROW))) {
-            // Nothing of interest up to the rows.
-            batch.next = Some(vec![PAYLOAD_ROW]);
-            break;
-        }
-        if seen == ENTRIES_MAX {
-            batch.next = Some(key.to_vec());
-            break;
-        }
-        index(&key, &value, &mut batch)
-            .ok_or_else(|| StepError::damaged(&key, "it is not as format 1 has it"))?;
-    }
+    batch.next = walk_payloads(tree, cursor, |key, value| {
+        index(key, value, &mut batch)
+            .ok_or_else(|| StepError::damaged(key, "it is not as format 1 has it"))
+    })?;
     Ok(batch)
 }
 
@@ -76,5 +65,3 @@ fn index_payload(payload: &[u8], ordinal: u64, batch: &mut StepBatch) -> Option<
 
 /// Lists in a payload before its results.
 const RESULTS_POSITION: usize = 3;
-/// Pages or rows handled at once.
-const ENTRIES_MAX: usize = 16;

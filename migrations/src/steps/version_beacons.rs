@@ -15,7 +15,7 @@ use sha3::{Digest as _, Sha3_256};
 
 use super::frozen::{
     BLOCK_ID, Item, PAYLOAD_PAGE, PAYLOAD_ROW, PAYLOADS_PER_PAGE, RESULT_ID, content, items,
-    numbered, raw_value,
+    numbered, raw_value, walk_payloads,
 };
 use crate::registry::{Step, StepBatch, StepError};
 
@@ -26,24 +26,13 @@ fn run(tree: &sled::Tree, cursor: Option<&[u8]>) -> Result<StepBatch, StepError>
     let mut batch = StepBatch::default();
     let mut results = Results { tree, known: HashMap::new(), root: None };
     let mut payloads = Vec::new();
-    let start = cursor.map_or_else(|| vec![PAYLOAD_PAGE], <[u8]>::to_vec);
-    for (seen, entry) in tree.range(start..vec![PAYLOAD_ROW + 1]).enumerate() {
-        let (key, value) = entry?;
-        if !matches!(key.first(), Some(&(PAYLOAD_PAGE | PAYLOAD_ROW))) {
-            // Nothing of interest up to the rows.
-            batch.next = Some(vec![PAYLOAD_ROW]);
-            break;
-        }
-        if seen == ENTRIES_MAX {
-            batch.next = Some(key.to_vec());
-            break;
-        }
-        let read = read_entry(&key, &value).ok_or_else(|| damaged(&key))?;
-        for (ordinal, payload) in read {
-            results.learn(&payload).ok_or_else(|| damaged(&key))?;
+    batch.next = walk_payloads(tree, cursor, |key, value| {
+        for (ordinal, payload) in read_entry(key, value).ok_or_else(|| damaged(key))? {
+            results.learn(&payload).ok_or_else(|| damaged(key))?;
             payloads.push((key.to_vec(), ordinal, payload));
         }
-    }
+        Ok(())
+    })?;
     // What the root seals is in the root snapshot.
     for (key, ordinal, payload) in payloads.into_iter().filter(|(_, ordinal, _)| *ordinal > 0) {
         let seals = seals(&payload).ok_or_else(|| damaged(&key))?;
@@ -182,5 +171,3 @@ const SEALS_POSITION: usize = 1;
 const RESULTS_POSITION: usize = 3;
 const EVENTS_POSITION: usize = 3;
 const BEACON_TYPE: &[u8] = b"version-beacon";
-/// Pages or rows handled at once.
-const ENTRIES_MAX: usize = 16;
