@@ -26,8 +26,10 @@ pub(super) struct Bundler<'a> {
     deltas: &'a Deltas,
     /// What the client has by now.
     held: HashSet<Identifier>,
-    /// Of that, what deltas may build on.
+    /// Of that, what deltas may build on and is read already.
     bases: Vec<(Identifier, Arc<[u8]>)>,
+    /// And what is not: most requests need none of it.
+    unread_bases: Vec<Identifier>,
     /// What came with the present bundle.
     added: HashSet<Identifier>,
     bundle: Bundle,
@@ -37,18 +39,19 @@ pub(super) struct Bundler<'a> {
 
 impl<'a> Bundler<'a> {
     /// For a client that holds `held`.
-    pub(super) fn new(
-        reader: &'a Reader,
-        deltas: &'a Deltas,
-        held: &HashSet<Identifier>,
-    ) -> Result<Self, ProverError> {
-        let mut bases = Vec::new();
+    pub(super) fn new(reader: &'a Reader, deltas: &'a Deltas, held: &HashSet<Identifier>) -> Self {
         // In order, so that the same request gets the same bytes.
-        for id in held.iter().collect::<BTreeSet<_>>().into_iter().take(HELD_BASES_MAX) {
-            bases.extend(reader.preimage(id)?.map(|bytes| (*id, bytes)));
+        let in_order = held.iter().copied().collect::<BTreeSet<_>>();
+        Self {
+            reader,
+            deltas,
+            held: held.clone(),
+            bases: Vec::new(),
+            unread_bases: in_order.into_iter().take(HELD_BASES_MAX).collect(),
+            added: HashSet::new(),
+            bundle: Bundle::default(),
+            bytes: 0,
         }
-        let (held, bundle) = (held.clone(), Bundle::default());
-        Ok(Self { reader, deltas, held, bases, added: HashSet::new(), bundle, bytes: 0 })
     }
 
     /// Adds a preimage that the client lacks.
@@ -58,6 +61,9 @@ impl<'a> Bundler<'a> {
         }
         let missing = ProverError::MissingPreimage { id: *id };
         let bytes = self.reader.preimage(id)?.ok_or(missing)?;
+        for base in std::mem::take(&mut self.unread_bases) {
+            self.bases.extend(self.reader.preimage(&base)?.map(|bytes| (base, bytes)));
+        }
         match self.best_delta(id, &bytes) {
             Some(delta) => {
                 self.bytes += delta.encoded_len();
@@ -86,8 +92,10 @@ impl<'a> Bundler<'a> {
     /// last hop, and `kept`.
     pub(super) fn next_hop(&mut self, kept: &[Identifier]) {
         let added = std::mem::take(&mut self.added);
-        self.held.retain(|id| added.contains(id) || kept.contains(id));
-        self.bases.retain(|(id, _)| added.contains(id) || kept.contains(id));
+        let stays = |id: &Identifier| added.contains(id) || kept.contains(id);
+        self.held.retain(stays);
+        self.bases.retain(|(id, _)| stays(id));
+        self.unread_bases.retain(stays);
     }
 
     /// Bytes collected so far.

@@ -14,7 +14,7 @@ impl Prover {
     /// # Errors
     /// When the epoch is not known.
     pub fn hops(&self, counter: u64, held: &Held, max: usize) -> Result<Evidence, ProverError> {
-        let mut bundler = Bundler::new(&self.reader, &self.deltas, &held.preimage_ids)?;
+        let mut bundler = self.bundler(&held.preimage_ids);
         let mut page = Evidence::default();
         let head = self.head();
         if self.reader.epoch(counter)?.is_none() {

@@ -131,7 +131,7 @@ impl Prover {
     pub fn checkpoint(&self, block_id: Identifier) -> Result<Evidence, ProverError> {
         let block = self.block_by_id(block_id)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut bundler = self.bundler(&HashSet::new())?;
+        let mut bundler = self.bundler(&HashSet::new());
         add_state(&mut bundler, &state)?;
         add_epoch(&mut bundler, &state, EpochName::Current, WithCommit::Yes)?;
         if state.next_commit().is_some() {
@@ -154,24 +154,24 @@ impl Prover {
     ) -> Result<Proved, ProverError> {
         let block = self.select(question.block)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut bundler = self.bundler(&held.preimage_ids)?;
+        let mut bundler = self.bundler(&held.preimage_ids);
         add_state(&mut bundler, &state)?;
         self.add_topic(question, &block, &state, &mut bundler)?;
-        let seal_needed = question.block == Selector::LatestSealed
-            || matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
+        let is_about_seal = matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
+        let seal_needed = is_about_seal || question.block == Selector::LatestSealed;
+        let seal_wanted = seal_needed || matches!(depth, Depth::Seal | Depth::Linked);
         let anchor = Anchor { held, depth };
         let proof = self.anchor_block(&block, &anchor, &mut bundler)?;
-        let seal = match depth {
-            Depth::Seal | Depth::Linked => self.seal_proof(&block, &anchor, &mut bundler),
-            _ if seal_needed => self.seal_proof(&block, &anchor, &mut bundler),
-            _ => Ok(None),
+        let seal = if seal_wanted {
+            match self.seal_proof(&block, &anchor, &mut bundler) {
+                // As of the client's head the block is not sealed, and that is an answer.
+                Err(ProverError::HeadTooOld { .. }) if !seal_needed => None,
+                seal => seal?,
+            }
+        } else {
+            None
         };
-        let seal = match seal {
-            // As of the client's head the block is not sealed, and that is an answer.
-            Err(ProverError::HeadTooOld { .. }) if !seal_needed => None,
-            seal => seal?,
-        };
-        if seal.is_none() && matches!(question.topic, Topic::Seal | Topic::ExecutionResult) {
+        if seal.is_none() && is_about_seal {
             return Err(ProverError::NotSealed { block_id: block.block_id, head: self.head() });
         }
         let last_sealed = match (&question.topic, depth) {
@@ -184,7 +184,7 @@ impl Prover {
         Ok(Proved { evidence, block, state })
     }
 
-    fn bundler(&self, held: &HashSet<Identifier>) -> Result<Bundler<'_>, ProverError> {
+    fn bundler(&self, held: &HashSet<Identifier>) -> Bundler<'_> {
         Bundler::new(&self.reader, &self.deltas, held)
     }
 
