@@ -126,21 +126,26 @@ impl LightClient {
         Self { clock, ..self }
     }
 
-    /// Walks to the newest epoch and proves the newest final block, telling `progress` of each page.
+    /// Walks to the newest epoch and proves the newest final block, telling `progress` of each page
+    /// and of what is trusted by then.
     ///
     /// # Errors
     /// When the server does not answer, or its evidence fails.
-    pub async fn sync(&mut self, mut progress: impl FnMut(&Progress)) -> Result<Outcome, AskError> {
+    pub async fn sync(
+        &mut self,
+        mut progress: impl FnMut(&Progress, &TrustedState),
+    ) -> Result<Outcome, AskError> {
         let target_epoch_counter = self.server.info().await?.epoch_counter;
         let first_epoch_counter = self.trusted.oldest_epoch().counter();
         for _ in 0..=HOPS_MAX {
             let more = self.page().await?;
-            progress(&Progress {
+            let reached = Progress {
                 epoch_counter: self.trusted.newest_epoch().counter(),
                 first_epoch_counter,
                 target_epoch_counter,
                 bytes_received: self.bytes_received,
-            });
+            };
+            progress(&reached, &self.trusted);
             if !more {
                 let head = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
                 return self.ask(&head, Proof::Unspecified).await;

@@ -1,70 +1,20 @@
 //! Lies about lengths and time: answers that drip, that are said to be longer than they are, that
 //! have nothing in them, and a server that changes its mind.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prost::bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{interval, timeout};
-use weir_client::sync::{AskError, LightClient};
-use weir_client::transport::{REQUEST_TIMEOUT, Server, TransportError};
+use weir_client::sync::AskError;
+use weir_client::transport::{REQUEST_TIMEOUT, TransportError};
 use weir_client::verifier::{Missing, Violation};
 use weir_integration_tests::TestServer;
-use weir_integration_tests::programs::PATIENCE;
+use weir_integration_tests::connections::{Then, broken_proxy, start_within};
 use weir_protocol::evidence::{Evidence, Selector};
-use weir_protocol::model::Identifier;
 
 use super::proxy::Call;
 use super::{CHAIN, Case, HEIGHT, missing, snapshot, violation};
-
-/// Passes on so many bytes of each connection's answers, and then one byte at a time.
-async fn dripping_proxy(to: &TestServer, bytes: u64, pause: Duration) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (url, target) = (format!("http://{}", listener.local_addr().unwrap()), to.address);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect(target).await.unwrap();
-                let (mut from_client, mut to_client) = client.split();
-                let (mut from_server, mut to_server) = server.split();
-                let up = tokio::io::copy(&mut from_client, &mut to_server);
-                let down = drip(&mut from_server, &mut to_client, bytes, pause);
-                tokio::select! { _ = up => {} _ = down => {} }
-            });
-        }
-    });
-    url
-}
-
-async fn drip(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-    bytes: u64,
-    pause: Duration,
-) -> io::Result<()> {
-    tokio::io::copy(&mut (&mut *from).take(bytes), to).await?;
-    let mut pace = interval(pause);
-    loop {
-        let byte = from.read_u8().await?;
-        pace.tick().await;
-        to.write_u8(byte).await?;
-        to.flush().await?;
-    }
-}
-
-async fn start(
-    url: &str,
-    checkpoint_id: Identifier,
-    limit: Duration,
-) -> Result<LightClient, AskError> {
-    let server = timeout(PATIENCE, Server::connect(url)).await.unwrap()?;
-    let server = server.with_request_timeout(limit);
-    timeout(PATIENCE, LightClient::start(server, checkpoint_id)).await.unwrap()
-}
 
 /// A byte now and then keeps a connection alive, but no answer open.
 #[tokio::test]
@@ -72,14 +22,15 @@ async fn an_answer_that_drips_runs_out_of_time() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     // After the connection is made, and in the middle of the evidence.
     for bytes in [400, 4000] {
-        let url = dripping_proxy(&honest, bytes, Duration::from_millis(20)).await;
-        let error = start(&url, honest.root_id, Duration::from_secs(1)).await.unwrap_err();
+        let drip = Then::Drip(Duration::from_millis(20));
+        let url = broken_proxy(honest.address, bytes, drip).await;
+        let error = start_within(Duration::from_secs(1), &url, honest.root_id).await.unwrap_err();
         let AskError::Transport(TransportError::Unavailable { message, .. }) = &error else {
             panic!("dripping after {bytes} bytes: {error}")
         };
         assert!(message.contains("no whole answer within 1s"), "{message}");
     }
-    start(&honest.url(), honest.root_id, REQUEST_TIMEOUT).await.unwrap();
+    start_within(REQUEST_TIMEOUT, &honest.url(), honest.root_id).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod connections;
-mod proxy;
+pub(crate) mod proxy;
 mod rules;
 
 use std::sync::Arc;

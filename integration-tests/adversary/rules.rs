@@ -106,7 +106,7 @@ impl Adversary {
         let Task::Hops { evidence, .. } = &case.task else { panic!("{case:?}") };
         let page = group.blob(evidence).unwrap();
         self.says(Call::Hop, page);
-        let walked = timeout(PATIENCE, client.sync(|_| ())).await.unwrap();
+        let walked = timeout(PATIENCE, client.sync(|_, _| ())).await.unwrap();
         match ended(walked.map(|_| ())) {
             Err(Rejection::NotEnough(weir_client::verifier::Missing::Answer)) => Ok(()),
             ended => ended,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use weir_client::verifier::{Anchor, Timing, TrustedState, verify};
-use weir_integration_tests::{chain_dir, expected};
+use weir_integration_tests::{chain_dir, expected, held};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::hotstuff::{Committee, verify_qcs};
@@ -189,15 +189,6 @@ fn light_client(criterion: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-fn held(trusted: &TrustedState) -> Held {
-    Held {
-        checkpoint_id: Some(trusted.checkpoint().block_id),
-        head_id: Some(trusted.head().block_id),
-        newest_epoch_counter: trusted.newest_epoch().counter(),
-        preimage_ids: trusted.preimages().ids().copied().collect(),
-    }
 }
 
 criterion_group!(benches, certificates, blocks, answers, light_client);

@@ -51,6 +51,14 @@ impl Program {
         Self::ended(command).await
     }
 
+    /// Starts it; it is killed when what is returned is dropped.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn start<I: IntoIterator<Item = impl AsRef<OsStr>>>(self, arguments: I) -> Child {
+        self.command().args(arguments).spawn().expect("the program can be run")
+    }
+
     /// As [`Self::run`], with its state where it puts it in this home folder.
     ///
     /// # Panics

@@ -12,7 +12,7 @@ use super::state_folder::{Kept, StateFolder};
 /// The client, and where its trusted state is kept.
 pub(crate) struct Session {
     pub(crate) client: LightClient,
-    folder: Option<StateFolder>,
+    pub(super) folder: Option<StateFolder>,
 }
 
 impl Session {

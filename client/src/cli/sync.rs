@@ -18,7 +18,13 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut session = Session::begin(arguments).await?;
     let bar = bar(arguments);
-    let synced = session.client.sync(|progress| show(&bar, progress)).await;
+    let (client, folder) = (&mut session.client, &session.folder);
+    let synced = client.sync(|progress, trusted| {
+        show(&bar, progress);
+        // So that nothing is lost to whatever ends the program; a failure is told at the end.
+        let _kept = folder.as_ref().map(|folder| folder.keep(trusted));
+    });
+    let synced = synced.await;
     bar.finish_and_clear();
     let outcome = session.end(synced)?;
     let trusted = session.client.trusted();

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,6 +13,8 @@ use weir_integration_tests::programs::{Program, Ran};
 use weir_integration_tests::{TestServer, expected};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::Evidence;
+
+use crate::adversary::proxy::{Call, Hostile};
 
 const LONG: &str = "thirty-epochs";
 
@@ -70,6 +73,35 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = sha3_256(&[&bytes[..content]]);
     bytes[content..].copy_from_slice(&checksum.0);
     bytes
+}
+
+/// Whatever ends the program, what it proved before stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_is_killed_keeps_the_hops_it_walked() {
+    let case = Case::new().await;
+    let (hostile, url) = Hostile::start(&case.server).await;
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let (release, is_released) = std::sync::mpsc::channel::<()>();
+    let is_released = Mutex::new(is_released);
+    // Never answers the question that follows on the hops.
+    hostile.lie(
+        Call::Answer,
+        Arc::new(move |evidence| {
+            asked.send(()).unwrap();
+            let _disconnected = is_released.lock().unwrap().recv();
+            Ok(evidence)
+        }),
+    );
+    let (folder, checkpoint) = (case.folder.path().display(), case.server.root_id);
+    let arguments =
+        format!("--server {url} --state-dir {folder} --checkpoint {checkpoint} --json sync");
+    let mut weir = Program::Client.start(arguments.split_whitespace());
+    is_asked.recv().await.unwrap();
+    weir.kill().await.unwrap();
+    drop(release);
+    assert!(case.kept().newest_epoch().counter() > case.kept().oldest_epoch().counter());
+    let warm = case.json("sync").await;
+    assert_eq!(warm["hops"], 0, "{warm}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use weir_client::transport::Server;
 use weir_client::verifier::{
     HopsApplied, Missing, Rejection, Timing, TrustedState, TrustedStateError, Violation,
 };
-use weir_integration_tests::{TestServer, expected};
+use weir_integration_tests::{TestServer, expected, held};
 use weir_protocol::evidence::{Evidence, Hop, Question, Selector, Topic};
 use weir_server::prover::{Depth, Held, ProverError};
 
@@ -21,15 +21,6 @@ fn later() -> Timing {
 fn checkpoint(server: &TestServer) -> TrustedState {
     let evidence = server.prover.checkpoint(server.root_id).unwrap();
     TrustedState::from_checkpoint(server.root_id, &evidence).unwrap().into_value()
-}
-
-fn held(trusted: &TrustedState) -> Held {
-    Held {
-        checkpoint_id: Some(trusted.checkpoint().block_id),
-        head_id: Some(trusted.head().block_id),
-        newest_epoch_counter: trusted.newest_epoch().counter(),
-        preimage_ids: trusted.preimages().ids().copied().collect(),
-    }
 }
 
 fn page(server: &TestServer, trusted: &TrustedState, max: usize) -> Evidence {
@@ -65,7 +56,7 @@ async fn walks_thirty_epochs_in_pages_and_forgets_what_it_leaves_behind() {
     let connection = Server::connect(&server.url()).await.unwrap();
     let mut client = LightClient::start(connection, server.root_id).await.unwrap();
     let mut told = Vec::new();
-    let head = client.sync(|progress| told.push(progress.clone())).await.unwrap();
+    let head = client.sync(|progress, _| told.push(progress.clone())).await.unwrap();
     let trusted = client.trusted();
     let last = told.last().unwrap();
     assert_eq!((last.first_epoch_counter, last.epoch_counter), (7, 37));
@@ -82,7 +73,7 @@ async fn walks_thirty_epochs_in_pages_and_forgets_what_it_leaves_behind() {
     // Nothing new: one empty page, and the head by its ID alone.
     let connection = Server::connect(&server.url()).await.unwrap();
     let mut again = LightClient::resume(connection, TrustedState::from_bytes(&bytes).unwrap());
-    again.sync(|_| ()).await.unwrap();
+    again.sync(|_, _| ()).await.unwrap();
     assert!(again.bytes_received() <= 1024, "{} bytes", again.bytes_received());
     assert_eq!(again.trusted().to_bytes(), bytes);
 }
@@ -145,7 +136,7 @@ async fn history_of_epochs_long_past_is_proved_again() {
     let server = TestServer::start(LONG).await.unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
     let mut client = LightClient::start(connection, server.root_id).await.unwrap();
-    client.sync(|_| ()).await.unwrap();
+    client.sync(|_, _| ()).await.unwrap();
     let head = *client.trusted().head();
     for height in [1001, 1100, 1200, 1399] {
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };

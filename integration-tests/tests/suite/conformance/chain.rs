@@ -1,7 +1,7 @@
 //! Honest evidence: reference chains made by flow-go, through the real prover.
 
 use weir_client::verifier::{Timing, TrustedState};
-use weir_integration_tests::TestServer;
+use weir_integration_tests::{TestServer, held};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
 use weir_protocol::model::{Header, Identifier};
@@ -70,15 +70,6 @@ impl Chain {
 
     pub(super) fn block_id(&self, height: u64) -> Identifier {
         self.header(height).id()
-    }
-}
-
-pub(super) fn held(trusted: &TrustedState) -> Held {
-    Held {
-        checkpoint_id: Some(trusted.checkpoint().block_id),
-        head_id: Some(trusted.head().block_id),
-        newest_epoch_counter: trusted.newest_epoch().counter(),
-        preimage_ids: trusted.preimages().ids().copied().collect(),
     }
 }
 
