@@ -106,13 +106,14 @@ impl Item {
     }
 
     fn edit_once(&mut self, input: &mut Input<'_>, donors: &[&Self]) {
-        let (kind, at) = (input.byte() % 11, input.number());
+        let (kind, at) = (input.byte() % EDIT_KINDS, input.number());
         let (donor, from) = (input.choose(donors), input.number());
         let graft = || donor.at(from % donor.count()).cloned();
         let position = at % self.count();
         match kind {
             9 => self.replace_part(at, donor),
             10 => self.join_part(at, donor),
+            11 => self.graft_into_answer(at, donor),
             _ => {
                 let Some((items, place)) = self.parent_of(position) else { return };
                 let len = items.len();
@@ -145,6 +146,20 @@ impl Item {
         let place = at % items.len();
         if let (Some(part), Some(own)) = (donor.items().get(place), items[place].items_mut()) {
             own.extend(part.items().iter().cloned());
+        }
+    }
+
+    /// Takes a part of the answer's parts from other evidence, with all preimages there: what opens
+    /// the part is at hand then, and only a hash says that it is of another block.
+    fn graft_into_answer(&mut self, at: usize, donor: &Self) {
+        let place = [ANSWER_OF_EVIDENCE, at / 8 % 4, at % 8];
+        let Some(part) = place.iter().try_fold(donor, |item, at| item.items().get(*at)) else {
+            return;
+        };
+        let own = place.iter().try_fold(&mut *self, |item, at| item.items_mut()?.get_mut(*at));
+        if let Some(own) = own {
+            own.clone_from(part);
+            self.join_part(PREIMAGES_OF_EVIDENCE, donor);
         }
     }
 
@@ -206,6 +221,8 @@ fn number(value: usize) -> Item {
     Item::parse(&encoder.finish()).expect("a number is an item")
 }
 
+/// Kinds of edits.
+const EDIT_KINDS: u8 = 12;
 /// More edits than that say nothing new.
 const EDITS_MAX: usize = 32;
 /// No format of this project is deeper.

@@ -66,6 +66,14 @@ impl Seeds {
                 let edit = [index, 0, index % 11, 0, index % 8, donor, 0, index];
                 self.add(target, format!("{name}-edited"), &[&edit]);
             }
+            // The payload roots of another case's block, for which the preimages come as well.
+            for (index, name) in (0u8..).zip(names.iter().filter(|_| !of_state)) {
+                for donor in [index.wrapping_add(4), index.wrapping_add(9)] {
+                    let edit = [index, 0, 11, 0, 9, donor, 0, 0];
+                    let name = format!("{}-roots-{donor}", name.replace('/', "-"));
+                    self.add(target, name, &[&edit]);
+                }
+            }
             // Parts of another case's evidence, each at its place.
             for kind in [9, 10] {
                 for place in 2..8 {
