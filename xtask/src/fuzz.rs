@@ -147,7 +147,7 @@ const INSTALL: &str = "cargo install cargo-fuzz --version 0.13.2 --locked";
 
 /// A hang, a leak and an allocation that input grows are findings as a panic is.
 const LIMITS: [&str; 5] = [
-    "-timeout=10",
+    "-timeout=20",
     "-rss_limit_mb=768",
     "-malloc_limit_mb=256",
     "-max_len=16384",
