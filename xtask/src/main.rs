@@ -4,6 +4,7 @@
 mod ci;
 mod codegen;
 mod conformance;
+mod fuzz;
 mod interop;
 mod tidy;
 
@@ -32,6 +33,16 @@ enum Chore {
     Conformance,
     /// Let Flow's official Go SDK read from a server and from a devnet; needs Go
     Interop,
+    /// Run the fuzz targets, all unless some are named; needs cargo-fuzz
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Targets
+        targets: Vec<String>,
+    },
+    /// Write the seeds of the fuzz targets' corpus; the tests check that they are up to date
+    FuzzCorpus,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -43,6 +54,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Tidy => tidy::check(&root()),
         Chore::Conformance => conformance::write(&root()),
         Chore::Interop => interop::run(&root()),
+        Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
+        Chore::FuzzCorpus => fuzz::write_seeds(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

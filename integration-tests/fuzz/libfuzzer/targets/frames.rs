@@ -1,0 +1,4 @@
+//! See `weir_fuzz::frames`; what it knows is loaded before the clock of the first input starts.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: weir_fuzz::frames(&[]), |bytes: &[u8]| weir_fuzz::frames(bytes));
