@@ -78,8 +78,8 @@ pub fn derive_tree_root(
 /// about the block.
 ///
 /// Needs the header, the payload's roots and the key-value store, some 700 bytes besides what
-/// certifies the block, and no setup. So with [`Anchor::Committee`] nothing but the certificate says
-/// that the block is of the committee's epoch.
+/// certifies the block, and no setup. Without one nothing but the certificate says that the block is
+/// of the committee's epoch, and views that extensions of an epoch added are beyond it.
 ///
 /// # Errors
 /// [`Missing::CommittedTree`] when the state's version has no root, as all versions of Flow;
@@ -102,10 +102,16 @@ pub fn committed_tree_root(
     let roots = proof.block.roots.as_ref().ok_or(Missing::PayloadRoots { block_id })?;
     rules::payload_hash(header, roots)?;
     let kv = key_value_store(header, roots, sources)?;
-    let Anchored { trust, .. } = level_of_trust(&Certifier::new(anchor, sources), proof, None)?;
-    rules::selected_block(block, header, trust)?;
     let missing = Missing::CommittedTree { block_id, version: kv.version };
     let root = kv.snapshot_tree_root.ok_or(missing)?;
+    let state = match StateView::derive(header, roots, sources) {
+        Ok(state) => Some(state),
+        Err(Rejection::NotEnough(_)) => None,
+        Err(rejection) => return Err(rejection),
+    };
+    let certifier = Certifier::new(anchor, sources);
+    let Anchored { trust, .. } = level_of_trust(&certifier, proof, state.as_ref())?;
+    rules::selected_block(block, header, trust)?;
     Ok(Verified(tree_root(root, true, (header, roots.protocol_state_id), trust)))
 }
 

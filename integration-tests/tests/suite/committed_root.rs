@@ -9,16 +9,23 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use weir_client::verifier::{
+    Anchor, AnswerValue, Missing, Rejection, committed_tree_root, derive_tree_root, verify,
+    verify_committed_tree,
+};
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
-use weir_integration_tests::folder_lines;
+use weir_integration_tests::{TestServer, folder_lines};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::msgpack::MsgpackError;
 use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
+use weir_protocol::evidence::{Bundle, Preimages, Question, Selector, Topic};
 use weir_protocol::model::{Identifier, Role, SIMULATED_KV_STORE_VERSION};
-use weir_protocol::snapshot_tree::SnapshotTree;
+use weir_protocol::snapshot_tree::{SnapshotTree, TreeItem, TreeQuestion};
+use weir_server::api::ApiOptions;
 use weir_server::ingest::certificates::Thoroughness;
+use weir_server::prover::{Depth, Held};
 use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
 
@@ -145,6 +152,51 @@ fn a_snapshot_with_another_root_or_of_a_network_of_flows_is_refused() {
     let SnapshotError::KvStore { source, .. } = refused else { panic!("{refused}") };
     let found = SIMULATED_KV_STORE_VERSION;
     assert_eq!(source, MsgpackError::Version { max: 3, found });
+}
+
+/// From a block ID to an identity, without a setup.
+#[tokio::test]
+async fn a_device_with_a_block_id_needs_less_than_1500_bytes() {
+    let dir = chain();
+    let server = TestServer::over(dir.path(), ApiOptions::default()).await.unwrap();
+    let expected = folder_lines(dir.path(), "expected.jsonl.gz").unwrap();
+    let last = expected.iter().rfind(|block| block["finalized"] == true).unwrap();
+    let block_id: Identifier = last["block_id"].as_str().unwrap().parse().unwrap();
+    let block = Selector::Id(block_id);
+    let question = Question { block, topic: Topic::Snapshot };
+    let answer = server.prover.answer(&question, &Held::default(), Depth::KnownBlock).unwrap();
+    let mut evidence = answer.evidence;
+    let whole = evidence.bundle.expand(&[]).unwrap();
+    let state_id = evidence.answer.as_ref().unwrap().block.roots.unwrap().protocol_state_id;
+    let mut store = Preimages::default();
+    store.insert(whole.get(&state_id).unwrap().to_vec());
+    evidence.bundle = Bundle::whole(store);
+    let proof = evidence.answer.as_mut().unwrap();
+    (proof.seal, proof.last_sealed) = (None, None);
+    let (anchor, none) = (Anchor::KnownBlock(block_id), Preimages::default());
+    let root = committed_tree_root(anchor, block, &evidence, &none).unwrap();
+    let of_all = Question { block, topic: Topic::Identities(Default::default()) };
+    let all = server.prover.answer(&of_all, &Held::default(), Depth::KnownBlock).unwrap();
+    let derived = derive_tree_root(anchor, &of_all, &all.evidence, &none).unwrap();
+    assert_eq!(root, derived);
+    let rejected = derive_tree_root(anchor, &question, &evidence, &none).unwrap_err();
+    assert!(matches!(rejected, Rejection::NotEnough(Missing::Preimage { .. })), "{rejected}");
+    let table = verify(anchor, &of_all, &all.evidence, &none).unwrap().into_value();
+    let AnswerValue::Identities(table) = &table.value else { panic!() };
+    for expected in table {
+        let node_id = expected.skeleton.node_id;
+        let asked = TreeQuestion::new([TreeItem::Node(node_id)]).unwrap();
+        let proof = server.prover.tree_proof(block, &asked).unwrap().proof;
+        let bytes = evidence.to_bytes().len() + proof.len();
+        assert!(bytes < 1500, "{bytes} bytes");
+        let verified = verify_committed_tree(anchor, block, &evidence, &none, (&asked, &proof));
+        let (_, answer) = verified.unwrap();
+        let node = answer.nodes[&node_id].as_ref().unwrap();
+        assert_eq!((&node.skeleton, node.status), (&expected.skeleton, expected.status));
+        let mut altered = proof.clone();
+        altered[proof.len() / 2] ^= 1;
+        verify_committed_tree(anchor, block, &evidence, &none, (&asked, &altered)).unwrap_err();
+    }
 }
 
 #[test]
