@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 use weir_protocol::codec::snapshot::SnapshotError;
-use weir_protocol::model::{KV_STORE_VERSION_MAX, Role};
+use weir_protocol::model::{KV_STORE_VERSION_MAX, Role, SIMULATED_KV_STORE_VERSION, Versions};
 
 use crate::schedule::{Command, Schedule, Trigger};
 
@@ -269,7 +269,7 @@ impl Config {
     /// When no network can carry it out.
     pub fn validate_command(&self, command: &Command) -> Result<(), ConfigError> {
         match command {
-            Command::UpgradeVersion { version, .. } if *version > KV_STORE_VERSION_MAX => {
+            Command::UpgradeVersion { version, .. } if !self.versions().include(*version) => {
                 let (field, min, max) = ("protocol version", 0, KV_STORE_VERSION_MAX);
                 Err(ConfigError::Number { field, min, max, found: *version })
             }
@@ -282,6 +282,25 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Which versions of the protocol state the network may run.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        Versions::of_chain(&self.chain_id)
+    }
+
+    /// A network that commits the snapshot tree's root in its protocol state, from an upgrade soon
+    /// after its root on: Flow's highest version first, then the one that is not Flow's.
+    ///
+    /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
+    #[must_use]
+    pub fn with_snapshot_tree(mut self) -> Self {
+        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
+        self.root.protocol_version = KV_STORE_VERSION_MAX;
+        let lead_views = self.epochs.finalization_safety_threshold + COMMIT_MARGIN_VIEWS;
+        let version = SIMULATED_KV_STORE_VERSION;
+        self.at(Trigger::Now, Command::UpgradeVersion { version, lead_views })
     }
 
     /// Adds an event to the schedule.
@@ -341,6 +360,8 @@ pub enum ConfigError {
     Root(#[from] SnapshotError),
 }
 
+/// Name of a network that runs a version of the protocol state that is not Flow's.
+pub const SIMULATED_CHAIN_ID: &str = "weir-devnet";
 /// Most nodes of a network at its start.
 pub const NODES_MAX: usize = 1000;
 

@@ -105,6 +105,7 @@ fn root_state(config: &Config, events: EpochEvents) -> ProtocolState {
         epoch_extension_view_count: config.epochs.extension_view_count,
         finalization_safety_threshold: config.epochs.finalization_safety_threshold,
         execution: (version == 3).then(execution_parameters),
+        snapshot_tree_root: None,
     };
     let parts =
         UntrustedProtocolState { kv, epoch_state, previous: None, current: events, next: None };

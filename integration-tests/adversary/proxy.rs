@@ -21,6 +21,7 @@ pub(crate) enum Call {
     Checkpoint,
     Hop,
     Answer,
+    TreeProof,
 }
 
 /// What the server says without asking anybody.
@@ -80,6 +81,22 @@ macro_rules! pass_on {
                 request: Request<v1::GetServerInfoRequest>,
             ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
                 self.honest.clone().get_server_info(request).await
+            }
+
+            async fn get_tree_proof(
+                &self,
+                request: Request<v1::GetTreeProofRequest>,
+            ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
+                let script = self.script.lock().unwrap().clone();
+                let mut answer = match script {
+                    Some(_) => v1::GetTreeProofResponse::default(),
+                    None => self.honest.clone().get_tree_proof(request).await?.into_inner(),
+                };
+                answer.proof = match script {
+                    Some(script) => script(Call::TreeProof),
+                    None => self.twist(Call::TreeProof, answer.proof)?,
+                };
+                Ok(Response::new(answer))
             }
 
             $(async fn $method(

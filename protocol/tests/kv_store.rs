@@ -9,7 +9,7 @@ use weir_protocol::codec::msgpack::MsgpackError;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::model::{
     ExecutionMeteringParameters, ExecutionParameters, Identifier, KvStore, MagnitudeVersion,
-    UpdatableField, ViewBasedActivator,
+    SIMULATED_KV_STORE_VERSION, UpdatableField, ViewBasedActivator,
 };
 
 #[test]
@@ -95,6 +95,45 @@ fn reads_absent_weights_as_none() {
     assert_eq!(KvStore::from_msgpack(3, &data), Ok(store));
 }
 
+/// What `docs/proposals/snapshot-tree-in-kv-store.md` says, against the bytes of Flow's version 3.
+#[test]
+fn the_simulated_version_nests_flows_and_appends_the_root() {
+    let flow = with_weights(BTreeMap::from([(1, 2)]));
+    let root = Identifier([0x7e; 32]);
+    let store = KvStore {
+        version: SIMULATED_KV_STORE_VERSION,
+        snapshot_tree_root: Some(root),
+        ..flow.clone()
+    };
+    assert!(store.has_fields_of_version() && flow.has_fields_of_version());
+    // [version, model] with a version of 3 bytes and the model as it is, in a list with the root.
+    let (inner, rlp) = (flow.to_rlp(), store.to_rlp());
+    let start = inner.iter().position(|byte| *byte == 3).unwrap();
+    let model = &inner[start + 1..];
+    let mut expected = vec![0x83, 0x0f, 0x42, 0x44, 0xf8, u8::try_from(model.len() + 33).unwrap()];
+    expected.extend_from_slice(model);
+    expected.push(0xa0);
+    expected.extend_from_slice(&root.0);
+    let mut list = vec![0xf8, u8::try_from(expected.len()).unwrap()];
+    list.extend(expected);
+    assert_eq!(hex::encode(&rlp), hex::encode(list));
+    let mut msgpack = flow.to_msgpack();
+    msgpack[0] += 1;
+    msgpack.extend_from_slice(b"\xb0SnapshotTreeRoot\xc4\x20");
+    msgpack.extend_from_slice(&root.0);
+    assert_eq!(hex::encode(store.to_msgpack()), hex::encode(&msgpack));
+    let version = SIMULATED_KV_STORE_VERSION;
+    assert_eq!(KvStore::from_msgpack(version, &msgpack).as_ref(), Ok(&store));
+    assert_eq!(KvStore::decode(&mut Decoder::new(&rlp)).as_ref(), Ok(&store));
+    for other in [3, 4, version - 1, version + 1] {
+        assert!(KvStore::from_msgpack(other, &msgpack).is_err(), "{other}");
+    }
+    msgpack.pop();
+    assert!(KvStore::from_msgpack(version, &msgpack).is_err());
+    assert!(KvStore::decode(&mut Decoder::new(&rlp[..rlp.len() - 1])).is_err());
+    assert!(KvStore::from_msgpack(version, &flow.to_msgpack()).is_err());
+}
+
 fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
     let version = UpdatableField { current_value: MagnitudeVersion::default(), update: None };
     KvStore {
@@ -114,6 +153,7 @@ fn with_weights(weights: BTreeMap<u32, u64>) -> KvStore {
             execution_component_version: version.clone(),
             cadence_component_version: version,
         }),
+        snapshot_tree_root: None,
     }
 }
 
@@ -135,6 +175,7 @@ fn store(vector: &Value) -> KvStore {
             execution_component_version: updatable(&fields["ExecutionComponentVersion"], magnitude),
             cadence_component_version: updatable(&fields["CadenceComponentVersion"], magnitude),
         }),
+        snapshot_tree_root: None,
     }
 }
 

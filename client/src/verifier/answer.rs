@@ -14,7 +14,9 @@ use weir_protocol::model::{
     EpochCommit, EpochExtension, EpochPhase, EpochSetup, EpochStateContainer, ExecutionResult,
     Identifier, IdentitySkeleton, KvStore, PayloadRoots, Seal,
 };
-use weir_protocol::protocol_state::{EpochIdentities, EpochName, Identity, ParticipationStatus};
+use weir_protocol::protocol_state::{
+    EpochIdentities, EpochName, Identity, IdentityTableError, ParticipationStatus,
+};
 
 /// The answer to a question about a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,25 +196,35 @@ fn identities(
     sources: Sources<'_>,
     mut wanted: impl FnMut(&Identity<'_>) -> bool,
 ) -> Result<Vec<IdentityAnswer>, Rejection> {
+    let answer = |identity: &Identity<'_>| IdentityAnswer {
+        skeleton: identity.skeleton.clone(),
+        status: identity.status,
+    };
+    read_identities(state, sources, |epochs| {
+        let table = epochs.table()?;
+        Ok(table.iter().filter(|identity| wanted(identity)).map(answer).collect())
+    })
+}
+
+/// What `read` makes of the setups that the identity table needs.
+pub(super) fn read_identities<T>(
+    state: &StateView,
+    sources: Sources<'_>,
+    read: impl FnOnce(&EpochIdentities<'_>) -> Result<T, IdentityTableError>,
+) -> Result<T, Rejection> {
     let [previous, next] = adjacent_setups(state, sources)?;
-    let identities = EpochIdentities {
+    let epochs = EpochIdentities {
         entry: &state.entry,
         previous: previous.as_deref(),
         current: &state.current_setup,
         next: next.as_deref(),
     };
-    let table = identities
-        .table()
-        .map_err(|_| Violation::State { reason: "epoch state and setup name different nodes" })?;
-    let answer = |identity: &Identity<'_>| IdentityAnswer {
-        skeleton: identity.skeleton.clone(),
-        status: identity.status,
-    };
-    Ok(table.iter().filter(|identity| wanted(identity)).map(answer).collect())
+    let reason = "epoch state and setup name different nodes";
+    read(&epochs).map_err(|_| Violation::State { reason }.into())
 }
 
 /// The setups of the previous and the next epoch, as far as the identity table needs them.
-pub(super) fn adjacent_setups(
+fn adjacent_setups(
     state: &StateView,
     sources: Sources<'_>,
 ) -> Result<[Option<Arc<EpochSetup>>; 2], Rejection> {

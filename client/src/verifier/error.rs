@@ -117,6 +117,17 @@ pub enum Missing {
         /// Greatest age allowed.
         trusting_period_ms: u64,
     },
+    /// The block's protocol state commits to no snapshot tree.
+    #[error(
+        "block {block_id} commits to no snapshot tree: its protocol state has version {version}; \
+         the root can be derived from its epochs"
+    )]
+    CommittedTree {
+        /// The block.
+        block_id: Identifier,
+        /// Version of its protocol state.
+        version: u64,
+    },
     /// The state has no such epoch.
     #[error("there is no {name} at this block")]
     Epoch {

@@ -30,7 +30,9 @@ pub use timing::{
     CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
     Timing, TimingError,
 };
-pub use tree::{TreeRoot, derive_tree_root, verify_tree};
+pub use tree::{
+    TreeRoot, committed_tree_root, derive_tree_root, verify_committed_tree, verify_tree,
+};
 pub use trusted::{
     HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
     TrustedState, TrustedStateError,
@@ -112,7 +114,7 @@ fn verify_expanded(
     let state = match &proof.block.roots {
         Some(roots) => {
             rules::payload_hash(&proof.block.header, roots)?;
-            Some(StateView::derive(roots, sources)?)
+            Some(StateView::derive(&proof.block.header, roots, sources)?)
         }
         None => None,
     };

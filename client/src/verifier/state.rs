@@ -4,8 +4,10 @@ use super::sources::Sources;
 use super::{Rejection, Violation};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use weir_protocol::codec::rlp::RlpError;
 use weir_protocol::model::{
-    EpochSetup, EpochStateContainer, EpochStateEntry, Identifier, KvStore, PayloadRoots,
+    EpochSetup, EpochStateContainer, EpochStateEntry, Header, Identifier, KvStore, PayloadRoots,
+    Versions,
 };
 use weir_protocol::protocol_state::EpochName;
 
@@ -21,10 +23,14 @@ pub(super) struct StateView {
 }
 
 impl StateView {
-    /// Opens the state that `roots` commit to.
-    pub(super) fn derive(roots: &PayloadRoots, sources: Sources<'_>) -> Result<Self, Rejection> {
+    /// Opens the state that `roots` commit to, which are those of the header.
+    pub(super) fn derive(
+        header: &Header,
+        roots: &PayloadRoots,
+        sources: Sources<'_>,
+    ) -> Result<Self, Rejection> {
         let protocol_state_id = roots.protocol_state_id;
-        let kv = sources.kv_store(protocol_state_id)?;
+        let kv = key_value_store(header, roots, sources)?;
         let entry = sources.epoch_state(kv.epoch_state_id)?;
         let current_setup = sources.setup(entry.current_epoch.setup_id)?;
         Ok(Self { protocol_state_id, kv, entry, current_setup })
@@ -49,6 +55,21 @@ impl StateView {
         let counter = self.current_setup.counter;
         Err(Violation::ViewOutsideEpoch { view, counter, first_view, final_view })
     }
+}
+
+/// Opens the key-value store that `roots` commit to, of a version that the header's network may run.
+pub(super) fn key_value_store(
+    header: &Header,
+    roots: &PayloadRoots,
+    sources: Sources<'_>,
+) -> Result<KvStore, Rejection> {
+    let id = roots.protocol_state_id;
+    let kv = sources.kv_store(id)?;
+    if Versions::of_chain(&header.chain_id).include(kv.version) {
+        return Ok(kv);
+    }
+    let source = RlpError::Invalid { field: "key-value store version" };
+    Err(Violation::Preimage { what: "key-value store", id, source }.into())
 }
 
 fn container(entry: &EpochStateEntry, name: EpochName) -> Option<&EpochStateContainer> {

@@ -84,6 +84,9 @@ fn fields(kv: &KvStore) -> Value {
         field("ExecutionComponentVersion", component(&execution.execution_component_version));
         field("CadenceComponentVersion", component(&execution.cadence_component_version));
     }
+    if let Some(root) = kv.snapshot_tree_root {
+        fields.insert("SnapshotTreeRoot".into(), root.to_hex().into());
+    }
     Value::Object(fields)
 }
 

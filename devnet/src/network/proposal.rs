@@ -9,7 +9,7 @@ use weir_protocol::model::{
     ServiceEvent, TimeoutCertificate,
 };
 use weir_protocol::protocol_state::sealing::LastSealed;
-use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve};
+use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve_on};
 
 use super::{Network, Slot};
 use crate::certificates::{Timeout, timeout_certificate};
@@ -41,7 +41,7 @@ impl Network {
         });
         let events: Vec<&ServiceEvent> =
             sealed.iter().flat_map(|record| &record.execution.result.service_events).collect();
-        let state = evolve(&parent.state, slot.view, &events)
+        let state = evolve_on(self.config.versions(), &parent.state, slot.view, &events)
             .expect("versions are checked when commanded, and no view is near the highest");
         let beacon = ServiceEvent::last_version_beacon(events.iter().copied()).cloned();
         let seal_height = parent.block.header.height + 1;

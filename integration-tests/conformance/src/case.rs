@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use weir_protocol::model::Identifier;
 
-use crate::question::AskedQuestion;
+use crate::question::{AskedItem, AskedQuestion};
 
 /// Cases that belong together, in one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,22 @@ pub enum Task {
         root: String,
         /// The ID.
         id: String,
+        /// The proof.
+        proof: String,
+    },
+    /// A snapshot tree's root, for a client that knows the block's ID and nothing else.
+    CommittedTree {
+        /// ID of the block.
+        block_id: String,
+        /// Evidence of any answer about it.
+        evidence: String,
+    },
+    /// An answer about a snapshot tree.
+    Tree {
+        /// Root of the tree.
+        root: String,
+        /// What was asked.
+        items: Vec<AskedItem>,
         /// The proof.
         proof: String,
     },

@@ -4,10 +4,14 @@
 
 use alloc::string::String;
 
-use weir_client::verifier::{Answer, AnswerValue, IdentityAnswer, SnapshotAnswer, TrustedState};
+use weir_client::verifier::{
+    Answer, AnswerValue, IdentityAnswer, SnapshotAnswer, TreeRoot, TrustedState,
+};
 use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::codec::sha3_256;
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, IdentitySkeleton};
+use weir_protocol::protocol_state::ParticipationStatus;
+use weir_protocol::snapshot_tree::{FieldValue, TreeAnswer};
 
 /// Digest of an answer's value.
 #[must_use]
@@ -59,6 +63,47 @@ pub fn state_digest(trusted: &TrustedState) -> String {
     sha3_256(&[&encoder.finish()]).to_hex()
 }
 
+/// Digest of a snapshot tree's root and the protocol state that it is of.
+#[must_use]
+pub fn tree_root_digest(root: &TreeRoot) -> String {
+    let mut encoder = Encoder::new();
+    encoder.list(|e| {
+        e.bytes(&root.root.0);
+        e.bytes(&root.protocol_state_id.0);
+    });
+    sha3_256(&[&encoder.finish()]).to_hex()
+}
+
+/// Digest of an answer about a snapshot tree: all identities in it, then its fields.
+#[must_use]
+pub fn tree_answer_digest(answer: &TreeAnswer) -> String {
+    let mut encoder = Encoder::new();
+    encoder.list(|e| {
+        let lists = answer.table.iter().chain(answer.roles.values()).flatten();
+        for node in lists.chain(answer.nodes.values().flatten()) {
+            encode_node(e, &node.skeleton, node.status);
+        }
+        for (field, value) in &answer.fields {
+            e.list(|e| {
+                e.bytes(field.name().as_bytes());
+                value.iter().for_each(|value| encode_field(e, value));
+            });
+        }
+    });
+    sha3_256(&[&encoder.finish()]).to_hex()
+}
+
+fn encode_field(encoder: &mut Encoder, value: &FieldValue) {
+    match value {
+        FieldValue::Number(number) => encoder.uint(*number),
+        FieldValue::Flag(flag) => encoder.boolean(*flag),
+        FieldValue::Phase(phase) => encoder.bytes(phase.name().as_bytes()),
+        FieldValue::Id(id) => encoder.bytes(&id.0),
+        // A kind that no case asks for.
+        other => encoder.bytes(alloc::format!("{other:?}").as_bytes()),
+    }
+}
+
 fn encode_snapshot(encoder: &mut Encoder, snapshot: &SnapshotAnswer) {
     encoder.bytes(&snapshot.protocol_state_id.0);
     encoder.uint(snapshot.epoch_counter);
@@ -71,7 +116,10 @@ fn encode_snapshot(encoder: &mut Encoder, snapshot: &SnapshotAnswer) {
 }
 
 fn encode_identity(encoder: &mut Encoder, node: &IdentityAnswer) {
-    let skeleton = &node.skeleton;
+    encode_node(encoder, &node.skeleton, node.status);
+}
+
+fn encode_node(encoder: &mut Encoder, skeleton: &IdentitySkeleton, status: ParticipationStatus) {
     encoder.list(|e| {
         e.bytes(&skeleton.node_id.0);
         e.bytes(skeleton.address.as_bytes());
@@ -79,7 +127,7 @@ fn encode_identity(encoder: &mut Encoder, node: &IdentityAnswer) {
         e.uint(skeleton.initial_weight);
         e.bytes(&skeleton.staking_key);
         e.bytes(&skeleton.network_key);
-        e.bytes(node.status.flow_name().as_bytes());
+        e.bytes(status.flow_name().as_bytes());
     });
 }
 

@@ -14,6 +14,8 @@ mod question;
 mod run;
 
 pub use case::{Case, Group, SUITE_VERSION, SuiteError, Task, Verdict};
-pub use digest::{answer_digest, state_digest};
-pub use question::{AskedBlock, AskedEpoch, AskedFilter, AskedQuestion, AskedTopic};
+pub use digest::{answer_digest, state_digest, tree_answer_digest, tree_root_digest};
+pub use question::{
+    AskedBlock, AskedEpoch, AskedFilter, AskedItem, AskedQuestion, AskedTopic, tree_question,
+};
 pub use run::{Failure, check, run};

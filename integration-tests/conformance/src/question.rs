@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
+use weir_protocol::snapshot_tree::{TreeItem, TreeQuestion};
 
 use crate::case::{SuiteError, identifier};
 
@@ -18,6 +19,52 @@ pub struct AskedQuestion {
     pub block: AskedBlock,
     /// What about it.
     pub topic: AskedTopic,
+}
+
+/// One thing to ask of a snapshot tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedItem {
+    /// The node of this ID, or its absence.
+    Node(String),
+    /// All nodes of the role of this name.
+    Role(String),
+    /// The field of this name, or its absence.
+    Field(String),
+    /// The whole identity table.
+    Table,
+}
+
+/// The question that items make.
+///
+/// # Errors
+/// When an ID, role or field is none, or there are no items or too many.
+pub fn tree_question(items: &[AskedItem]) -> Result<TreeQuestion, SuiteError> {
+    let item = |item: &AskedItem| {
+        Ok(match item {
+            AskedItem::Node(id) => TreeItem::Node(identifier(id)?),
+            AskedItem::Role(name) => {
+                TreeItem::Role(name.parse().map_err(|_| SuiteError::Question)?)
+            }
+            AskedItem::Field(name) => {
+                TreeItem::Field(name.parse().map_err(|_| SuiteError::Question)?)
+            }
+            AskedItem::Table => TreeItem::Table,
+        })
+    };
+    let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+    TreeQuestion::new(items).map_err(|_| SuiteError::Question)
+}
+
+impl From<TreeItem> for AskedItem {
+    fn from(item: TreeItem) -> Self {
+        match item {
+            TreeItem::Node(id) => Self::Node(id.to_hex()),
+            TreeItem::Role(role) => Self::Role(role.name().to_string()),
+            TreeItem::Field(field) => Self::Field(field.name().to_string()),
+            TreeItem::Table => Self::Table,
+        }
+    }
 }
 
 /// A block selector.

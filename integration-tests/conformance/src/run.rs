@@ -7,13 +7,14 @@ use core::fmt::Debug;
 
 use weir_client::verifier::{
     Anchor, Answer, HopsApplied, Missing, Rejection, Timing, TrustedState, Verified, Violation,
-    verify, verify_file,
+    committed_tree_root, verify, verify_file, verify_tree,
 };
-use weir_protocol::evidence::{Evidence, Preimages, Question};
+use weir_protocol::evidence::{Evidence, Preimages, Question, Selector};
 use weir_protocol::merkle::{self, AbsenceProof, Proof, ProofError};
 
 use crate::case::{Case, Group, SuiteError, Task, Verdict, identifier};
-use crate::digest::{answer_digest, state_digest};
+use crate::digest::{answer_digest, state_digest, tree_answer_digest, tree_root_digest};
+use crate::question::tree_question;
 
 /// A case that did not end as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,25 @@ pub fn run(group: &Group, case: &Case) -> Result<Verdict, SuiteError> {
             })
         }
         Task::Inclusion { .. } | Task::Absence { .. } => proof(group, &case.task),
+        Task::CommittedTree { block_id, evidence } => {
+            let block_id = identifier(block_id)?;
+            let (anchor, block) = (Anchor::KnownBlock(block_id), Selector::Id(block_id));
+            let root = read(group, evidence)?.and_then(|evidence| {
+                committed_tree_root(anchor, block, &evidence, &Preimages::default())
+            });
+            Ok(verdict(root, |root| Verdict::Verified {
+                block_id: Some(root.block_id.to_hex()),
+                height: Some(root.height),
+                trust: Some(root.trust.name().to_string()),
+                epoch_counter: None,
+                digest: Some(tree_root_digest(root)),
+            }))
+        }
+        Task::Tree { root, items, proof } => {
+            let (root, question) = (identifier(root)?, tree_question(items)?);
+            let answer = verify_tree(root, &question, &group.blob(proof)?);
+            Ok(verdict(answer, |answer| holds(Some(tree_answer_digest(answer)))))
+        }
     }
 }
 
@@ -119,15 +139,14 @@ fn proof(group: &Group, task: &Task) -> Result<Verdict, SuiteError> {
         _ => Ok(()),
     };
     Ok(match held {
-        Ok(()) => Verdict::Verified {
-            block_id: None,
-            height: None,
-            trust: None,
-            epoch_counter: None,
-            digest: None,
-        },
+        Ok(()) => holds(None),
         Err(error) => named(&error, None),
     })
+}
+
+/// Something about no block holds.
+fn holds(digest: Option<String>) -> Verdict {
+    Verdict::Verified { block_id: None, height: None, trust: None, epoch_counter: None, digest }
 }
 
 fn timing(case: &Case) -> Result<Timing, SuiteError> {
@@ -167,6 +186,7 @@ fn verdict<T>(found: Result<T, Rejection>, value: impl FnOnce(&T) -> Verdict) ->
 fn violation_detail(violation: &Violation) -> Option<String> {
     Some(match violation {
         Violation::Certificate { source, .. } => path(source),
+        Violation::Tree(source) => path(source),
         Violation::Committee { source, .. } => path(source),
         Violation::Preimage { what, .. } => (*what).to_string(),
         Violation::HeaderLink { field, .. } | Violation::EpochOrder { field, .. } => {

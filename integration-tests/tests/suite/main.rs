@@ -9,6 +9,7 @@ mod beacons;
 mod broken_connections;
 mod broken_nodes;
 mod command_line;
+mod committed_root;
 mod conformance;
 mod devnet;
 mod devnet_command_line;

@@ -2,7 +2,8 @@
 //!
 //! The store's versions nest one in the other (flow-go
 //! `state/protocol/protocol_state/kvstore/models.go`), so each version above 0 wraps the fields
-//! of the one below in a list of its own.
+//! of the one below in a list of its own. The simulated version, which is not Flow's, wraps the
+//! highest of Flow's and appends the snapshot tree's root, 32 bytes.
 
 use super::Entity;
 use super::entities::take_id;
@@ -10,7 +11,7 @@ use super::rlp::{Decoder, Encoder, RlpError};
 use crate::model::{
     DynamicIdentityEntry, EpochExtension, EpochStateContainer, EpochStateEntry,
     ExecutionMeteringParameters, ExecutionParameters, KV_STORE_VERSION_MAX, KvStore,
-    MagnitudeVersion, UpdatableField, ViewBasedActivator,
+    MagnitudeVersion, SIMULATED_KV_STORE_VERSION, UpdatableField, Versions, ViewBasedActivator,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -28,11 +29,12 @@ impl KvStore {
     /// Reads a key-value store's RLP.
     ///
     /// # Errors
-    /// When the next item is not exactly the RLP of a store of version 0 to 3.
+    /// When the next item is not exactly the RLP of a store of version 0 to 3, or of the simulated
+    /// one; whether the network may run that one is for the caller to say ([`Versions`]).
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| {
             let version = d.uint()?;
-            if version > KV_STORE_VERSION_MAX {
+            if !Versions::Simulated.include(version) {
                 return Err(RlpError::Invalid { field: "key-value store version" });
             }
             decode_model(d, version).map(|store| Self { version, ..store })
@@ -42,6 +44,12 @@ impl KvStore {
 
 fn encode_model(encoder: &mut Encoder, store: &KvStore, version: u64) {
     encoder.list(|e| match version {
+        SIMULATED_KV_STORE_VERSION => {
+            encode_model(e, store, KV_STORE_VERSION_MAX);
+            if let Some(root) = &store.snapshot_tree_root {
+                e.bytes(&root.0);
+            }
+        }
         0 => {
             e.list(|e| encode_activator(e, store.version_upgrade.as_ref(), |e, v| e.uint(*v)));
             e.bytes(&store.epoch_state_id.0);
@@ -71,7 +79,12 @@ fn decode_model(decoder: &mut Decoder<'_>, version: u64) -> Result<KvStore, RlpE
                 epoch_extension_view_count: d.uint()?,
                 finalization_safety_threshold: d.uint()?,
                 execution: None,
+                snapshot_tree_root: None,
             });
+        }
+        if version == SIMULATED_KV_STORE_VERSION {
+            let store = decode_model(d, KV_STORE_VERSION_MAX)?;
+            return Ok(KvStore { snapshot_tree_root: Some(take_id(d)?), ..store });
         }
         let mut store = decode_model(d, version - 1)?;
         if version == 3 {

@@ -9,6 +9,7 @@ mod execution;
 mod identifier;
 mod service_event;
 mod state;
+mod versions;
 
 pub use block::{Block, CollectionGuarantee, Header, Payload, PayloadRoots};
 pub use certificate::{QuorumCertificate, TimeoutCertificate};
@@ -21,6 +22,7 @@ pub use identifier::{Identifier, IdentifierError};
 pub use service_event::{ServiceEvent, VersionBeacon, VersionBoundary};
 pub use state::{
     DynamicIdentityEntry, EpochExtension, EpochPhase, EpochStateContainer, EpochStateEntry,
-    ExecutionMeteringParameters, ExecutionParameters, KV_STORE_VERSION_MAX, KvStore,
-    MagnitudeVersion, UpdatableField, ViewBasedActivator,
+    ExecutionMeteringParameters, ExecutionParameters, KvStore, MagnitudeVersion, UpdatableField,
+    ViewBasedActivator,
 };
+pub use versions::{KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION, Versions};

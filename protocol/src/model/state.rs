@@ -1,6 +1,6 @@
 //! The protocol state: the key-value store and the epoch state it points to.
 
-use super::Identifier;
+use super::{Identifier, KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -56,7 +56,8 @@ pub struct ExecutionParameters {
 
 /// Flow's protocol state: a key-value store of a version from 0 to 3.
 ///
-/// Versions 0, 1 and 2 have the same fields; version 3 adds [`ExecutionParameters`].
+/// Versions 0, 1 and 2 have the same fields; version 3 adds [`ExecutionParameters`]. After it
+/// [`SIMULATED_KV_STORE_VERSION`], which is not Flow's, adds the snapshot tree's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvStore {
     /// Version of the model.
@@ -69,12 +70,21 @@ pub struct KvStore {
     pub epoch_extension_view_count: u64,
     /// Views before a deadline from which on it counts as missed.
     pub finalization_safety_threshold: u64,
-    /// Present exactly when the version is 3.
+    /// Present exactly from version 3 on.
     pub execution: Option<ExecutionParameters>,
+    /// Root of the snapshot tree over the rest of this state, 32 bytes; present exactly in version
+    /// [`SIMULATED_KV_STORE_VERSION`].
+    pub snapshot_tree_root: Option<Identifier>,
 }
 
-/// Highest version of the key-value store that this crate knows.
-pub const KV_STORE_VERSION_MAX: u64 = 3;
+impl KvStore {
+    /// Whether exactly the fields are there that the version has.
+    #[must_use]
+    pub fn has_fields_of_version(&self) -> bool {
+        self.execution.is_some() == (self.version >= KV_STORE_VERSION_MAX)
+            && self.snapshot_tree_root.is_some() == (self.version == SIMULATED_KV_STORE_VERSION)
+    }
+}
 
 /// A node's participation in an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

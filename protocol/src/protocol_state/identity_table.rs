@@ -149,12 +149,7 @@ impl<'a> EpochIdentities<'a> {
     /// The identities of a protocol state, whose parts were checked to fit.
     #[must_use]
     pub fn of(state: &'a ProtocolState) -> Self {
-        Self {
-            entry: state.epoch_state(),
-            previous: state.previous_setup().map(|setup| &**setup),
-            current: state.current_setup(),
-            next: state.next_setup().map(|setup| &**setup),
-        }
+        state.epochs().identities()
     }
 }
 

@@ -28,10 +28,14 @@ pub use parts::{ProtocolStateError, UntrustedProtocolState};
 pub use state::{EpochEvents, EpochName, ProtocolState};
 
 use crate::codec::Entity;
-use crate::model::{KV_STORE_VERSION_MAX, ServiceEvent};
+use crate::model::{
+    Identifier, KV_STORE_VERSION_MAX, KvStore, SIMULATED_KV_STORE_VERSION, ServiceEvent, Versions,
+};
+use crate::snapshot_tree;
 use alloc::sync::Arc;
+use working::Epochs;
 
-/// Computes the protocol state as of a block.
+/// Computes the protocol state as of a block of one of Flow's networks.
 ///
 /// `events` are the service events of the results sealed by the candidate, ordered by the height
 /// of the sealed block (see [`sealing::order_seals`]). When the candidate changes nothing, the
@@ -46,13 +50,26 @@ pub fn evolve(
     candidate_view: u64,
     events: &[&ServiceEvent],
 ) -> Result<Arc<ProtocolState>, StepError> {
+    evolve_on(Versions::Flow, parent, candidate_view, events)
+}
+
+/// As [`evolve`], on a network that may run these versions.
+///
+/// # Errors
+/// As [`evolve`].
+pub fn evolve_on(
+    versions: Versions,
+    parent: &Arc<ProtocolState>,
+    candidate_view: u64,
+    events: &[&ServiceEvent],
+) -> Result<Arc<ProtocolState>, StepError> {
     let version = version_upgrade::version_at(parent.kv(), candidate_view);
     let epochs = epochs::evolve(parent, candidate_view, events)?;
     if version == parent.version() && epochs.is_none() && events.is_empty() {
         return Ok(Arc::clone(parent));
     }
-    let mut kv = version_upgrade::replicate(parent.kv(), version)?;
-    version_upgrade::apply(&mut kv, parent.kv(), candidate_view, events);
+    let mut kv = version_upgrade::replicate(parent.kv(), version, versions)?;
+    version_upgrade::apply(&mut kv, parent.kv(), (candidate_view, versions), events);
     set_value::apply(&mut kv, events);
     let epochs = match epochs {
         Some(evolved) => parent.epochs().succeed(evolved),
@@ -62,8 +79,17 @@ pub fn evolve(
     if kv == *parent.kv() {
         return Ok(Arc::clone(parent));
     }
+    kv.snapshot_tree_root = snapshot_tree_root(&kv, &epochs);
     let id = kv.id();
     Ok(Arc::new(ProtocolState::from_checked(id, kv, epochs)))
+}
+
+/// The root that a state of the store's version commits to; none in Flow's versions.
+fn snapshot_tree_root(kv: &KvStore, epochs: &Epochs) -> Option<Identifier> {
+    (kv.version == SIMULATED_KV_STORE_VERSION).then(|| {
+        let root = snapshot_tree::root_of(kv, &epochs.identities());
+        root.expect("the epochs were checked to fit the store, or evolved from such")
+    })
 }
 
 /// Why no protocol state follows from a parent state and a candidate block.
@@ -115,8 +141,10 @@ impl StepError {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{setup_event, state};
+    use super::testing::{node_id, setup_event, state};
     use super::*;
+    use crate::model::ViewBasedActivator;
+    use crate::snapshot_tree::SnapshotTree;
 
     #[test]
     fn returns_the_parent_itself_when_nothing_changes() {
@@ -136,6 +164,74 @@ mod tests {
         assert_ne!(next.id(), parent.id());
         assert_eq!(next.epoch_state_id(), parent.epoch_state_id());
         assert!(Arc::ptr_eq(next.epoch_state(), parent.epoch_state()));
+    }
+
+    /// A simulated network at the version whose store has the snapshot tree's root.
+    fn simulated() -> Arc<ProtocolState> {
+        let state = state();
+        let mut kv = version_upgrade::replicate(state.kv(), 3, Versions::Simulated).unwrap();
+        let (version, view) = (SIMULATED_KV_STORE_VERSION, 103);
+        kv.version_upgrade = Some(ViewBasedActivator { data: version, activation_view: view });
+        let id = kv.id();
+        let parent = Arc::new(ProtocolState::from_checked(id, kv, Arc::clone(state.epochs())));
+        let before = evolve_on(Versions::Simulated, &parent, view - 1, &[]).unwrap();
+        assert!(Arc::ptr_eq(&before, &parent) && before.kv().snapshot_tree_root.is_none());
+        let refused = evolve(&parent, view, &[]).unwrap_err();
+        assert_eq!(refused, StepError::UnsupportedVersion { found: version });
+        evolve_on(Versions::Simulated, &parent, view, &[]).unwrap()
+    }
+
+    #[test]
+    fn every_state_of_the_simulated_version_commits_to_its_own_snapshot_tree() {
+        let upgraded = simulated();
+        let quiet = evolve_on(Versions::Simulated, &upgraded, 104, &[]).unwrap();
+        assert!(Arc::ptr_eq(&upgraded, &quiet));
+        let events = [
+            ServiceEvent::SetEpochExtensionViewCount { value: 77 },
+            ServiceEvent::EjectNode { node_id: node_id(7) },
+            setup_event(&upgraded),
+        ];
+        let mut states = [upgraded].to_vec();
+        for event in &events {
+            let parent = &states[states.len() - 1];
+            states.push(evolve_on(Versions::Simulated, parent, 105, &[event]).unwrap());
+        }
+        let roots: alloc::collections::BTreeSet<_> = states
+            .iter()
+            .map(|state| {
+                let root = state.kv().snapshot_tree_root;
+                assert_eq!(root, Some(SnapshotTree::of(state).root()));
+                root
+            })
+            .collect();
+        assert_eq!(roots.len(), states.len());
+    }
+
+    #[test]
+    fn a_state_of_another_root_is_none() {
+        let state = simulated();
+        let parts = |change: fn(&mut KvStore)| {
+            let mut kv = state.kv().clone();
+            change(&mut kv);
+            ProtocolState::new(UntrustedProtocolState {
+                kv,
+                epoch_state: (**state.epoch_state()).clone(),
+                previous: None,
+                current: state.events(EpochName::Current).unwrap().clone(),
+                next: None,
+            })
+        };
+        assert_eq!(parts(|_| ()).unwrap(), *state);
+        let other = parts(|kv| kv.snapshot_tree_root = Some(Identifier([1; 32]))).unwrap_err();
+        assert!(matches!(other, ProtocolStateError::SnapshotTreeRoot { .. }), "{other}");
+        let version = SIMULATED_KV_STORE_VERSION;
+        for change in [(|kv| kv.snapshot_tree_root = None) as fn(&mut KvStore), |kv| {
+            kv.execution = None;
+        }] {
+            assert_eq!(parts(change).unwrap_err(), ProtocolStateError::Fields { version });
+        }
+        let earlier = parts(|kv| kv.version = 3).unwrap_err();
+        assert_eq!(earlier, ProtocolStateError::Fields { version: 3 });
     }
 
     #[test]

@@ -4,10 +4,10 @@
 
 use super::identity_table::same_nodes;
 use super::working::Epochs;
-use super::{EpochEvents, EpochName, ProtocolState};
+use super::{EpochEvents, EpochName, ProtocolState, snapshot_tree_root};
 use crate::codec::Entity;
 use crate::model::{
-    EpochStateContainer, EpochStateEntry, Identifier, KV_STORE_VERSION_MAX, KvStore,
+    EpochStateContainer, EpochStateEntry, Identifier, KV_STORE_VERSION_MAX, KvStore, Versions,
 };
 use alloc::sync::Arc;
 
@@ -30,14 +30,16 @@ impl ProtocolState {
     /// Joins the parts of a protocol state, checking every identifier they name.
     ///
     /// # Errors
-    /// When a part is missing, is not the one that another names, or lists other nodes.
+    /// When a part is missing, is not the one that another names, or lists other nodes; when the
+    /// store commits to another snapshot tree than that of the parts. Which versions the network
+    /// may run is for the caller to check ([`Versions`]).
     pub fn new(parts: UntrustedProtocolState) -> Result<Self, ProtocolStateError> {
         let UntrustedProtocolState { kv, epoch_state, previous, current, next } = parts;
-        if kv.version > KV_STORE_VERSION_MAX {
+        if !Versions::Simulated.include(kv.version) {
             return Err(ProtocolStateError::UnsupportedVersion { found: kv.version });
         }
-        if (kv.version == 3) != kv.execution.is_some() {
-            return Err(ProtocolStateError::ExecutionParameters { version: kv.version });
+        if !kv.has_fields_of_version() {
+            return Err(ProtocolStateError::Fields { version: kv.version });
         }
         let id = epoch_state.id();
         if id != kv.epoch_state_id {
@@ -49,6 +51,12 @@ impl ProtocolState {
         check_epoch(EpochName::Next, epoch_state.next_epoch.as_ref(), next.as_ref())?;
         let entry = Arc::new(epoch_state);
         let epochs = Arc::new(Epochs { id, entry, previous, current, next });
+        let expected = snapshot_tree_root(&kv, &epochs);
+        if expected != kv.snapshot_tree_root {
+            let (expected, found) =
+                (expected.unwrap_or_default(), kv.snapshot_tree_root.unwrap_or_default());
+            return Err(ProtocolStateError::SnapshotTreeRoot { expected, found });
+        }
         Ok(Self::from_checked(kv.id(), kv, epochs))
     }
 }
@@ -103,11 +111,19 @@ pub enum ProtocolStateError {
         /// Version found.
         found: u64,
     },
-    /// Execution parameters where the version has none, or none where it has them.
-    #[error("execution parameters belong to version 3 exactly, found version {version}")]
-    ExecutionParameters {
+    /// Fields that the version does not have, or not all that it has.
+    #[error("the key-value store's fields are not those of its version {version}")]
+    Fields {
         /// Version found.
         version: u64,
+    },
+    /// The store commits to another snapshot tree than that of the state.
+    #[error("expected snapshot tree root {expected}, found {found}")]
+    SnapshotTreeRoot {
+        /// Root of the tree of the parts.
+        expected: Identifier,
+        /// Root in the store.
+        found: Identifier,
     },
     /// The epoch state is not the one the store names.
     #[error("expected epoch state {expected}, found {found}")]
@@ -227,6 +243,6 @@ mod tests {
         let found = error(|parts| parts.kv.version = 4);
         assert_eq!(found, ProtocolStateError::UnsupportedVersion { found: 4 });
         let found = error(|parts| parts.kv.version = 3);
-        assert_eq!(found, ProtocolStateError::ExecutionParameters { version: 3 });
+        assert_eq!(found, ProtocolStateError::Fields { version: 3 });
     }
 }

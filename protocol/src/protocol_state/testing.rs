@@ -32,6 +32,7 @@ pub(super) fn kv(version: u64, threshold: u64) -> KvStore {
         epoch_extension_view_count: EXTENSION,
         finalization_safety_threshold: threshold,
         execution: None::<ExecutionParameters>,
+        snapshot_tree_root: None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! First state machine: which version the protocol state has, and when it changes.
 //!
 //! Follows flow-go `state/protocol/protocol_state/kvstore/upgrade_statemachine.go` and, for the
-//! change itself, `kvstore/models.go`.
+//! change itself, `kvstore/models.go`. Whether a version may follow another is for [`Versions`] to
+//! say: on Flow's networks it is the next number.
 
 use super::StepError;
 use crate::model::{
-    ExecutionMeteringParameters, ExecutionParameters, KV_STORE_VERSION_MAX, KvStore,
-    MagnitudeVersion, ServiceEvent, UpdatableField, ViewBasedActivator,
+    ExecutionMeteringParameters, ExecutionParameters, KvStore, MagnitudeVersion, ServiceEvent,
+    UpdatableField, Versions, ViewBasedActivator,
 };
 
 /// Version in force at a view.
@@ -17,23 +18,37 @@ pub(super) fn version_at(parent: &KvStore, view: u64) -> u64 {
     }
 }
 
-/// The parent's store in the given version: the same, or the one after it.
-pub(super) fn replicate(parent: &KvStore, version: u64) -> Result<KvStore, StepError> {
+/// The parent's store in the given version: the same, or one that may follow it.
+///
+/// The snapshot tree's root is of a state; whoever makes one of the store adds it.
+pub(super) fn replicate(
+    parent: &KvStore,
+    version: u64,
+    versions: Versions,
+) -> Result<KvStore, StepError> {
     if version == parent.version {
         return Ok(parent.clone());
     }
-    if version > KV_STORE_VERSION_MAX {
+    if !versions.include(version) {
         return Err(StepError::UnsupportedVersion { found: version });
     }
-    if parent.version.checked_add(1) != Some(version) {
+    if !versions.follow(parent.version, version) {
         return Err(StepError::VersionChange { parent: parent.version, found: version });
     }
-    let execution = (version == 3).then(default_execution_parameters);
+    let execution = match version {
+        VERSION_WITH_EXECUTION => Some(default_execution_parameters()),
+        _ => parent.execution.clone(),
+    };
     Ok(KvStore { version, execution, ..parent.clone() })
 }
 
 /// Schedules the version upgrades among the events; those that break a rule are ignored.
-pub(super) fn apply(kv: &mut KvStore, parent: &KvStore, view: u64, events: &[&ServiceEvent]) {
+pub(super) fn apply(
+    kv: &mut KvStore,
+    parent: &KvStore,
+    (view, versions): (u64, Versions),
+    events: &[&ServiceEvent],
+) {
     for event in events {
         if let ServiceEvent::ProtocolStateVersionUpgrade {
             new_protocol_state_version: version,
@@ -41,7 +56,9 @@ pub(super) fn apply(kv: &mut KvStore, parent: &KvStore, view: u64, events: &[&Se
         } = **event
         {
             let upgrade = ViewBasedActivator { data: version, activation_view: active_view };
-            if is_acceptable(&upgrade, kv, parent, view) {
+            if versions.follow(parent.version, upgrade.data)
+                && is_acceptable(&upgrade, kv, parent, view)
+            {
                 kv.version_upgrade = Some(upgrade);
             }
         }
@@ -57,9 +74,6 @@ fn is_acceptable(
     // Every replica must have finalized the schedule before the new version can be active.
     let deadline = view.saturating_add(parent.finalization_safety_threshold);
     if deadline >= upgrade.activation_view {
-        return false;
-    }
-    if parent.version.checked_add(1) != Some(upgrade.data) {
         return false;
     }
     match kv.version_upgrade {
@@ -82,16 +96,27 @@ fn default_execution_parameters() -> ExecutionParameters {
     }
 }
 
+const VERSION_WITH_EXECUTION: u64 = 3;
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::kv;
     use super::*;
+    use crate::model::SIMULATED_KV_STORE_VERSION;
     use alloc::vec::Vec;
 
     const THRESHOLD: u64 = 10;
     const VIEW: u64 = 100;
 
     fn scheduled(parent: &KvStore, events: &[(u64, u64)]) -> Option<ViewBasedActivator<u64>> {
+        scheduled_on(Versions::Flow, parent, events)
+    }
+
+    fn scheduled_on(
+        versions: Versions,
+        parent: &KvStore,
+        events: &[(u64, u64)],
+    ) -> Option<ViewBasedActivator<u64>> {
         let events: Vec<_> = events
             .iter()
             .map(|&(new_protocol_state_version, active_view)| {
@@ -102,7 +127,7 @@ mod tests {
             })
             .collect();
         let mut kv = parent.clone();
-        apply(&mut kv, parent, VIEW, &events.iter().collect::<Vec<_>>());
+        apply(&mut kv, parent, (VIEW, versions), &events.iter().collect::<Vec<_>>());
         kv.version_upgrade
     }
 
@@ -142,7 +167,7 @@ mod tests {
         parent.version_upgrade = at(3, 200);
         assert_eq!(version_at(&parent, 199), 2);
         assert_eq!(version_at(&parent, 200), 3);
-        let upgraded = replicate(&parent, 3).unwrap();
+        let upgraded = replicate(&parent, 3, Versions::Flow).unwrap();
         assert_eq!(upgraded.version_upgrade, at(3, 200));
         let execution = upgraded.execution.unwrap();
         assert_eq!(execution.metering.current_value.execution_memory_limit, u64::MAX);
@@ -151,15 +176,34 @@ mod tests {
 
     #[test]
     fn names_a_version_it_does_not_know() {
-        let error = replicate(&replicate(&kv(2, THRESHOLD), 3).unwrap(), 4).unwrap_err();
-        assert_eq!(error, StepError::UnsupportedVersion { found: 4 });
+        for versions in [Versions::Flow, Versions::Simulated] {
+            let parent = replicate(&kv(2, THRESHOLD), 3, versions).unwrap();
+            let error = replicate(&parent, 4, versions).unwrap_err();
+            assert_eq!(error, StepError::UnsupportedVersion { found: 4 });
+        }
     }
 
     #[test]
     fn refuses_to_go_back_or_to_skip_a_version() {
         for found in [0, 3] {
-            let error = replicate(&kv(1, THRESHOLD), found).unwrap_err();
+            let error = replicate(&kv(1, THRESHOLD), found, Versions::Flow).unwrap_err();
             assert_eq!(error, StepError::VersionChange { parent: 1, found });
         }
+    }
+
+    #[test]
+    fn only_a_simulated_network_upgrades_to_the_version_that_is_not_flows() {
+        let to = SIMULATED_KV_STORE_VERSION;
+        let parent = replicate(&kv(2, THRESHOLD), 3, Versions::Flow).unwrap();
+        assert_eq!(scheduled_on(Versions::Simulated, &parent, &[(to, 200)]), at(to, 200));
+        assert_eq!(scheduled(&parent, &[(to, 200)]), None);
+        assert_eq!(scheduled_on(Versions::Simulated, &kv(2, THRESHOLD), &[(to, 200)]), None);
+        let upgraded = replicate(&parent, to, Versions::Simulated).unwrap();
+        assert_eq!(upgraded.execution, parent.execution);
+        let error = replicate(&parent, to, Versions::Flow).unwrap_err();
+        assert_eq!(error, StepError::UnsupportedVersion { found: to });
+        let error = replicate(&kv(2, THRESHOLD), to, Versions::Simulated).unwrap_err();
+        assert_eq!(error, StepError::VersionChange { parent: 2, found: to });
+        assert_eq!(scheduled_on(Versions::Simulated, &upgraded, &[(4, 200), (to, 200)]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The epochs inside a protocol state: shared while they stay, copied to be evolved.
 
-use super::EpochEvents;
+use super::{EpochEvents, EpochIdentities};
 use crate::codec::Entity;
 use crate::model::{EpochSetup, EpochStateContainer, EpochStateEntry, Identifier};
 use alloc::sync::Arc;
@@ -25,6 +25,16 @@ pub(super) struct EvolvingEpochs {
 }
 
 impl Epochs {
+    /// What identity tables are made of.
+    pub(super) fn identities(&self) -> EpochIdentities<'_> {
+        EpochIdentities {
+            entry: &self.entry,
+            previous: self.previous.as_ref().map(|events| &*events.setup),
+            current: &self.current.setup,
+            next: self.next.as_ref().map(|events| &*events.setup),
+        }
+    }
+
     /// A copy to work on.
     pub(super) fn evolving(&self) -> EvolvingEpochs {
         EvolvingEpochs {

@@ -1,7 +1,8 @@
 //! The snapshot tree: one root over the identity table and the fields of a protocol state.
 //!
 //! For devices that cannot take the preimages a protocol state ID commits to. Whoever checked those
-//! derives the root ([`SnapshotTree::root`]) and hands it on; a header does not commit to it. Below
+//! derives the root ([`SnapshotTree::root`]) and hands it on; no header of Flow's commits to it, and
+//! those of a simulated network may ([`crate::model::SIMULATED_KV_STORE_VERSION`]). Below
 //! the root are three of the trees that payloads use (`crate::merkle`): identities by node ID,
 //! identities by role and then node ID, with the number of nodes of each role, and fields by name.
 //! `docs/snapshot-tree.md` describes hashes and bytes.
@@ -24,7 +25,7 @@ pub use field::{Field, FieldValue, UnknownField};
 pub use identity::NodeIdentity;
 pub use question::{TreeAnswer, TreeItem, TreeQuestion, TreeQuestionError};
 pub use root::RoleCounts;
-pub use tree::SnapshotTree;
+pub use tree::{SnapshotTree, root_of};
 pub use verify::{TreeError, verify};
 
 /// Version of the tree's hashes and of its proofs, bound into the root.

@@ -128,6 +128,22 @@ impl SnapshotTree {
     }
 }
 
+/// The root of the tree of a key-value store and the epochs it points to, which keeps no nodes.
+///
+/// The root in the store itself, where its version has one, is not part of what it covers.
+///
+/// # Errors
+/// As [`SnapshotTree::new`], whose [`SnapshotTree::root`] this is.
+pub fn root_of(
+    kv: &KvStore,
+    epochs: &EpochIdentities<'_>,
+) -> Result<Identifier, IdentityTableError> {
+    let identities: Vec<_> = epochs.table()?.iter().map(NodeIdentity::from).collect();
+    let fields = root_hash(&field_entries(&field::fields(kv, epochs.entry, epochs.current)));
+    let (counts, by_id, by_role) = table_roots(&identities);
+    Ok(root(&by_id, &Rest { counts, by_role, fields }.hash()))
+}
+
 /// Number of nodes of each role, and the roots of both trees, over a table in canonical order.
 pub(super) fn table_roots(identities: &[NodeIdentity]) -> (RoleCounts, NodeHash, NodeHash) {
     let by_id = root_hash(&id_entries(identities));

@@ -118,6 +118,7 @@ pub(crate) fn kv(line: &Value) -> KvStore {
         epoch_extension_view_count: uint(&fields["EpochExtensionViewCount"]),
         finalization_safety_threshold: uint(&fields["FinalizationSafetyThreshold"]),
         execution: None,
+        snapshot_tree_root: None,
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn tree(members: &[Member]) -> SnapshotTree {
         epoch_extension_view_count: 100_000,
         finalization_safety_threshold: 1_000,
         execution: None,
+        snapshot_tree_root: None,
     };
     let epochs = EpochIdentities { entry: &entry, previous: None, current: &setup, next: None };
     SnapshotTree::new(&kv, &epochs).unwrap()

@@ -60,6 +60,10 @@ pub(crate) struct DevnetOptions {
     /// What happens when, such as height:120=eject:consensus:0 or view:900=recover
     #[arg(long = "at", value_name = "TRIGGER=COMMAND")]
     events: Vec<ScheduledEvent>,
+    /// Commit the snapshot tree's root in the protocol state: the network begins with version 3 and
+    /// soon upgrades to one that is not Flow's, and its chain ID is weir-devnet, not flow-localnet
+    #[arg(long)]
+    snapshot_tree: bool,
     /// Date the root block now, not 2026-01-01; the chain is then another at every start
     #[arg(long)]
     start_now: bool,
@@ -115,7 +119,7 @@ impl DevnetOptions {
             config.root.timestamp_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         }
         config.schedule.events.clone_from(&self.events);
-        config
+        if self.snapshot_tree { config.with_snapshot_tree() } else { config }
     }
 
     fn amount(&self) -> Option<Amount> {

@@ -8,10 +8,10 @@ use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
 use weir_protocol::model::{
-    Block, ExecutionResult, Header, Identifier, PayloadRoots, ServiceEvent, VersionBeacon,
+    Block, ExecutionResult, Header, Identifier, PayloadRoots, ServiceEvent, VersionBeacon, Versions,
 };
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
-use weir_protocol::protocol_state::{ProtocolState, evolve};
+use weir_protocol::protocol_state::{ProtocolState, evolve_on};
 
 use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
@@ -271,7 +271,8 @@ impl Chain {
             |id: &Identifier| self.results.get(id).map(|result| &**result).or_else(|| own(id));
         let sealed = order_seals(parent.last_sealed, seals, position, result)?;
         let events = sealed.service_events();
-        let state = evolve(&parent.state, block.header.view, &events)?;
+        let versions = Versions::of_chain(&self.chain_id);
+        let state = evolve_on(versions, &parent.state, block.header.view, &events)?;
         let (expected, found) = (state.id(), block.payload.protocol_state_id);
         if expected != found {
             return Err(Rule::ProtocolStateId { expected, found });

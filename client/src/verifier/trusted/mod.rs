@@ -246,7 +246,7 @@ fn open_state(proof: &BlockProof, sources: Sources<'_>) -> Result<StateView, Rej
     let missing = || Missing::PayloadRoots { block_id: proof.header.id() };
     let roots = proof.roots.as_ref().ok_or_else(missing)?;
     rules::payload_hash(&proof.header, roots)?;
-    StateView::derive(roots, sources)
+    StateView::derive(&proof.header, roots, sources)
 }
 
 /// Committees kept: of the newest epoch and of the one before it, which the head may be in.

@@ -1,11 +1,12 @@
 //! Collects the cases of a group, and holds each to the rule that it is said to break.
 
 use weir_client::verifier::TrustedState;
-use weir_conformance::{AskedQuestion, Case, Group, SUITE_VERSION, Task, Verdict, run};
+use weir_conformance::{AskedItem, AskedQuestion, Case, Group, SUITE_VERSION, Task, Verdict, run};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::{Evidence, Question};
 use weir_protocol::merkle::{AbsenceProof, Proof};
 use weir_protocol::model::Identifier;
+use weir_protocol::snapshot_tree::TreeItem;
 
 /// A group in the making.
 pub(super) struct Cases {
@@ -150,6 +151,21 @@ impl Cases {
 
     pub(super) fn file(&mut self, checkpoint_id: Identifier, bytes: &[u8]) -> Task {
         Task::File { checkpoint_id: checkpoint_id.to_hex(), evidence: self.blob(bytes) }
+    }
+
+    pub(super) fn committed_tree(&mut self, block_id: Identifier, evidence: &Evidence) -> Task {
+        Task::CommittedTree {
+            block_id: block_id.to_hex(),
+            evidence: self.blob(&evidence.to_bytes()),
+        }
+    }
+
+    pub(super) fn tree(&mut self, root: Identifier, items: &[TreeItem], proof: &[u8]) -> Task {
+        Task::Tree {
+            root: root.to_hex(),
+            items: items.iter().copied().map(AskedItem::from).collect(),
+            proof: self.blob(proof),
+        }
     }
 
     pub(super) fn trusted_state(&mut self, bytes: &[u8]) -> Task {

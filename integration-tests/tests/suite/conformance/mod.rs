@@ -18,6 +18,7 @@ pub(crate) mod rules;
 mod seals;
 mod signers;
 mod states;
+mod trees;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -37,6 +38,7 @@ async fn groups() -> Vec<Group> {
     let other = Chain::reference("ejection").await;
     let long = Chain::reference("thirty-epochs").await;
     let forge = Forge::new().await;
+    let (simulated, _dir) = trees::simulated().await;
     let groups = vec![
         format::group(&happy),
         questions::group(&happy),
@@ -46,6 +48,7 @@ async fn groups() -> Vec<Group> {
         hops::group(&forge, &long),
         seals::group(&happy, &forge),
         proofs::group(),
+        trees::group(&happy, &simulated),
         anchors::group(&forge),
         conflicts::group(&forge),
         states::group(&long),

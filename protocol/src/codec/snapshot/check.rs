@@ -3,9 +3,13 @@
 use super::read::check_id;
 use super::{ProtocolStateEntry, SealingSegment, Snapshot, SnapshotError};
 use crate::codec::Entity;
+use crate::codec::msgpack::MsgpackError;
 use crate::model::{
     Block, EpochCommit, EpochSetup, EpochStateContainer, Identifier, IdentitySkeleton,
+    KV_STORE_VERSION_MAX, Versions,
 };
+use crate::protocol_state::EpochIdentities;
+use crate::snapshot_tree;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -14,7 +18,9 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Result<(), SnapshotError> {
     let segment = &snapshot.sealing_segment;
     check_chain(segment, &snapshot.params.chain_id)?;
     check_seals(segment)?;
+    let versions = Versions::of_chain(&snapshot.params.chain_id);
     for (id, entry) in &segment.protocol_state_entries {
+        check_version(versions, id, entry.kv_store.version)?;
         check_state(id, entry)?;
     }
     for block in blocks(segment) {
@@ -86,6 +92,32 @@ fn check_spork(snapshot: &Snapshot) -> Result<(), SnapshotError> {
     check_number("spork root block view", root.view, params.spork_root_block_view)
 }
 
+/// The network may run the version.
+fn check_version(versions: Versions, id: &Identifier, found: u64) -> Result<(), SnapshotError> {
+    if versions.include(found) {
+        return Ok(());
+    }
+    let source = MsgpackError::Version { max: KV_STORE_VERSION_MAX, found };
+    Err(SnapshotError::KvStore { id: *id, source })
+}
+
+/// The root that a store commits to is that of its state.
+fn check_root(id: &Identifier, entry: &ProtocolStateEntry) -> Result<(), SnapshotError> {
+    let Some(root) = entry.kv_store.snapshot_tree_root else {
+        return Ok(());
+    };
+    let epochs = EpochIdentities {
+        entry: &entry.epoch_entry,
+        previous: entry.previous_epoch_setup.as_ref(),
+        current: &entry.current_epoch_setup,
+        next: entry.next_epoch_setup.as_ref(),
+    };
+    if snapshot_tree::root_of(&entry.kv_store, &epochs) == Ok(root) {
+        return Ok(());
+    }
+    Err(SnapshotError::SnapshotTreeRoot { id: *id })
+}
+
 /// The store names the epoch state, which names the events, which hold the nodes of the tables.
 fn check_state(id: &Identifier, entry: &ProtocolStateEntry) -> Result<(), SnapshotError> {
     check_id("protocol state", id, &entry.kv_store)?;
@@ -106,7 +138,8 @@ fn check_state(id: &Identifier, entry: &ProtocolStateEntry) -> Result<(), Snapsh
         entry.next_epoch_setup.as_ref(),
         entry.next_epoch_commit.as_ref(),
     )?;
-    check_identities(entry)
+    check_identities(entry)?;
+    check_root(id, entry)
 }
 
 fn check_epoch(

@@ -28,6 +28,12 @@ pub enum SnapshotError {
         #[source]
         source: MsgpackError,
     },
+    /// A key-value store that commits to another snapshot tree than that of its state.
+    #[error("protocol state {id} commits to another snapshot tree than its own")]
+    SnapshotTreeRoot {
+        /// The protocol state.
+        id: Identifier,
+    },
     /// An ID that is not the hash of what it names.
     #[error("expected {entity} {expected}, its content hashes to {found}")]
     Id {

@@ -3,11 +3,16 @@
 //! A flat map of the model's fields by name, in the order and with the integer widths that
 //! flow-go writes: 64-bit integers as `cf`, weight kinds as `ce`, identifiers as `c4`, absent
 //! values as `c0` (flow-go `state/protocol/protocol_state/kvstore/encoding.go`). The version is
-//! kept beside the bytes. Identifiers never cover this form, only the RLP.
+//! kept beside the bytes. Identifiers never cover this form, only the RLP. The simulated version,
+//! which is not Flow's, appends the snapshot tree's root to the fields of Flow's highest.
+
+mod error;
+
+pub use error::MsgpackError;
 
 use crate::model::{
     ExecutionMeteringParameters, ExecutionParameters, Identifier, KV_STORE_VERSION_MAX, KvStore,
-    MagnitudeVersion, UpdatableField, ViewBasedActivator,
+    MagnitudeVersion, SIMULATED_KV_STORE_VERSION, UpdatableField, Versions, ViewBasedActivator,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,7 +27,7 @@ impl KvStore {
     #[must_use]
     pub fn to_msgpack(&self) -> Vec<u8> {
         let mut writer = Writer { out: Vec::new() };
-        writer.map(if self.execution.is_some() { FIELDS_V3 } else { FIELDS_V0 });
+        writer.map(field_count(self.version));
         writer.text(VERSION_UPGRADE);
         writer.activator(self.version_upgrade.as_ref(), |w, version| w.u64(*version));
         writer.text(EPOCH_STATE_ID);
@@ -39,6 +44,10 @@ impl KvStore {
             writer.text(CADENCE_VERSION);
             writer.updatable(&execution.cadence_component_version, Writer::magnitude);
         }
+        if let Some(root) = &self.snapshot_tree_root {
+            writer.text(SNAPSHOT_TREE_ROOT);
+            writer.identifier(root);
+        }
         writer.out
     }
 
@@ -48,18 +57,18 @@ impl KvStore {
     /// map counts as an empty one. Everything else has one form.
     ///
     /// # Errors
-    /// When the version is above [`KV_STORE_VERSION_MAX`], or `bytes` are not exactly such a
-    /// store's msgpack form.
+    /// When the version is above [`KV_STORE_VERSION_MAX`] and not the simulated one, or `bytes` are
+    /// not exactly such a store's msgpack form.
     pub fn from_msgpack(version: u64, bytes: &[u8]) -> Result<Self, MsgpackError> {
-        if version > KV_STORE_VERSION_MAX {
+        if !Versions::Simulated.include(version) {
             return Err(MsgpackError::Version { max: KV_STORE_VERSION_MAX, found: version });
         }
         if bytes.len() > KV_STORE_LEN_MAX {
             return Err(MsgpackError::TooLong { max: KV_STORE_LEN_MAX, found: bytes.len() });
         }
         let mut reader = Reader { rest: bytes };
-        let with_execution = version == VERSION_WITH_EXECUTION;
-        reader.map(if with_execution { FIELDS_V3 } else { FIELDS_V0 })?;
+        let with_execution = version >= VERSION_WITH_EXECUTION;
+        reader.map(field_count(version))?;
         let store = Self {
             version,
             version_upgrade: reader.field(VERSION_UPGRADE, |r| r.activator(Reader::u64))?,
@@ -68,63 +77,18 @@ impl KvStore {
             finalization_safety_threshold: reader
                 .field(FINALIZATION_SAFETY_THRESHOLD, Reader::u64)?,
             execution: if with_execution { Some(reader.execution()?) } else { None },
+            snapshot_tree_root: match version {
+                SIMULATED_KV_STORE_VERSION => {
+                    Some(reader.field(SNAPSHOT_TREE_ROOT, Reader::identifier)?)
+                }
+                _ => None,
+            },
         };
         if !reader.rest.is_empty() {
             return Err(MsgpackError::TrailingBytes { found: reader.rest.len() });
         }
         Ok(store)
     }
-}
-
-/// Why bytes are not the msgpack form of a key-value store.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MsgpackError {
-    /// A version this crate does not know.
-    #[error("key-value store versions go up to {max}, found {found}")]
-    Version {
-        /// Highest version known.
-        max: u64,
-        /// Version found.
-        found: u64,
-    },
-    /// More bytes than any store has.
-    #[error("a key-value store has at most {max} msgpack bytes, found {found}")]
-    TooLong {
-        /// Bytes allowed.
-        max: usize,
-        /// Bytes found.
-        found: usize,
-    },
-    /// The bytes end inside the store.
-    #[error("msgpack is cut short")]
-    EndOfInput,
-    /// Bytes follow the store.
-    #[error("{found} bytes follow the msgpack map")]
-    TrailingBytes {
-        /// Bytes left.
-        found: usize,
-    },
-    /// A value of another kind or width.
-    #[error("expected msgpack {expected}, found the byte {found:#04x}")]
-    Kind {
-        /// What flow-go writes here.
-        expected: &'static str,
-        /// First byte of what is there.
-        found: u8,
-    },
-    /// A field of another name.
-    #[error("expected the msgpack field {expected}")]
-    Field {
-        /// The name flow-go writes here.
-        expected: &'static str,
-    },
-    /// A metering weight given twice.
-    #[error("metering weight {kind} is given twice")]
-    RepeatedWeight {
-        /// Kind of the weight.
-        kind: u32,
-    },
 }
 
 struct Writer {
@@ -365,9 +329,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Fields of the flat map.
+fn field_count(version: u64) -> u8 {
+    match version {
+        SIMULATED_KV_STORE_VERSION => FIELDS_SIMULATED,
+        VERSION_WITH_EXECUTION => FIELDS_V3,
+        _ => FIELDS_V0,
+    }
+}
+
 const VERSION_WITH_EXECUTION: u64 = 3;
 const FIELDS_V0: u8 = 4;
 const FIELDS_V3: u8 = 7;
+const FIELDS_SIMULATED: u8 = 8;
 
 const VERSION_UPGRADE: &str = "VersionUpgrade";
 const EPOCH_STATE_ID: &str = "EpochStateID";
@@ -376,6 +350,7 @@ const FINALIZATION_SAFETY_THRESHOLD: &str = "FinalizationSafetyThreshold";
 const METERING: &str = "ExecutionMeteringParameters";
 const EXECUTION_VERSION: &str = "ExecutionComponentVersion";
 const CADENCE_VERSION: &str = "CadenceComponentVersion";
+const SNAPSHOT_TREE_ROOT: &str = "SnapshotTreeRoot";
 const DATA: &str = "Data";
 const ACTIVATION_VIEW: &str = "ActivationView";
 const CURRENT_VALUE: &str = "CurrentValue";

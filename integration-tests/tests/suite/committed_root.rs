@@ -1,0 +1,208 @@
+//! Chains whose protocol state commits to the snapshot tree's root, as
+//! `docs/proposals/snapshot-tree-in-kv-store.md` says: every root, read a second time.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod recomputed;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use weir_client::verifier::{
+    Anchor, AnswerValue, Missing, Rejection, committed_tree_root, derive_tree_root, verify,
+    verify_committed_tree,
+};
+use weir_devnet::archive::{Amount, write};
+use weir_devnet::config::{Chances, EpochConfig};
+use weir_devnet::{Command, Config, Network, NodeName, Trigger};
+use weir_integration_tests::{TestServer, folder_lines};
+use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::msgpack::MsgpackError;
+use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
+use weir_protocol::evidence::{Bundle, Preimages, Question, Selector, Topic};
+use weir_protocol::model::{Identifier, Role, SIMULATED_KV_STORE_VERSION};
+use weir_protocol::snapshot_tree::{SnapshotTree, TreeItem, TreeQuestion};
+use weir_server::api::ApiOptions;
+use weir_server::ingest::certificates::Thoroughness;
+use weir_server::prover::{Depth, Held};
+use weir_server::replay::Replay;
+use weir_server::source::ChainFolder;
+
+use crate::replay::assert_agrees;
+
+/// Short epochs, in which a node is ejected, one joins, and fallback mode comes and goes.
+fn config() -> Config {
+    let consensus = NodeName::Place { role: Role::Consensus, position: 1 };
+    let config = Config {
+        seed: 21,
+        epochs: EpochConfig {
+            views: 120,
+            staking_views: 20,
+            dkg_phase_views: 10,
+            finalization_safety_threshold: 20,
+            extension_view_count: 80,
+        },
+        chances: Chances { fork_per_mille: 60, timeout_per_mille: 60, view_gap_per_mille: 40 },
+        ..Config::default()
+    };
+    config
+        .with_snapshot_tree()
+        .at(Trigger::Height(12), Command::Join(Role::Access))
+        .at(Trigger::View(80), Command::Eject(consensus))
+        .at(Trigger::View(90), Command::SetExtensionViewCount { value: 90 })
+        .at(Trigger::View(250), Command::MissedCommit)
+        .at(Trigger::View(250), Command::Recover)
+}
+
+fn chain() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(config(), dir.path(), Amount::Epochs(5), |_| ()).unwrap();
+    dir
+}
+
+/// The roots by protocol state ID, as the folder says they are.
+fn committed(dir: &Path) -> BTreeMap<String, Value> {
+    let lines = folder_lines(dir, "kv_states.jsonl.gz").unwrap();
+    let of = |line: &Value| {
+        let root = line["fields"].get("SnapshotTreeRoot").cloned();
+        let id = line["protocol_state_id"].as_str().unwrap().to_owned();
+        assert_eq!(root.is_some(), line["version"] == SIMULATED_KV_STORE_VERSION);
+        (id, root.unwrap_or_default())
+    };
+    lines.iter().map(of).collect()
+}
+
+#[test]
+fn every_block_commits_to_the_root_of_its_own_state() {
+    let dir = chain();
+    let expected = folder_lines(dir.path(), "expected.jsonl.gz").unwrap();
+    let replay = Replay::run(&ChainFolder::open(dir.path()).unwrap(), Thoroughness::All).unwrap();
+    assert_agrees(&replay, &expected, "devnet with the snapshot tree");
+    let committed = committed(dir.path());
+    let recomputed = recomputed::roots(dir.path());
+    assert_eq!(committed.len(), recomputed.len());
+    let (mut phases, mut epochs, mut roots) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for block in &expected {
+        let id = block["protocol_state_id"].as_str().unwrap();
+        let Some(root) = committed[id].as_str() else {
+            assert_eq!(block["protocol_state_version"], 3);
+            continue;
+        };
+        assert_eq!(root, recomputed[id].to_hex(), "{block}");
+        phases.insert(block["epoch_phase"].as_str().unwrap());
+        epochs.insert(block["epoch_counter"].as_u64());
+        roots.insert(root);
+    }
+    assert_eq!((phases.len(), epochs.len()), (4, 6));
+    // Each state that differs has a root of its own.
+    assert_eq!(roots.len(), committed.values().filter(|root| !root.is_null()).count());
+    assert!(roots.len() > 12, "{}", roots.len());
+}
+
+/// One step aside: the same blocks, but for what the last of them commits to.
+#[test]
+fn a_snapshot_with_another_root_or_of_a_network_of_flows_is_refused() {
+    let mut network = Network::new(config()).unwrap();
+    let state = loop {
+        let produced = network.next_block();
+        let state = network.protocol_state(&produced.block_id).unwrap();
+        if state.version() == SIMULATED_KV_STORE_VERSION && !produced.finalized.is_empty() {
+            break state.clone();
+        }
+    };
+    let root = SnapshotTree::of(&state).root();
+    assert_eq!(state.kv().snapshot_tree_root, Some(root));
+    let mut height = network.latest_finalized().height;
+    let json = loop {
+        let snapshot = network.snapshot_at(height).unwrap();
+        if snapshot.head_state().kv_store.snapshot_tree_root.is_some() {
+            break snapshot.to_json();
+        }
+        network.next_block();
+        height = network.latest_finalized().height;
+    };
+    let snapshot = Snapshot::from_json(&json).unwrap();
+    assert_eq!(snapshot.to_json(), json);
+    let parts = || {
+        let (segment, params) = (snapshot.sealing_segment().clone(), snapshot.params().clone());
+        (segment, snapshot.quorum_certificate().clone(), params)
+    };
+    let (mut segment, qc, params) = parts();
+    let entries = &mut segment.protocol_state_entries;
+    let id = snapshot.head_state().kv_store.id();
+    let mut entry = entries.remove(&id).unwrap();
+    entry.kv_store.snapshot_tree_root = Some(Identifier([1; 32]));
+    entries.insert(entry.kv_store.id(), entry);
+    let refused = Snapshot::new(segment, qc, params, None).unwrap_err();
+    assert!(matches!(refused, SnapshotError::SnapshotTreeRoot { .. }), "{refused}");
+    let (mut segment, qc, mut params) = parts();
+    params.chain_id = "flow-testnet".to_owned();
+    let mut parent_id = None;
+    for block in segment.extra_blocks.iter_mut().chain(&mut segment.blocks) {
+        block.header.chain_id.clone_from(&params.chain_id);
+        block.header.parent_id = parent_id.unwrap_or(block.header.parent_id);
+        parent_id = Some(block.header.id());
+    }
+    // Seals come before versions, so they have to name the blocks as they are now.
+    let latest = segment.latest_seals.values().next_back().copied().unwrap();
+    let renamed = segment.blocks.iter().map(|block| (block.header.id(), latest));
+    segment.latest_seals = renamed.collect();
+    let refused = Snapshot::new(segment, qc, params, None).unwrap_err();
+    let SnapshotError::KvStore { source, .. } = refused else { panic!("{refused}") };
+    let found = SIMULATED_KV_STORE_VERSION;
+    assert_eq!(source, MsgpackError::Version { max: 3, found });
+}
+
+/// From a block ID to an identity, without a setup.
+#[tokio::test]
+async fn a_device_with_a_block_id_needs_less_than_1500_bytes() {
+    let dir = chain();
+    let server = TestServer::over(dir.path(), ApiOptions::default()).await.unwrap();
+    let expected = folder_lines(dir.path(), "expected.jsonl.gz").unwrap();
+    let last = expected.iter().rfind(|block| block["finalized"] == true).unwrap();
+    let block_id: Identifier = last["block_id"].as_str().unwrap().parse().unwrap();
+    let block = Selector::Id(block_id);
+    let question = Question { block, topic: Topic::Snapshot };
+    let answer = server.prover.answer(&question, &Held::default(), Depth::KnownBlock).unwrap();
+    let mut evidence = answer.evidence;
+    let whole = evidence.bundle.expand(&[]).unwrap();
+    let state_id = evidence.answer.as_ref().unwrap().block.roots.unwrap().protocol_state_id;
+    let mut store = Preimages::default();
+    store.insert(whole.get(&state_id).unwrap().to_vec());
+    evidence.bundle = Bundle::whole(store);
+    let proof = evidence.answer.as_mut().unwrap();
+    (proof.seal, proof.last_sealed) = (None, None);
+    let (anchor, none) = (Anchor::KnownBlock(block_id), Preimages::default());
+    let root = committed_tree_root(anchor, block, &evidence, &none).unwrap();
+    let of_all = Question { block, topic: Topic::Identities(Default::default()) };
+    let all = server.prover.answer(&of_all, &Held::default(), Depth::KnownBlock).unwrap();
+    let derived = derive_tree_root(anchor, &of_all, &all.evidence, &none).unwrap();
+    assert_eq!(root, derived);
+    let rejected = derive_tree_root(anchor, &question, &evidence, &none).unwrap_err();
+    assert!(matches!(rejected, Rejection::NotEnough(Missing::Preimage { .. })), "{rejected}");
+    let table = verify(anchor, &of_all, &all.evidence, &none).unwrap().into_value();
+    let AnswerValue::Identities(table) = &table.value else { panic!() };
+    for expected in table {
+        let node_id = expected.skeleton.node_id;
+        let asked = TreeQuestion::new([TreeItem::Node(node_id)]).unwrap();
+        let proof = server.prover.tree_proof(block, &asked).unwrap().proof;
+        let bytes = evidence.to_bytes().len() + proof.len();
+        assert!(bytes < 1500, "{bytes} bytes");
+        let verified = verify_committed_tree(anchor, block, &evidence, &none, (&asked, &proof));
+        let (_, answer) = verified.unwrap();
+        let node = answer.nodes[&node_id].as_ref().unwrap();
+        assert_eq!((&node.skeleton, node.status), (&expected.skeleton, expected.status));
+        let mut altered = proof.clone();
+        altered[proof.len() / 2] ^= 1;
+        verify_committed_tree(anchor, block, &evidence, &none, (&asked, &altered)).unwrap_err();
+    }
+}
+
+#[test]
+fn only_a_network_that_is_not_flows_takes_the_version() {
+    let command = Command::UpgradeVersion { version: SIMULATED_KV_STORE_VERSION, lead_views: 60 };
+    Network::new(config().at(Trigger::Now, command.clone())).unwrap();
+    let refused = Network::new(Config::default().at(Trigger::Now, command)).unwrap_err();
+    assert!(refused.to_string().contains("protocol version"), "{refused}");
+}
