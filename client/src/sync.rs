@@ -6,13 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use weir_proto::weir::v1::{Held, Proof};
 use weir_protocol::evidence::{
-    Bundle, Evidence, EvidenceError, HOPS_MAX, Question, Selector, Topic,
+    Bundle, Evidence, EvidenceError, HOPS_MAX, IdentityFilter, Question, Selector, Topic,
 };
 use weir_protocol::model::Identifier;
+use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 
 use crate::transport::{Server, TransportError};
 use crate::verifier::{
-    Answer, Missing, Rejection, Timing, TimingError, TrustedState, Verified, Violation,
+    Anchor, Answer, Missing, Rejection, Timing, TimingError, TreeRoot, TrustedState, Verified,
+    Violation, committed_tree_root, derive_tree_root, verify_tree,
 };
 
 /// A verified answer, and the evidence for it.
@@ -159,13 +161,73 @@ impl LightClient {
     /// # Errors
     /// When the server does not answer, or its evidence fails.
     pub async fn ask(&mut self, question: &Question, proof: Proof) -> Result<Outcome, AskError> {
+        self.ask_and_read(question, proof, |_, _| Ok(())).await.map(|(outcome, ())| outcome)
+    }
+
+    /// The snapshot tree's root at a block: the one that the block's protocol state commits to, or
+    /// else derived from the setups of its epochs, which are fetched.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn tree_root(&mut self, block: Selector) -> Result<Verified<TreeRoot>, AskError> {
+        let question = Question { block, topic: Topic::Snapshot };
+        let read = |trusted: &TrustedState, evidence: &Evidence| {
+            let (anchor, held) = (Anchor::Trusted(trusted), trusted.preimages());
+            match committed_tree_root(anchor, block, evidence, held) {
+                Err(Rejection::NotEnough(Missing::CommittedTree { block_id, .. })) => {
+                    Ok(Err(block_id))
+                }
+                root => root.map(Ok),
+            }
+        };
+        let (_, root) = self.ask_and_read(&question, Proof::Sealed, read).await?;
+        let block = match root {
+            Ok(root) => return Ok(root),
+            Err(block_id) => Selector::Id(block_id),
+        };
+        let topic = Topic::Identities(IdentityFilter::default());
+        let question = Question { block, topic };
+        let read = |trusted: &TrustedState, evidence: &Evidence| {
+            derive_tree_root(Anchor::Trusted(trusted), &question, evidence, trusted.preimages())
+        };
+        self.ask_and_read(&question, Proof::Sealed, read).await.map(|(_, root)| root)
+    }
+
+    /// The answer to a question about the snapshot tree at a block, and the tree's root.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn ask_tree(
+        &mut self,
+        block: Selector,
+        question: &TreeQuestion,
+    ) -> Result<(Verified<TreeRoot>, Verified<TreeAnswer>), AskError> {
+        let root = self.tree_root(block).await?;
+        let proof = self.server.tree_proof(Selector::Id(root.block_id), question).await?;
+        self.bytes_received += proof.len() as u64;
+        let answer = verify_tree(root.root, question, &proof)
+            .map_err(|rejection| AskError::rejected(&self.server, rejection))?;
+        Ok((root, answer))
+    }
+
+    /// As [`Self::ask`], and reads something else from the evidence with what is trusted before it.
+    async fn ask_and_read<T>(
+        &mut self,
+        question: &Question,
+        proof: Proof,
+        read: impl Fn(&TrustedState, &Evidence) -> Result<T, Rejection>,
+    ) -> Result<(Outcome, T), AskError> {
         for _ in 0..=HOPS_MAX {
             let bytes = self.server.ask(question, self.held(), proof).await?;
             self.bytes_received += bytes.len() as u64;
             let evidence = decode(&self.server, &bytes)?;
             let timing = self.clock.timing()?;
-            match self.verify(question, &evidence, &timing) {
-                Ok(answer) => return self.outcome(answer, evidence),
+            let read = read(&self.trusted, &evidence);
+            let both = read.and_then(|read| {
+                self.verify(question, &evidence, &timing).map(|answer| (answer, read))
+            });
+            match both {
+                Ok((answer, read)) => return Ok((self.outcome(answer, evidence)?, read)),
                 Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
                     self.page().await?;
                     if self.trusted.newest_epoch().counter() <= newest_known {

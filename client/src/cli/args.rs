@@ -12,6 +12,7 @@ use weir_protocol::model::Identifier;
 
 use super::question::{BlockArguments, FilterArguments, View};
 use super::state_folder::StateFolder;
+use super::tree::TreeCommand;
 
 /// Asks a Weir server about Flow's protocol state and prints only what it could verify.
 ///
@@ -108,6 +109,12 @@ pub(crate) enum Command {
     Seal(BlockArguments),
     /// The execution result sealed for a block, with its service events
     Result(BlockArguments),
+    /// The snapshot tree: one root over identity table and fields, for devices that check answers
+    /// of some hundred bytes against it
+    Tree {
+        #[command(subcommand)]
+        about: TreeCommand,
+    },
     /// Verify saved evidence, without a server
     Verify {
         /// File written by --save

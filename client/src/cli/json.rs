@@ -7,8 +7,8 @@ use weir_client::verifier::{
 };
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
-    EpochExtension, EpochSetup, ExecutionParameters, MagnitudeVersion, ServiceEvent,
-    UpdatableField, VersionBoundary,
+    EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters, MagnitudeVersion,
+    ServiceEvent, UpdatableField, VersionBoundary,
 };
 
 use super::question::Shape;
@@ -94,6 +94,9 @@ fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
     if let (Some(execution), Value::Object(object)) = (&kv.execution, &mut fields) {
         object.insert("execution".into(), execution_fields(execution));
     }
+    if let Some(root) = kv.snapshot_tree_root {
+        fields["snapshot_tree_root"] = json!(root.to_hex());
+    }
     for more in [epoch_fields(answer, snapshot), status_fields(answer, snapshot)] {
         if let (Value::Object(object), Value::Object(more)) = (&mut fields, more) {
             object.extend(more);
@@ -165,23 +168,29 @@ fn service_event(event: &ServiceEvent) -> Value {
 }
 
 fn execution_fields(execution: &ExecutionParameters) -> Value {
-    let metering = &execution.metering.current_value;
-    let version = |field: &UpdatableField<MagnitudeVersion>| {
-        let text = |version: &MagnitudeVersion| format!("{}.{}", version.major, version.minor);
-        json!({
-            "current": text(&field.current_value),
-            "update": field.update.as_ref().map(|update| json!({
-                "version": text(&update.data),
-                "activation_view": update.activation_view,
-            })),
-        })
-    };
+    let mut fields = metering(&execution.metering.current_value);
+    fields["execution_component_version"] =
+        component_version(&execution.execution_component_version);
+    fields["cadence_component_version"] = component_version(&execution.cadence_component_version);
+    fields
+}
+
+pub(super) fn metering(metering: &ExecutionMeteringParameters) -> Value {
     json!({
         "execution_effort_weights": metering.execution_effort_weights,
         "execution_memory_weights": metering.execution_memory_weights,
         "execution_memory_limit": metering.execution_memory_limit,
-        "execution_component_version": version(&execution.execution_component_version),
-        "cadence_component_version": version(&execution.cadence_component_version),
+    })
+}
+
+pub(super) fn component_version(field: &UpdatableField<MagnitudeVersion>) -> Value {
+    let text = |version: &MagnitudeVersion| format!("{}.{}", version.major, version.minor);
+    json!({
+        "current": text(&field.current_value),
+        "update": field.update.as_ref().map(|update| json!({
+            "version": text(&update.data),
+            "activation_view": update.activation_view,
+        })),
     })
 }
 
@@ -196,7 +205,7 @@ fn epoch_events(epoch: &EpochAnswer) -> Value {
     })
 }
 
-fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
+pub(super) fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
     let node = |node: &IdentityAnswer| {
         json!({
             "node_id": node.skeleton.node_id.to_hex(),
@@ -211,7 +220,7 @@ fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
     nodes.iter().map(node).collect()
 }
 
-fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
+pub(super) fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
     let extension = |extension: &EpochExtension| json!({ "first_view": extension.first_view, "final_view": extension.final_view });
     extensions.iter().map(extension).collect()
 }

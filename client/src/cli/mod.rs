@@ -9,6 +9,7 @@ mod session;
 mod state_folder;
 mod sync;
 mod text;
+mod tree;
 
 use std::fmt;
 use std::fs;
@@ -47,6 +48,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(WrongUsage("--save is for questions, such as `weir epoch`").into());
     }
     match &arguments.command {
+        Command::Tree { about } => return runtime()?.block_on(tree::run(arguments, about)),
         Command::Sync => runtime()?.block_on(sync::run(arguments))?,
         Command::Checkpoint { action } => checkpoint::run(arguments, action)?,
         Command::Verify { file, view } => return verify(arguments, file, *view),

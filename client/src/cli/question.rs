@@ -28,7 +28,7 @@ pub(crate) struct BlockArguments {
 }
 
 impl BlockArguments {
-    fn selector(&self, default: Selector) -> Selector {
+    pub(super) fn selector(&self, default: Selector) -> Selector {
         match (self.height, self.block) {
             (Some(height), _) => Selector::Height(height),
             (_, Some(id)) => Selector::Id(id),

@@ -63,6 +63,11 @@ pub(crate) async fn begin_for_evidence(arguments: &Arguments) -> anyhow::Result<
     Ok(client.with_clock(arguments.clock()))
 }
 
+/// A server to ask, and nothing that is trusted.
+pub(crate) async fn connect_to(arguments: &Arguments) -> anyhow::Result<Server> {
+    Ok(connect(url(arguments)?).await?)
+}
+
 async fn connect(url: &str) -> Result<Server, AskError> {
     Ok(Server::connect(url).await?)
 }

@@ -16,6 +16,7 @@ use weir_client::verifier::{
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
+use weir_integration_tests::programs::{Program, ServerProcess};
 use weir_integration_tests::{TestServer, folder_lines};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::msgpack::MsgpackError;
@@ -205,4 +206,50 @@ fn only_a_network_that_is_not_flows_takes_the_version() {
     Network::new(config().at(Trigger::Now, command.clone())).unwrap();
     let refused = Network::new(Config::default().at(Trigger::Now, command)).unwrap_err();
     assert!(refused.to_string().contains("protocol version"), "{refused}");
+}
+
+/// `weir tree` on a network that commits to the root: taken from the state, checked by a device.
+#[tokio::test]
+async fn the_command_prints_the_root_and_checks_against_it() {
+    let dir = chain();
+    let data = tempfile::tempdir().unwrap();
+    let mut server = ServerProcess::start(&data.path().join("data"), dir.path()).await.unwrap();
+    server.indexed().await;
+    let expected = folder_lines(dir.path(), "expected.jsonl.gz").unwrap();
+    let root_id = expected[0]["block_id"].as_str().unwrap().to_owned();
+    let is_final = |block: &&Value| block["finalized"] == true;
+    let run = async |arguments: &str| {
+        let all = format!("--server {} --json {arguments}", server.url);
+        Program::Client.run(all.split_whitespace()).await
+    };
+    let (committed, recomputed) = (committed(dir.path()), recomputed::roots(dir.path()));
+    let finalized: Vec<_> = expected.iter().filter(is_final).collect();
+    let (first, last) = (finalized[1], finalized[finalized.len() - 1]);
+    for block in [first, last] {
+        let state = block["protocol_state_id"].as_str().unwrap();
+        let at = format!("--block {}", block["block_id"].as_str().unwrap());
+        let checkpoint = format!("--no-state --checkpoint {root_id} tree");
+        let found = run(&format!("{checkpoint} root {at}")).await.json();
+        let root = recomputed[state].to_hex();
+        assert_eq!(found["root"], root);
+        assert_eq!(found["committed"], committed[state].is_string());
+        let phase = run(&format!("{checkpoint} field current_epoch.phase {at}")).await.json();
+        assert_eq!((&phase["value"], &phase["root"]), (&block["epoch_phase"], &found["root"]));
+        // Without a checkpoint, a device that was given the root.
+        let table = run(&format!("tree role consensus {at} --root {root}")).await.json();
+        let node = table["identities"][0]["node_id"].as_str().unwrap();
+        let one = run(&format!("tree identity {node} {at} --root {root}")).await.json();
+        assert_eq!(one["identities"][0], table["identities"][0]);
+        let other = "5a".repeat(32);
+        run(&format!("tree identity {other} {at} --root {root}"))
+            .await
+            .expect(6, &["no such node"]);
+        let absent = format!("tree field previous_epoch.commit_id {at} --root {root}");
+        let code = if first == block { 6 } else { 0 };
+        run(&absent).await.expect(code, &[]);
+        let lied = run(&format!("tree identity {node} {at} --root {other}")).await;
+        lied.expect(3, &["snapshot tree"]);
+    }
+    run("tree field epoch").await.expect(2, &["no field of this name"]);
+    run("--save file tree root").await.expect(2, &["--save"]);
 }

@@ -1,0 +1,182 @@
+//! `weir tree`: the snapshot tree's root at a block, and answers checked against a root.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use weir_client::verifier::{IdentityAnswer, TreeRoot, verify_tree};
+use weir_protocol::evidence::Selector;
+use weir_protocol::model::{Identifier, Role};
+use weir_protocol::snapshot_tree::{
+    Field, FieldValue, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion,
+};
+
+use super::args::Arguments;
+use super::question::BlockArguments;
+use super::session::{self, Session};
+use super::{EXIT_ABSENT, json, stdout, text};
+
+/// What to ask of a snapshot tree.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TreeCommand {
+    /// The root: the one that the block's protocol state commits to, or else derived from the
+    /// block's epochs
+    Root(BlockArguments),
+    /// One node, or that there is none
+    Identity {
+        /// ID of the node: 64 hexadecimal digits
+        node_id: Identifier,
+        #[command(flatten)]
+        tree: TreeArguments,
+    },
+    /// All nodes of a role
+    Role {
+        /// The role
+        role: Role,
+        #[command(flatten)]
+        tree: TreeArguments,
+    },
+    /// One field, such as current_epoch.phase, or that there is none
+    Field {
+        /// Name of the field
+        name: Field,
+        #[command(flatten)]
+        tree: TreeArguments,
+    },
+}
+
+/// Which tree.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TreeArguments {
+    #[command(flatten)]
+    block: BlockArguments,
+    /// Check against this root, which you trust as you would trust a block ID; needs no checkpoint,
+    /// and the block has to be the root's: 64 hexadecimal digits
+    #[arg(long, value_name = "ROOT")]
+    root: Option<Identifier>,
+}
+
+/// Asks, verifies, prints; the exit code.
+pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow::Result<u8> {
+    let (tree, item) = match command {
+        TreeCommand::Root(block) => {
+            let mut session = Session::begin(arguments).await?;
+            let root = session.client.tree_root(block.selector(Selector::LatestFinalized)).await;
+            let root = session.end(root)?.into_value();
+            print(arguments, Some(&root), Map::new())?;
+            return Ok(0);
+        }
+        TreeCommand::Identity { node_id, tree } => (tree, TreeItem::Node(*node_id)),
+        TreeCommand::Role { role, tree } => (tree, TreeItem::Role(*role)),
+        TreeCommand::Field { name, tree } => (tree, TreeItem::Field(*name)),
+    };
+    let block = tree.block.selector(Selector::LatestFinalized);
+    let question = TreeQuestion::new([item])?;
+    let (root, answer) = match tree.root {
+        Some(root) => {
+            let mut server = session::connect_to(arguments).await?;
+            let proof = server.tree_proof(block, &question).await;
+            let proof = proof.map_err(weir_client::sync::AskError::from)?;
+            let mut about = Map::new();
+            about.insert("root".into(), json!(root.to_hex()));
+            let answer = verify_tree(root, &question, &proof)?.into_value();
+            return finish(arguments, None, (item, &answer), about);
+        }
+        None => {
+            let mut session = Session::begin(arguments).await?;
+            let asked = session.client.ask_tree(block, &question).await;
+            let (root, answer) = session.end(asked)?;
+            (root.into_value(), answer.into_value())
+        }
+    };
+    finish(arguments, Some(&root), (item, &answer), Map::new())
+}
+
+fn finish(
+    arguments: &Arguments,
+    root: Option<&TreeRoot>,
+    (item, answer): (TreeItem, &TreeAnswer),
+    mut fields: Map<String, Value>,
+) -> anyhow::Result<u8> {
+    let absent = add(&mut fields, item, answer);
+    print(arguments, root, fields)?;
+    if let Some(what) = absent {
+        eprintln!("weir: verified: the state has no such {what}");
+        return Ok(EXIT_ABSENT);
+    }
+    Ok(0)
+}
+
+/// Adds what was asked for; what is absent, if it is.
+fn add(
+    fields: &mut Map<String, Value>,
+    item: TreeItem,
+    answer: &TreeAnswer,
+) -> Option<&'static str> {
+    let nodes: Vec<IdentityAnswer> = match item {
+        TreeItem::Node(node_id) => {
+            fields.insert("node_id".into(), json!(node_id.to_hex()));
+            answer.nodes.get(&node_id).into_iter().flatten().map(identity).collect()
+        }
+        TreeItem::Role(role) => {
+            fields.insert("role".into(), json!(role.name()));
+            answer.roles.get(&role).into_iter().flatten().map(identity).collect()
+        }
+        TreeItem::Field(field) => {
+            let value = answer.fields.get(&field).and_then(Option::as_ref);
+            fields.insert("field".into(), json!(field.name()));
+            fields.insert("value".into(), value.map_or(Value::Null, field_value));
+            return value.is_none().then_some("field");
+        }
+        TreeItem::Table => Vec::new(),
+    };
+    let absent = matches!(item, TreeItem::Node(_)) && nodes.is_empty();
+    fields.insert("identities".into(), json::identities(&nodes).into());
+    absent.then_some("node")
+}
+
+fn identity(node: &NodeIdentity) -> IdentityAnswer {
+    IdentityAnswer { skeleton: node.skeleton.clone(), status: node.status }
+}
+
+fn field_value(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Number(number) => json!(number),
+        FieldValue::Flag(flag) => json!(flag),
+        FieldValue::Phase(phase) => json!(phase.name()),
+        FieldValue::Id(id) => json!(id.to_hex()),
+        FieldValue::Extensions(extensions) => json::extensions(extensions).into(),
+        FieldValue::VersionUpgrade(upgrade) => {
+            json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
+        }
+        FieldValue::Metering(metering) => json::metering(&metering.current_value),
+        FieldValue::ComponentVersion(version) => json::component_version(version),
+        _ => Value::Null,
+    }
+}
+
+fn print(
+    arguments: &Arguments,
+    root: Option<&TreeRoot>,
+    fields: Map<String, Value>,
+) -> anyhow::Result<()> {
+    let mut object = Map::new();
+    if let Some(root) = root {
+        object.insert("block_id".into(), json!(root.block_id.to_hex()));
+        object.insert("height".into(), json!(root.height));
+        object.insert("view".into(), json!(root.view));
+        object.insert("trust".into(), json!(root.trust.name()));
+        object.insert("protocol_state_id".into(), json!(root.protocol_state_id.to_hex()));
+        object.insert("root".into(), json!(root.root.to_hex()));
+        object.insert("committed".into(), json!(root.committed));
+    }
+    object.extend(fields);
+    let object = Value::Object(object);
+    if arguments.json {
+        return stdout(format!("{object}\n").as_bytes());
+    }
+    let mut out = String::new();
+    if let Some(root) = root {
+        out.push_str(&text::block(root.block_id, root.height, root.view, root.trust));
+    }
+    out.push_str(&text::fields(&object));
+    stdout(out.as_bytes())
+}
