@@ -11,8 +11,8 @@ use weir_protocol::model::Identifier;
 use super::ProverError;
 use crate::store::Reader;
 
-/// Deltas found before, by base and target.
-pub(super) type Deltas = Arc<Cache<(Identifier, Identifier), Arc<Delta>>>;
+/// Deltas found before, by base and target; none where it saves too little.
+pub(super) type Deltas = Arc<Cache<(Identifier, Identifier), Option<Arc<Delta>>>>;
 
 /// An empty cache of deltas.
 pub(super) fn deltas() -> Deltas {
@@ -107,16 +107,17 @@ impl<'a> Bundler<'a> {
     fn best_delta(&self, id: &Identifier, bytes: &[u8]) -> Option<Arc<Delta>> {
         let mut near: Vec<_> = self.bases.iter().collect();
         near.sort_by_key(|(id, base)| (base.len().abs_diff(bytes.len()), *id));
-        let deltas = near.into_iter().take(BASES_TRIED_MAX).map(|(base_id, base)| {
+        let deltas = near.into_iter().take(BASES_TRIED_MAX).filter_map(|(base_id, base)| {
             let key = (*base_id, *id);
             self.deltas.get(&key).unwrap_or_else(|| {
-                let delta = Arc::new(Delta::between(*base_id, base, bytes));
+                let delta = Delta::between(*base_id, base, bytes);
+                let saves = delta.encoded_len() < bytes.len() / 4 * 3;
+                let delta = saves.then(|| Arc::new(delta));
                 self.deltas.insert(key, delta.clone());
                 delta
             })
         });
-        let smallest = deltas.min_by_key(|delta| delta.encoded_len())?;
-        (smallest.encoded_len() < bytes.len() / 4 * 3).then_some(smallest)
+        deltas.min_by_key(|delta| delta.encoded_len())
     }
 }
 
@@ -124,5 +125,6 @@ impl<'a> Bundler<'a> {
 const HELD_BASES_MAX: usize = 64;
 /// Bases tried for one preimage.
 const BASES_TRIED_MAX: usize = 3;
-/// Deltas kept: those of the hops of some six hundred epochs.
-const DELTAS_CACHED_MAX: usize = 2048;
+/// Pairs whose deltas are kept: those of the hops of some three hundred epochs, which are 5 MB at
+/// 460 nodes.
+const DELTAS_CACHED_MAX: usize = 4096;

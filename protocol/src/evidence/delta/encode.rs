@@ -2,6 +2,7 @@
 
 use super::{Delta, Piece};
 use crate::model::Identifier;
+use alloc::vec;
 use alloc::vec::Vec;
 
 impl Delta {
@@ -44,18 +45,26 @@ struct Match {
     len: usize,
 }
 
-/// The blocks of a base, sorted by content.
+/// The blocks of a base, by a hash of their content.
 struct BlockIndex<'a> {
     base: &'a [u8],
-    /// Start of each block, by content and then by position.
-    starts: Vec<usize>,
+    /// For each hash, the first block that has it.
+    first: Vec<Option<usize>>,
+    /// For each block, the next one with the same hash.
+    next: Vec<Option<usize>>,
 }
 
 impl<'a> BlockIndex<'a> {
     fn new(base: &'a [u8]) -> Self {
-        let mut starts: Vec<usize> = (0..base.len() / BLOCK_LEN).map(|i| i * BLOCK_LEN).collect();
-        starts.sort_by_key(|start| (&base[*start..start + BLOCK_LEN], *start));
-        Self { base, starts }
+        let count = base.len() / BLOCK_LEN;
+        let first = vec![None; (2 * count).next_power_of_two()];
+        let mut index = Self { base, first, next: vec![None; count] };
+        // From the end, so that what is found ascends.
+        for number in (0..count).rev() {
+            let bucket = index.bucket(index.block(number));
+            index.next[number] = index.first[bucket].replace(number);
+        }
+        index
     }
 
     /// The longest run of the base that the target has at `at`.
@@ -64,20 +73,34 @@ impl<'a> BlockIndex<'a> {
         let straight = self.base.get(parallel..).map_or(0, |base| common_prefix(base, here));
         let mut best = Match { offset: parallel, len: straight };
         if let Some(block) = here.get(..BLOCK_LEN) {
-            let first = self.starts.partition_point(|start| self.block(*start) < block);
-            let same = self.starts[first..].iter().take_while(|start| self.block(**start) == block);
-            for offset in same.take(CANDIDATES_MAX) {
-                let len = common_prefix(&self.base[*offset..], here);
+            for number in self.same(block) {
+                let offset = number * BLOCK_LEN;
+                let len = common_prefix(&self.base[offset..], here);
                 if len > best.len {
-                    best = Match { offset: *offset, len };
+                    best = Match { offset, len };
                 }
             }
         }
         (best.len >= COPY_LEN_MIN).then_some(best)
     }
 
-    fn block(&self, start: usize) -> &[u8] {
-        &self.base[start..start + BLOCK_LEN]
+    /// Blocks with this content.
+    fn same<'b>(&'b self, block: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
+        let first = self.first[self.bucket(block)];
+        let bucket = core::iter::successors(first, |number| self.next[*number]).take(BUCKET_MAX);
+        bucket.filter(move |number| self.block(*number) == block).take(CANDIDATES_MAX)
+    }
+
+    fn block(&self, number: usize) -> &[u8] {
+        &self.base[number * BLOCK_LEN..][..BLOCK_LEN]
+    }
+
+    fn bucket(&self, block: &[u8]) -> usize {
+        let half = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]));
+        let (low, high) = (half(block.first_chunk()), half(block.last_chunk()));
+        // Spreads the bits into the upper half, by the golden ratio (Knuth, volume 3, 6.4).
+        let hash = (low ^ high.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (hash >> 32) as usize & (self.first.len() - 1)
     }
 }
 
@@ -95,3 +118,5 @@ const BLOCK_LEN: usize = 16;
 const COPY_LEN_MIN: usize = 10;
 /// Blocks of equal content tried at one position.
 const CANDIDATES_MAX: usize = 8;
+/// Blocks of equal hash looked at for them.
+const BUCKET_MAX: usize = 64;
