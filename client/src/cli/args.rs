@@ -10,6 +10,7 @@ use weir_client::sync::ClockOptions;
 use weir_client::verifier::Timing;
 use weir_protocol::model::Identifier;
 
+use super::evidence::EvidenceCommand;
 use super::question::{BlockArguments, FilterArguments, View};
 use super::state_folder::StateFolder;
 use super::tree::TreeCommand;
@@ -24,9 +25,11 @@ use super::tree::TreeCommand;
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Server to ask, such as http://127.0.0.1:9400
-    #[arg(long, value_name = "URL", env = "WEIR_SERVER", global = true)]
-    pub(crate) server: Option<String>,
+    /// Servers to ask, by preference, such as http://127.0.0.1:9400: the next one is asked when one
+    /// gives no answer, or one that does not verify
+    #[arg(long = "server", value_name = "URL,...", env = "WEIR_SERVER", global = true)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) servers: Vec<String>,
 
     /// ID of a finalized block that you trust: 64 hexadecimal digits; `weir checkpoint set` makes
     /// one the default
@@ -115,9 +118,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         about: TreeCommand,
     },
+    /// What is kept of servers that lied
+    Evidence {
+        #[command(subcommand)]
+        action: EvidenceCommand,
+    },
     /// Verify saved evidence, without a server
     Verify {
-        /// File written by --save
+        /// File written by --save, or kept of a server that lied
         file: PathBuf,
         /// Print evidence of a protocol state as this question does
         #[arg(long = "as", value_name = "QUESTION")]

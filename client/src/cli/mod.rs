@@ -2,6 +2,7 @@
 
 mod args;
 mod checkpoint;
+mod evidence;
 mod generate;
 mod json;
 mod question;
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use weir_client::sync::{AskError, Outcome};
-use weir_client::verifier::{Answer, AnswerValue, Rejection, verify_file};
+use weir_client::verifier::{
+    Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file,
+};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::Question;
 
@@ -49,8 +52,9 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     match &arguments.command {
         Command::Tree { about } => return runtime()?.block_on(tree::run(arguments, about)),
-        Command::Sync => runtime()?.block_on(sync::run(arguments))?,
+        Command::Sync => return runtime()?.block_on(sync::run(arguments)),
         Command::Checkpoint { action } => checkpoint::run(arguments, action)?,
+        Command::Evidence { action } => evidence::run(arguments, action)?,
         Command::Verify { file, view } => return verify(arguments, file, *view),
         Command::Completions { shell } => generate::completions(*shell)?,
         Command::Man { out } => generate::man_pages(out)?,
@@ -70,8 +74,7 @@ fn answer(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::R
 
 async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outcome> {
     if arguments.save.is_some() {
-        let mut client = session::begin_for_evidence(arguments).await?;
-        return Ok(client.ask(question, Proof::Sealed).await?);
+        return session::ask_for_evidence(arguments, question).await;
     }
     let mut session = Session::begin(arguments).await?;
     let outcome = session.client.ask(question, Proof::Sealed).await;
@@ -80,6 +83,9 @@ async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outco
 
 fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Result<u8> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if Misbehaviour::is_meant(&bytes) {
+        return evidence::verify(arguments, file, &bytes).map(|()| 0);
+    }
     let timing = arguments.clock().timing()?;
     let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
     let (question, answer) = verified
@@ -135,6 +141,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     };
     if let Some(rejection) = error.downcast_ref::<Rejection>() {
         return of_rejection(rejection);
+    }
+    if error.is::<MisbehaviourError>() {
+        return EXIT_INVALID;
     }
     if error.is::<WrongUsage>() {
         return EXIT_USAGE;

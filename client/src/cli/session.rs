@@ -1,41 +1,48 @@
 //! A client that begins at what is kept, and keeps what it proves.
 
-use anyhow::Context as _;
-use weir_client::sync::{AskError, LightClient};
-use weir_client::transport::Server;
+use anyhow::anyhow;
+use weir_client::sync::{AskError, LightClient, Outcome};
+use weir_client::transport::Servers;
 use weir_client::verifier::TrustedState;
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::Question;
 
 use super::args::Arguments;
-use super::message;
 use super::state_folder::{Kept, StateFolder};
+use super::{evidence, message};
 
 /// The client, and where its trusted state is kept.
 pub(crate) struct Session {
     pub(crate) client: LightClient,
     pub(super) folder: Option<StateFolder>,
+    /// Lies that were told.
+    told: usize,
 }
 
 impl Session {
     /// Begins at the kept trusted state, or else at the checkpoint.
     pub(crate) async fn begin(arguments: &Arguments) -> anyhow::Result<Self> {
-        let url = url(arguments)?;
+        let servers = servers(arguments)?;
         let checkpoint = arguments.checkpoint()?;
         let folder = if arguments.no_state { None } else { Some(arguments.folder()?) };
         let kept = match &folder {
             Some(folder) => folder.load(checkpoint)?,
             None => None,
         };
-        let server = connect(url).await?;
         let client = match kept {
-            Some(kept) => LightClient::resume(server, kept),
-            None => LightClient::start(server, checkpoint).await?,
+            Some(kept) => LightClient::resume(servers, kept),
+            None => LightClient::start(servers, checkpoint).await?,
         };
-        Ok(Self { client: client.with_clock(arguments.clock()), folder })
+        Ok(Self { client: client.with_clock(arguments.clock()), folder, told: 0 })
     }
 
     /// Keeps what was proved, also when the end of it failed: the part before stays proved.
-    pub(crate) fn end<T>(&self, result: Result<T, AskError>) -> anyhow::Result<T> {
+    /// Lies not told before are told.
+    pub(crate) fn end<T>(&mut self, result: Result<T, AskError>) -> anyhow::Result<T> {
         let kept = self.keep();
+        let lies = self.client.lies();
+        evidence::tell_lies(self.folder.as_ref(), &lies[self.told..], ending(&result));
+        self.told = lies.len();
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error),
@@ -54,25 +61,29 @@ impl Session {
     }
 }
 
-/// A client that keeps evidence from the checkpoint on, and leaves what is kept alone.
-pub(crate) async fn begin_for_evidence(arguments: &Arguments) -> anyhow::Result<LightClient> {
-    let url = url(arguments)?;
-    let checkpoint = arguments.checkpoint()?;
-    let server = connect(url).await?;
-    let client = LightClient::start_keeping_evidence(server, checkpoint).await?;
-    Ok(client.with_clock(arguments.clock()))
+/// An answer with the evidence from the checkpoint on, which leaves what is kept alone.
+pub(crate) async fn ask_for_evidence(
+    arguments: &Arguments,
+    question: &Question,
+) -> anyhow::Result<Outcome> {
+    let (servers, checkpoint) = (servers(arguments)?, arguments.checkpoint()?);
+    let client = LightClient::start_keeping_evidence(servers, checkpoint).await?;
+    let mut client = client.with_clock(arguments.clock());
+    let outcome = client.ask(question, Proof::Sealed).await;
+    evidence::tell_lies(Some(&arguments.folder()?), client.lies(), ending(&outcome));
+    Ok(outcome?)
 }
 
-/// A server to ask, and nothing that is trusted.
-pub(crate) async fn connect_to(arguments: &Arguments) -> anyhow::Result<Server> {
-    Ok(connect(url(arguments)?).await?)
+/// The servers to ask.
+pub(crate) fn servers(arguments: &Arguments) -> anyhow::Result<Servers> {
+    let advice = "pass --server URL, for example --server http://127.0.0.1:9400";
+    Servers::new(&arguments.servers).map_err(|none| anyhow!("{none}: {advice}"))
 }
 
-async fn connect(url: &str) -> Result<Server, AskError> {
-    Ok(Server::connect(url).await?)
-}
-
-fn url(arguments: &Arguments) -> anyhow::Result<&str> {
-    let url = arguments.server.as_deref();
-    url.context("no server given: pass --server URL, for example --server http://127.0.0.1:9400")
+/// The server that a failure is about.
+fn ending<T>(result: &Result<T, AskError>) -> Option<&str> {
+    match result {
+        Err(AskError::Rejected { url, .. }) => Some(url),
+        _ => None,
+    }
 }

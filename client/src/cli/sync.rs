@@ -11,10 +11,10 @@ use weir_client::verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
 use super::session::Session;
-use super::{stdout, text};
+use super::{EXIT_INVALID, evidence, stdout, text};
 
 /// Syncs, keeps what is proved, and prints a summary.
-pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let begun = Instant::now();
     let mut session = Session::begin(arguments).await?;
     let bar = bar(arguments);
@@ -27,11 +27,15 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let synced = synced.await;
     bar.finish_and_clear();
     let outcome = session.end(synced)?;
+    let testimonies = session.client.cross_check().await;
+    let testimonies = session.end(testimonies)?;
+    let conflicts = evidence::tell_testimonies(session.folder.as_ref(), &testimonies);
+    let code = if conflicts { EXIT_INVALID } else { 0 };
     let trusted = session.client.trusted();
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let summary = summary(&outcome, trusted, elapsed_ms);
     if arguments.json {
-        return stdout(format!("{summary}\n").as_bytes());
+        return stdout(format!("{summary}\n").as_bytes()).map(|()| code);
     }
     let head = trusted.head();
     if outcome.answer.height < head.height {
@@ -42,7 +46,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let trust = trust_of_head(&outcome, trusted);
     let first = text::block(head.block_id, head.height, head.view, trust);
-    stdout(format!("{first}{}", text::fields(&summary)).as_bytes())
+    stdout(format!("{first}{}", text::fields(&summary)).as_bytes()).map(|()| code)
 }
 
 /// A bar on a terminal, and nothing elsewhere.

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use weir_client::sync::AskError;
+use weir_client::transport::Request;
 use weir_client::verifier::{IdentityAnswer, TreeRoot, verify_tree};
 use weir_protocol::evidence::Selector;
 use weir_protocol::model::{Identifier, Role};
@@ -72,9 +74,9 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
     let question = TreeQuestion::new([item])?;
     let (root, answer) = match tree.root {
         Some(root) => {
-            let mut server = session::connect_to(arguments).await?;
-            let proof = server.tree_proof(block, &question).await;
-            let proof = proof.map_err(weir_client::sync::AskError::from)?;
+            let request = Request::Tree { block, question: question.clone() };
+            let proof = session::servers(arguments)?.send(&request).await;
+            let proof = proof.map_err(AskError::from)?;
             let mut about = Map::new();
             about.insert("root".into(), json!(root.to_hex()));
             let answer = verify_tree(root, &question, &proof)?.into_value();

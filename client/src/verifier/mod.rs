@@ -13,6 +13,7 @@
 mod answer;
 mod certify;
 mod error;
+mod misbehaviour;
 mod rules;
 mod sources;
 mod state;
@@ -26,6 +27,10 @@ pub use answer::{
 };
 pub use certify::{AnchoredBy, Trust};
 pub use error::{Missing, Rejection, Violation};
+pub use misbehaviour::{
+    Act, Asked, Finding, MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION, Misbehaviour,
+    MisbehaviourError,
+};
 pub use timing::{
     CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
     Timing, TimingError,

@@ -16,6 +16,12 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// The time, Unix milliseconds.
+    #[must_use]
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// The widest trusting period and the usual clock skew, as of `now_ms`, Unix milliseconds.
     #[must_use]
     pub const fn at(now_ms: u64) -> Self {

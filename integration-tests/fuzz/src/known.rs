@@ -185,7 +185,7 @@ impl Known {
     }
 }
 
-/// Who verifies in a case, and what; none where it is no evidence.
+/// Who verifies in a case, and what; none where it is no evidence or about a tree.
 fn client(group: &Group, task: &Task) -> Option<(Client, Vec<u8>)> {
     let id = |text: &str| text.parse::<Identifier>().expect("an ID");
     let ask = |question: &AskedQuestion| question.parse().expect("a question");
@@ -205,7 +205,11 @@ fn client(group: &Group, task: &Task) -> Option<(Client, Vec<u8>)> {
             (Client::Committee(trusted, *epoch_counter, ask(question)), evidence)
         }
         Task::File { checkpoint_id, evidence } => (Client::File(id(checkpoint_id)), evidence),
-        Task::TrustedState { .. } | Task::Inclusion { .. } | Task::Absence { .. } => return None,
+        Task::TrustedState { .. }
+        | Task::Inclusion { .. }
+        | Task::Absence { .. }
+        | Task::CommittedTree { .. }
+        | Task::Tree { .. } => return None,
     };
     Some((client, group.blob(evidence).expect("a blob of the group")))
 }

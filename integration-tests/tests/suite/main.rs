@@ -26,6 +26,7 @@ mod live_kill;
 mod migrate;
 mod replay;
 mod server_command_line;
+mod servers;
 mod snapshot_tree;
 mod sporks;
 mod state_folder;

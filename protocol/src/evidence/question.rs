@@ -68,14 +68,19 @@ impl IdentityFilter {
 }
 
 impl Question {
-    pub(super) fn encode(&self, encoder: &mut Encoder) {
+    /// Appends the question.
+    pub fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| {
             self.block.encode(e);
             self.topic.encode(e);
         });
     }
 
-    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+    /// Reads a question.
+    ///
+    /// # Errors
+    /// When the bytes are no question.
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| Ok(Self { block: Selector::decode(d)?, topic: Topic::decode(d)? }))
     }
 }

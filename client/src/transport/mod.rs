@@ -1,6 +1,13 @@
-//! The connection to one server. What it returns is untrusted bytes.
+//! Connections to servers. What they return is untrusted bytes.
 
+mod request;
+mod servers;
+
+use std::fmt;
 use std::time::Duration;
+
+pub use request::Request;
+pub use servers::{Health, NoServer, Servers};
 
 use thiserror::Error;
 use tokio::time::timeout;
@@ -249,6 +256,38 @@ pub enum TransportError {
         /// The server's reason.
         message: String,
     },
+    /// None of several servers gave an answer.
+    #[error("no server gave an answer: {}", List(errors))]
+    All {
+        /// Why, server by server.
+        errors: Vec<TransportError>,
+    },
+}
+
+impl TransportError {
+    /// Whether the server gave no answer at all, so that another one may be asked.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::NotWeir { .. }
+                | Self::Unavailable { .. }
+                | Self::All { .. }
+        )
+    }
+}
+
+/// Errors in a row.
+struct List<'a>(&'a [TransportError]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
 }
 
 /// Longest wait for a connection.

@@ -1,0 +1,165 @@
+//! `weir evidence`, and what becomes of servers that lied: what they said is kept, and shown.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use weir_client::sync::{Lie, Testimony, Verdict};
+use weir_client::verifier::{Act, Asked, Finding, Misbehaviour};
+use weir_protocol::model::Identifier;
+
+use super::args::Arguments;
+use super::state_folder::StateFolder;
+use super::{message, stdout, text};
+
+/// What to do with evidence of misbehaviour.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// List what is kept
+    List,
+    /// Show one file, and check it from the checkpoint on
+    Show {
+        /// The file: its name as listed, or its path
+        file: PathBuf,
+    },
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(arguments: &Arguments, command: &EvidenceCommand) -> anyhow::Result<()> {
+    let folder = arguments.folder()?;
+    match command {
+        EvidenceCommand::List => list(arguments, &folder),
+        EvidenceCommand::Show { file } => {
+            let kept = folder.evidence_folder().join(file);
+            let path = if kept.is_file() { &kept } else { file };
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            verify(arguments, path, &bytes)
+        }
+    }
+}
+
+/// Checks a file from the checkpoint on, and prints what is wrong.
+pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let about = || path.display().to_string();
+    let found = Misbehaviour::from_bytes(bytes).with_context(about)?;
+    let finding = found.verify(arguments.checkpoint()?).with_context(about)?;
+    let mut fields = describe(&found);
+    match finding.value() {
+        Finding::BrokenRule(rule) => fields["broken_rule"] = json!(rule.to_string()),
+        Finding::Conflict { height, block_ids } => {
+            fields["height"] = json!(height);
+            fields["block_ids"] = block_ids.iter().map(Identifier::to_hex).collect();
+        }
+        _ => {}
+    }
+    if arguments.json {
+        return stdout(format!("{fields}\n").as_bytes());
+    }
+    stdout(format!("verified: the server misbehaved\n{}", text::fields(&fields)).as_bytes())
+}
+
+fn list(arguments: &Arguments, folder: &StateFolder) -> anyhow::Result<()> {
+    let mut files = Vec::new();
+    for path in folder.evidence()? {
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match Misbehaviour::from_bytes(&bytes) {
+            Ok(found) => {
+                let mut fields = describe(&found);
+                fields["file"] = json!(name);
+                files.push((found.seen_at_ms, fields));
+            }
+            Err(error) => eprintln!("weir: {name} is passed over: {error}"),
+        }
+    }
+    files.sort_by_key(|(seen_at_ms, _)| *seen_at_ms);
+    let files: Vec<Value> = files.into_iter().map(|(_, fields)| fields).collect();
+    if arguments.json {
+        return stdout(format!("{}\n", Value::Array(files)).as_bytes());
+    }
+    let line = |fields: &Value| {
+        let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let (file, seen, server) = (text("file"), text("seen_at"), text("server"));
+        format!("{file}  {seen}  {}  {server}\n", text("kind"))
+    };
+    stdout(files.iter().map(line).collect::<String>().as_bytes())
+}
+
+fn describe(found: &Misbehaviour) -> Value {
+    let seen_at = UNIX_EPOCH.checked_add(Duration::from_millis(found.seen_at_ms));
+    let seen_at = seen_at.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+    let mut fields = json!({
+        "server": found.server,
+        "seen_at": seen_at,
+        "seen_at_ms": found.seen_at_ms,
+    });
+    match &found.act {
+        Act::WrongAnswer { asked, .. } => {
+            fields["kind"] = json!("wrong answer");
+            fields["asked"] = json!(match asked {
+                Asked::Checkpoint => "the checkpoint",
+                Asked::EpochHops { .. } => "epoch hops",
+                _ => "a question",
+            });
+        }
+        Act::Conflict { other_server, .. } => {
+            fields["kind"] = json!("two final blocks");
+            fields["other_server"] = json!(other_server);
+        }
+        _ => {}
+    }
+    fields
+}
+
+/// Says which servers are not asked any more and why, and keeps what they said.
+///
+/// An error that ends the command, about `ending`, speaks for itself.
+pub(crate) fn tell_lies(folder: Option<&StateFolder>, lies: &[Lie], ending: Option<&str>) {
+    for lie in lies {
+        if ending != Some(&lie.url) {
+            eprintln!("weir: {} is not asked again: {}", lie.url, lie.rejection);
+        }
+        keep(folder, lie.misbehaviour.as_ref());
+    }
+}
+
+/// Says what witnesses think of the head, and keeps what shows misbehaviour; whether one of them
+/// proves another block.
+pub(crate) fn tell_testimonies(folder: Option<&StateFolder>, testimonies: &[Testimony]) -> bool {
+    let mut conflicts = false;
+    for Testimony { url, verdict } in testimonies {
+        match verdict {
+            Verdict::Agrees => {}
+            Verdict::Behind { height } => {
+                eprintln!("weir: witness {url} is behind, at height {height}, and agrees so far");
+            }
+            Verdict::Silent(error) => eprintln!("weir: no witness: {error}"),
+            Verdict::Rejected { rejection, misbehaviour } => {
+                eprintln!("weir: witness {url}: {rejection}");
+                keep(folder, misbehaviour.as_deref());
+            }
+            Verdict::Conflicts { misbehaviour } => {
+                conflicts = true;
+                eprintln!(
+                    "weir: witness {url} proves another final block: more than a third of the \
+                     committee signed both; believe neither until you know which is Flow's"
+                );
+                keep(folder, misbehaviour.as_deref());
+            }
+            _ => {}
+        }
+    }
+    conflicts
+}
+
+fn keep(folder: Option<&StateFolder>, misbehaviour: Option<&Misbehaviour>) {
+    let Some((folder, found)) = folder.zip(misbehaviour) else { return };
+    match folder.keep_evidence(found) {
+        Ok(path) => eprintln!("weir: what it said is kept in {}", path.display()),
+        Err(error) => eprintln!("weir: {}", message(&error)),
+    }
+}

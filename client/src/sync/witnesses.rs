@@ -1,0 +1,153 @@
+//! Other servers as witnesses: whether they prove the same block final.
+
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
+
+use super::blame::misbehaviour;
+use super::{AskError, LightClient};
+use crate::transport::{Request, Server, TransportError};
+use crate::verifier::{Act, Answer, Asked, Misbehaviour, Rejection, Trust, Violation};
+
+/// What another server says of the client's head.
+#[derive(Debug)]
+pub struct Testimony {
+    /// URL of the server.
+    pub url: String,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// What a witness says of the client's head.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It proves the same block final.
+    Agrees,
+    /// It knows no final block of that height yet, and agrees as far as it goes.
+    Behind {
+        /// Height of its newest final block.
+        height: u64,
+    },
+    /// It gave no answer, or refused.
+    Silent(TransportError),
+    /// Its answer does not verify.
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// What shows it to others.
+        misbehaviour: Option<Box<Misbehaviour>>,
+    },
+    /// It proves another block of the same height final: the committee signed both.
+    Conflicts {
+        /// What shows it to others, if both servers gave all of it.
+        misbehaviour: Option<Box<Misbehaviour>>,
+    },
+}
+
+impl LightClient {
+    /// Asks all other servers for the final block at the height of the head.
+    ///
+    /// # Errors
+    /// When a bound on time is out of range.
+    pub async fn cross_check(&mut self) -> Result<Vec<Testimony>, AskError> {
+        let mut testimonies = Vec::new();
+        for (url, server) in self.servers.others().await {
+            let verdict = match server {
+                Ok(server) => self.witness(server).await?,
+                Err(error) => Verdict::Silent(error),
+            };
+            testimonies.push(Testimony { url, verdict });
+        }
+        Ok(testimonies)
+    }
+
+    async fn witness(&mut self, mut witness: Server) -> Result<Verdict, AskError> {
+        let head = self.trusted.head().height;
+        let at_head = self.testify(&mut witness, Selector::Height(head)).await?;
+        let behind = match at_head {
+            Said::Answer(_) => return Ok(Verdict::Agrees),
+            Said::Refusal(TransportError::Refused { .. }) => {
+                self.testify(&mut witness, Selector::LatestFinalized).await?
+            }
+            said => said,
+        };
+        match behind {
+            Said::Answer(answer) => self.compare(witness, &answer).await,
+            Said::Refusal(error) => Ok(Verdict::Silent(error)),
+            Said::Wrong(Rejection::Invalid(violation), _)
+                if matches!(*violation, Violation::ConflictingFinality { .. }) =>
+            {
+                let misbehaviour = self.conflict(witness, head).await;
+                Ok(Verdict::Conflicts { misbehaviour })
+            }
+            Said::Wrong(rejection, misbehaviour) => {
+                Ok(Verdict::Rejected { rejection, misbehaviour })
+            }
+        }
+    }
+
+    /// A witness that is behind: whether its newest final block is one of the client's chain.
+    async fn compare(&mut self, witness: Server, theirs: &Answer) -> Result<Verdict, AskError> {
+        let height = theirs.height;
+        if theirs.trust < Trust::Finalized {
+            return Ok(Verdict::Behind { height });
+        }
+        let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
+        let ours = self.ask(&question, Proof::Sealed).await?;
+        if ours.answer.block_id == theirs.block_id {
+            return Ok(Verdict::Behind { height });
+        }
+        let misbehaviour = self.conflict(witness, height).await;
+        Ok(Verdict::Conflicts { misbehaviour })
+    }
+
+    /// What the witness proves, with what the client trusts.
+    async fn testify(&self, witness: &mut Server, block: Selector) -> Result<Said, AskError> {
+        let question = Question { block, topic: Topic::Snapshot };
+        let proof = Proof::Sealed;
+        let request = Request::Question { question: question.clone(), held: self.held(), proof };
+        let bytes = match witness.send(&request).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Said::Refusal(error)),
+        };
+        let timing = self.clock.timing()?;
+        let mut trusted = self.trusted.clone();
+        let said = Evidence::from_bytes(&bytes)
+            .map_err(|error| Violation::Evidence(error).into())
+            .and_then(|evidence| trusted.verify(&question, &evidence, &timing));
+        Ok(match said {
+            Ok(answer) => Said::Answer(Box::new(answer.into_value())),
+            Err(rejection) => {
+                let asked = Asked::Question { trusted: self.trusted.to_bytes(), question };
+                let found = misbehaviour(witness.url(), timing.now_ms(), asked, bytes);
+                let is_shown = found.verify(self.trusted.checkpoint().block_id).is_ok();
+                Said::Wrong(rejection, is_shown.then(|| Box::new(found)))
+            }
+        })
+    }
+
+    /// Evidence of both blocks of a height, each from the checkpoint on.
+    async fn conflict(&mut self, witness: Server, height: u64) -> Option<Box<Misbehaviour>> {
+        let checkpoint_id = self.trusted.checkpoint().block_id;
+        let (server, other_server) = (witness.url().to_owned(), self.servers.url().to_owned());
+        let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
+        let mut evidence = Vec::new();
+        for server in [witness, Server::connect(&other_server).await.ok()?] {
+            let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
+            let mut client = client.with_clock(self.clock);
+            let outcome = client.ask(&question, Proof::Sealed).await.ok()?;
+            evidence.push(outcome.evidence.to_bytes());
+        }
+        let seen_at_ms = self.clock.timing().ok()?.now_ms();
+        let act = Act::Conflict { other_server, evidence: evidence.try_into().ok()? };
+        let found = Misbehaviour { server, seen_at_ms, act };
+        found.verify(checkpoint_id).is_ok().then(|| Box::new(found))
+    }
+}
+
+/// What a witness said.
+enum Said {
+    Answer(Box<Answer>),
+    Refusal(TransportError),
+    Wrong(Rejection, Option<Box<Misbehaviour>>),
+}

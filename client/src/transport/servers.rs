@@ -1,0 +1,208 @@
+//! Several servers, of which one is asked at a time.
+
+use std::fmt;
+use std::time::Duration;
+
+use weir_proto::weir::v1::GetServerInfoResponse;
+
+use super::{REQUEST_TIMEOUT, Request, Server, TransportError};
+
+/// Servers to ask, by preference.
+///
+/// One that gives no answer is left for the next one; one whose answer does not verify is set aside
+/// for good. A refusal is an answer, and is handed on.
+#[derive(Debug)]
+pub struct Servers {
+    endpoints: Vec<Endpoint>,
+    current: usize,
+    request_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    url: String,
+    /// The connection, once there is one.
+    server: Option<Server>,
+    health: Health,
+}
+
+/// What a server's answers so far say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Health {
+    /// It was not asked yet.
+    Untried,
+    /// It answered when last asked.
+    Good,
+    /// It gave no answer when last asked.
+    Unreachable {
+        /// What happened.
+        message: String,
+    },
+    /// Its answer did not verify; it is not asked again.
+    SetAside {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Servers {
+    /// Servers at these URLs, by preference; they are connected to when they are asked.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, NoServer> {
+        let endpoint = |url: String| Endpoint { url, server: None, health: Health::Untried };
+        let endpoints: Vec<_> = urls.into_iter().map(|url| endpoint(url.into())).collect();
+        if endpoints.is_empty() {
+            return Err(NoServer);
+        }
+        Ok(Self { endpoints, current: 0, request_timeout: REQUEST_TIMEOUT })
+    }
+
+    /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].
+    #[must_use]
+    pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
+        Self { request_timeout, ..self }
+    }
+
+    /// All servers, by preference, and how they are.
+    pub fn health(&self) -> impl Iterator<Item = (&str, &Health)> {
+        self.endpoints.iter().map(|endpoint| (endpoint.url.as_str(), &endpoint.health))
+    }
+
+    /// The server that is asked next.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.endpoints[self.current].url
+    }
+
+    /// Sends a request to the first server that answers.
+    ///
+    /// # Errors
+    /// When it refuses, or no server answers.
+    pub async fn send(&mut self, request: &Request) -> Result<Vec<u8>, TransportError> {
+        let mut tried = Vec::new();
+        loop {
+            let server = self.connected(&mut tried).await?;
+            match server.send(request).await {
+                Ok(bytes) => return Ok(self.answered(bytes)),
+                Err(error) => self.unanswered(error, &mut tried)?,
+            }
+        }
+    }
+
+    /// What the first server that answers says of itself; nothing proves it.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
+        let mut tried = Vec::new();
+        loop {
+            let server = self.connected(&mut tried).await?;
+            match server.info().await {
+                Ok(info) => return Ok(self.answered(info)),
+                Err(error) => self.unanswered(error, &mut tried)?,
+            }
+        }
+    }
+
+    /// Does not ask the present server again; whether there is another one to ask.
+    pub fn set_aside(&mut self, reason: &impl fmt::Display) -> bool {
+        let reason = reason.to_string();
+        self.endpoints[self.current].health = Health::SetAside { reason };
+        self.next(&[])
+    }
+
+    /// A connection to each of the other servers that is not set aside, or why there is none.
+    pub(crate) async fn others(&mut self) -> Vec<(String, Result<Server, TransportError>)> {
+        let mut others = Vec::new();
+        for index in (0..self.endpoints.len()).filter(|index| *index != self.current) {
+            let endpoint = &mut self.endpoints[index];
+            if !matches!(endpoint.health, Health::SetAside { .. }) {
+                let server = endpoint.connect(self.request_timeout).await.cloned();
+                others.push((endpoint.url.clone(), server));
+            }
+        }
+        others
+    }
+
+    /// The present server, or else the next one that can be connected to.
+    async fn connected(
+        &mut self,
+        tried: &mut Vec<(usize, TransportError)>,
+    ) -> Result<&mut Server, TransportError> {
+        loop {
+            let connected = self.endpoints[self.current].connect(self.request_timeout).await;
+            match connected.map(|_| ()) {
+                Ok(()) => break,
+                Err(error) => self.unanswered(error, tried)?,
+            }
+        }
+        let server = self.endpoints[self.current].server.as_mut();
+        Ok(server.expect("it was connected to just now"))
+    }
+
+    fn answered<T>(&mut self, answer: T) -> T {
+        self.endpoints[self.current].health = Health::Good;
+        answer
+    }
+
+    /// Goes on to another server, if the error is not a refusal and there is one left.
+    fn unanswered(
+        &mut self,
+        error: TransportError,
+        tried: &mut Vec<(usize, TransportError)>,
+    ) -> Result<(), TransportError> {
+        let endpoint = &mut self.endpoints[self.current];
+        if !error.is_silence() {
+            endpoint.health = Health::Good;
+            return Err(error);
+        }
+        endpoint.server = None;
+        endpoint.health = Health::Unreachable { message: error.to_string() };
+        tried.push((self.current, error));
+        let indices: Vec<_> = tried.iter().map(|(index, _)| *index).collect();
+        if self.next(&indices) {
+            return Ok(());
+        }
+        let mut errors: Vec<_> = tried.drain(..).map(|(_, error)| error).collect();
+        Err(if errors.len() == 1 { errors.remove(0) } else { TransportError::All { errors } })
+    }
+
+    /// Makes the next server the present one, but those that were tried and those set aside.
+    fn next(&mut self, tried: &[usize]) -> bool {
+        let count = self.endpoints.len();
+        let after = (1..count).map(|step| (self.current + step) % count);
+        let is_left = |index: &usize| {
+            let health = &self.endpoints[*index].health;
+            !tried.contains(index) && !matches!(health, Health::SetAside { .. })
+        };
+        let next = after.into_iter().find(is_left);
+        self.current = next.unwrap_or(self.current);
+        next.is_some()
+    }
+}
+
+impl From<Server> for Servers {
+    fn from(server: Server) -> Self {
+        let (url, request_timeout) = (server.url().to_owned(), server.request_timeout);
+        let endpoint = Endpoint { url, server: Some(server), health: Health::Untried };
+        Self { endpoints: vec![endpoint], current: 0, request_timeout }
+    }
+}
+
+impl Endpoint {
+    async fn connect(&mut self, request_timeout: Duration) -> Result<&Server, TransportError> {
+        let server = match self.server.take() {
+            Some(server) => server,
+            None => Server::connect(&self.url).await?.with_request_timeout(request_timeout),
+        };
+        Ok(self.server.insert(server))
+    }
+}
+
+/// No server was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no server given")]
+pub struct NoServer;
