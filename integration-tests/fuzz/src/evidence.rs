@@ -1,13 +1,14 @@
 //! The evidence format, and trusted states.
 
-use weir_client::verifier::TrustedState;
+use weir_client::verifier::{Misbehaviour, TrustedState};
 use weir_protocol::codec::{entity_id, sha3_256};
 use weir_protocol::evidence::{BUNDLE_BYTES_MAX, Bundle, Evidence, Preimages};
 
 use crate::input::Input;
 use crate::known::KNOWN;
 
-/// Evidence: what is accepted is written again byte for byte, and bundles expand within bounds.
+/// Evidence, and files about misbehaviour: what is accepted is written again byte for byte, and
+/// bundles expand within bounds.
 pub fn evidence(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let own = input.choose(&KNOWN.cases);
@@ -19,6 +20,9 @@ pub fn evidence(bytes: &[u8]) {
     } else {
         input.rest().to_vec()
     };
+    if let Ok(found) = Misbehaviour::from_bytes(&bytes) {
+        assert_eq!(found.to_bytes(), bytes, "another encoding of the same misbehaviour");
+    }
     let Ok(evidence) = Evidence::from_bytes(&bytes) else { return };
     assert_eq!(evidence.to_bytes(), bytes, "another encoding of the same evidence");
     let expanded = expand(&evidence.bundle, &[]);

@@ -20,7 +20,7 @@
 //! | [`certificate`] | `Committee::verify_qc` and the signature data inside |
 //! | [`merkle`], [`merkle_answer`] | `merkle::{Proof, AbsenceProof}` |
 //! | [`tree`], [`tree_answer`] | `snapshot_tree::verify`, and the batches and identities inside |
-//! | [`evidence`] | `evidence::{Evidence, Bundle, Delta, Preimages}` |
+//! | [`evidence`] | `evidence::{Evidence, Bundle, Delta, Preimages}`, `verifier::Misbehaviour` |
 //! | [`trusted_state`] | `TrustedState::from_bytes` |
 //! | [`answer`], [`hops`] | the verifier, with all of the above behind it |
 //!

@@ -4,6 +4,7 @@
 
 use prost::Message as _;
 use serde_json::Value;
+use weir_client::verifier::{Act, Asked, Misbehaviour};
 use weir_conformance::Task;
 use weir_proto::convert::{Request, block_from_wire, request_to_wire, tree_request_to_wire};
 use weir_proto::frames::Frames;
@@ -16,6 +17,7 @@ use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
 
 use crate::codecs::EVENT_TYPES;
 use crate::known::{self, KNOWN};
+use crate::rlp_tree::Item;
 use crate::{answers, files, trees};
 
 /// An input: its target, a name, its bytes.
@@ -85,6 +87,17 @@ impl Seeds {
         for index in (0..KNOWN.cases.len()).step_by(5).filter_map(|index| u8::try_from(index).ok())
         {
             self.add("evidence", format!("case-{index:02}"), &[&[index, 0]]);
+        }
+        let trusted = KNOWN.states.first().map(Item::to_bytes).unwrap_or_default();
+        let question = Question { block: Selector::Height(7), topic: Topic::Snapshot };
+        let asked = Asked::Question { trusted, question };
+        let (server, answer) = ("http://127.0.0.1:9400".to_owned(), vec![0xc0]);
+        let evidence = [vec![0xc0], vec![0xc1, 0x80]];
+        let conflict = Act::Conflict { other_server: server.clone(), evidence };
+        let acts = [("wrong-answer", Act::WrongAnswer { asked, answer }), ("conflict", conflict)];
+        for (name, act) in acts {
+            let found = Misbehaviour { server: server.clone(), seen_at_ms: 1 << 40, act };
+            self.add("evidence", name, &[&[0, 1], &found.to_bytes()]);
         }
         for index in (0..KNOWN.states.len()).filter_map(|index| u8::try_from(index).ok()) {
             self.add("trusted_state", format!("state-{index:02}"), &[&[index, 0]]);
