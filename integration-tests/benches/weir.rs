@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicBool;
 use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use weir_client::verifier::{Anchor, Timing, TrustedState, verify};
-use weir_integration_tests::{chain_dir, expected, held};
+use weir_integration_tests::{chain_dir, expected, gunzip, held};
 use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::hotstuff::{Committee, verify_qcs};
 use weir_protocol::model::{Header, QuorumCertificate};
@@ -165,6 +166,11 @@ fn light_client(criterion: &mut Criterion) {
             },
             BatchSize::PerIteration,
         );
+    });
+    let snapshot = gunzip(WIDE, "snapshot-1-height-1024.json.gz").unwrap();
+    println!("full snapshot: {} bytes", snapshot.len());
+    group.bench_function("read a full snapshot instead", |b| {
+        b.iter(|| Snapshot::from_json(black_box(&snapshot)).unwrap());
     });
     let mut trusted = trusted;
     let node_id = {

@@ -38,6 +38,18 @@ pub enum EpochName {
     Next,
 }
 
+impl EpochName {
+    /// This epoch of an epoch state.
+    #[must_use]
+    pub fn container(self, entry: &EpochStateEntry) -> Option<&EpochStateContainer> {
+        match self {
+            Self::Previous => entry.previous_epoch.as_ref(),
+            Self::Current => Some(&entry.current_epoch),
+            Self::Next => entry.next_epoch.as_ref(),
+        }
+    }
+}
+
 impl fmt::Display for EpochName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -112,12 +124,7 @@ impl ProtocolState {
     /// The epoch as the epoch state refers to it: its event IDs, nodes and extensions.
     #[must_use]
     pub fn container(&self, epoch: EpochName) -> Option<&EpochStateContainer> {
-        let entry = &*self.epochs.entry;
-        match epoch {
-            EpochName::Previous => entry.previous_epoch.as_ref(),
-            EpochName::Current => Some(&entry.current_epoch),
-            EpochName::Next => entry.next_epoch.as_ref(),
-        }
+        epoch.container(&self.epochs.entry)
     }
 
     /// Setup and commit of an epoch.

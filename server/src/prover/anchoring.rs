@@ -93,7 +93,12 @@ impl Prover {
         for certified in [block, &last] {
             if certified.record.epoch_counter <= held.newest_epoch_counter {
                 let state = self.states.load(&certified.record.roots.protocol_state_id)?;
-                super::add_epoch(bundler, &state, EpochName::Current, WithCommit::Yes)?;
+                super::add_epoch(
+                    bundler,
+                    state.epoch_state(),
+                    EpochName::Current,
+                    WithCommit::Yes,
+                )?;
             }
         }
         Ok(())

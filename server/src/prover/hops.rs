@@ -1,8 +1,8 @@
 //! Pages of epoch hops.
 
 use weir_protocol::evidence::{Evidence, HOPS_MAX, Hop};
-use weir_protocol::model::Identifier;
-use weir_protocol::protocol_state::{EpochName, ProtocolState};
+use weir_protocol::model::{EpochStateEntry, Identifier};
+use weir_protocol::protocol_state::EpochName;
 
 use super::bundle::Bundler;
 use super::{Held, Prover, ProverError, StoredBlock, WithCommit};
@@ -28,11 +28,13 @@ impl Prover {
                 page.more_hops = true;
                 break;
             }
-            let state = self.states.load(&block.record.roots.protocol_state_id)?;
+            // What is sent is checked by whoever gets it: the whole state need not be opened.
+            let (epoch_state_id, entry) =
+                self.states.epoch_state(&block.record.roots.protocol_state_id)?;
             if !page.hops.is_empty() {
-                bundler.next_hop(&epochs_known(&state));
+                bundler.next_hop(&epochs_known(&entry));
             }
-            page.hops.push(self.hop(&block, &state, &mut bundler)?);
+            page.hops.push(self.hop(&block, (epoch_state_id, &entry), &mut bundler)?);
         }
         Ok(page)
     }
@@ -47,20 +49,20 @@ impl Prover {
     fn hop(
         &self,
         block: &StoredBlock,
-        state: &ProtocolState,
+        (epoch_state_id, entry): (Identifier, &EpochStateEntry),
         bundler: &mut Bundler<'_>,
     ) -> Result<Hop, ProverError> {
-        super::add_state(bundler, state)?;
-        super::add_epoch(bundler, state, EpochName::Current, WithCommit::No)?;
-        super::add_epoch(bundler, state, EpochName::Next, WithCommit::Yes)?;
+        super::add_state(bundler, (block.record.roots.protocol_state_id, epoch_state_id))?;
+        super::add_epoch(bundler, entry, EpochName::Current, WithCommit::No)?;
+        super::add_epoch(bundler, entry, EpochName::Next, WithCommit::Yes)?;
         Ok(Hop { block: self.anchored(block, None)?, bundle: bundler.take() })
     }
 }
 
 /// Setup and commit of the two epochs that a client keeps when it comes to a hop from this state.
-fn epochs_known(state: &ProtocolState) -> Vec<Identifier> {
+fn epochs_known(entry: &EpochStateEntry) -> Vec<Identifier> {
     let names = [EpochName::Previous, EpochName::Current];
-    let containers = names.into_iter().filter_map(|name| state.container(name));
+    let containers = names.into_iter().filter_map(|name| name.container(entry));
     containers.flat_map(|container| [container.setup_id, container.commit_id]).collect()
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{EpochStateEntry, Identifier};
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 
 use crate::store::{BlockRecord, Head, Reader};
@@ -132,10 +132,10 @@ impl Prover {
         let block = self.block_by_id(block_id)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let mut bundler = self.bundler(&HashSet::new());
-        add_state(&mut bundler, &state)?;
-        add_epoch(&mut bundler, &state, EpochName::Current, WithCommit::Yes)?;
+        add_state(&mut bundler, (state.id(), state.epoch_state_id()))?;
+        add_epoch(&mut bundler, state.epoch_state(), EpochName::Current, WithCommit::Yes)?;
         if state.next_commit().is_some() {
-            add_epoch(&mut bundler, &state, EpochName::Next, WithCommit::Yes)?;
+            add_epoch(&mut bundler, state.epoch_state(), EpochName::Next, WithCommit::Yes)?;
         }
         let checkpoint = Some(self.known_block(&block));
         Ok(Evidence { checkpoint, bundle: bundler.take(), ..Evidence::default() })
@@ -155,7 +155,7 @@ impl Prover {
         let block = self.select(question.block)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let mut bundler = self.bundler(&held.preimage_ids);
-        add_state(&mut bundler, &state)?;
+        add_state(&mut bundler, (state.id(), state.epoch_state_id()))?;
         self.add_topic(question, &block, &state, &mut bundler)?;
         let is_about_seal = matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
         let seal_needed = is_about_seal || question.block == Selector::LatestSealed;
@@ -224,7 +224,7 @@ impl Prover {
         state: &ProtocolState,
         bundler: &mut Bundler<'_>,
     ) -> Result<(), ProverError> {
-        add_epoch(bundler, state, EpochName::Current, WithCommit::No)?;
+        add_epoch(bundler, state.epoch_state(), EpochName::Current, WithCommit::No)?;
         match &question.topic {
             Topic::Snapshot | Topic::Seal => Ok(()),
             Topic::Identity(_) | Topic::Identities(_) => {
@@ -233,14 +233,14 @@ impl Prover {
                 } else {
                     EpochName::Previous
                 };
-                add_epoch(bundler, state, adjacent, WithCommit::No)
+                add_epoch(bundler, state.epoch_state(), adjacent, WithCommit::No)
             }
             Topic::Epoch(name) => {
                 if state.events(*name).is_none() {
                     let block_id = block.block_id;
                     return Err(ProverError::NoEpoch { name: *name, block_id, head: self.head() });
                 }
-                add_epoch(bundler, state, *name, WithCommit::Yes)
+                add_epoch(bundler, state.epoch_state(), *name, WithCommit::Yes)
             }
             Topic::ExecutionResult => {
                 bundler.add_whole(self.sealed_result(block)?.to_rlp());
@@ -251,19 +251,22 @@ impl Prover {
 }
 
 /// Adds key-value store and epoch state.
-fn add_state(bundler: &mut Bundler<'_>, state: &ProtocolState) -> Result<(), ProverError> {
-    bundler.add(&state.id())?;
-    bundler.add(&state.epoch_state_id())
+fn add_state(
+    bundler: &mut Bundler<'_>,
+    (state_id, epoch_state_id): (Identifier, Identifier),
+) -> Result<(), ProverError> {
+    bundler.add(&state_id)?;
+    bundler.add(&epoch_state_id)
 }
 
-/// Adds setup and, if wanted, commit of an epoch, where the state has it.
+/// Adds setup and, if wanted, commit of an epoch, where the epoch state has it.
 fn add_epoch(
     bundler: &mut Bundler<'_>,
-    state: &ProtocolState,
+    entry: &EpochStateEntry,
     name: EpochName,
     with_commit: WithCommit,
 ) -> Result<(), ProverError> {
-    let Some(container) = state.container(name) else {
+    let Some(container) = name.container(entry) else {
         return Ok(());
     };
     bundler.add(&container.setup_id)?;

@@ -49,6 +49,16 @@ impl States {
         Ok(state)
     }
 
+    /// The epoch state of the state with this ID, with its ID, and nothing that they name.
+    pub(super) fn epoch_state(
+        &self,
+        id: &Identifier,
+    ) -> Result<(Identifier, EpochStateEntry), ProverError> {
+        let kv = self.decode(id, "key-value store", KvStore::decode)?;
+        let entry = self.decode(&kv.epoch_state_id, "epoch state", EpochStateEntry::decode)?;
+        Ok((kv.epoch_state_id, entry))
+    }
+
     fn events(&self, container: &EpochStateContainer) -> Result<EpochEvents, ProverError> {
         let setup = self.decode(&container.setup_id, "epoch setup", EpochSetup::decode)?;
         let commit = if container.commit_id.is_zero() {
