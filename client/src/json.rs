@@ -1,20 +1,40 @@
 //! Answers as JSON, with the field names of flow-go and of the reference chains.
+//!
+//! The command line and the package for pages show the same objects. Nothing here verifies.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
-use weir_client::verifier::{
-    AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, Trust,
-};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochExtension, EpochSetup, ExecutionParameters, MagnitudeVersion, ServiceEvent,
     UpdatableField, VersionBoundary,
 };
 
-use super::question::Shape;
+use crate::verifier::{
+    AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
+    SealAnswer, SnapshotAnswer, Trust,
+};
+
+/// Which part of an answer to show: a snapshot answers three questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Of a snapshot, the epoch.
+    Epoch,
+    /// Of a snapshot, how far the block is.
+    Status,
+    /// Of a snapshot, everything.
+    Snapshot,
+    /// Of any other answer, everything.
+    Whole,
+}
 
 /// One JSON object for an answer.
-pub(crate) fn render(shape: Shape, answer: &Answer) -> Value {
+///
+/// IDs, keys and other bytes are hexadecimal digits; what the evidence does not prove is `null`.
+#[must_use]
+pub fn render(shape: Shape, answer: &Answer) -> Value {
     let mut object = Map::new();
     object.insert("block_id".into(), json!(answer.block_id.to_hex()));
     object.insert("height".into(), json!(answer.height));
@@ -30,7 +50,6 @@ pub(crate) fn render(shape: Shape, answer: &Answer) -> Value {
         (AnswerValue::Epoch(epoch), _) => epoch_events(epoch),
         (AnswerValue::Seal(seal), _) => seal_fields(seal),
         (AnswerValue::ExecutionResult(result), _) => result_fields(result),
-        _ => json!({}),
     };
     if let Value::Object(fields) = fields {
         object.extend(fields);
@@ -48,7 +67,6 @@ fn anchored_by(by: AnchoredBy) -> Value {
         AnchoredBy::Committee { epoch_counter } => {
             json!({ "kind": "committee", "epoch_counter": epoch_counter })
         }
-        _ => Value::Null,
     }
 }
 
