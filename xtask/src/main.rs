@@ -7,6 +7,7 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod tidy;
+mod wasm;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,8 @@ enum Chore {
     },
     /// Write the seeds of the fuzz targets' corpus; the tests check that they are up to date
     FuzzCorpus,
+    /// Write the package for pages and Node to target/wasm-pkg, and check its size
+    Wasm,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Interop => interop::run(&root()),
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
+        Chore::Wasm => wasm::package(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }
