@@ -8,6 +8,7 @@ mod fuzz;
 mod interop;
 mod tidy;
 mod wasm;
+mod wasm_test;
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,8 @@ enum Chore {
     FuzzCorpus,
     /// Write the package for pages and Node to target/wasm-pkg, and check its size
     Wasm,
+    /// Test the package for pages in Node and in Chromium; needs both
+    WasmTest,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
         Chore::Wasm => wasm::package(&root()),
+        Chore::WasmTest => wasm_test::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -16,7 +16,7 @@ pub(crate) fn package(root: &Path) -> anyhow::Result<()> {
     if out.exists() {
         fs::remove_dir_all(&out)?;
     }
-    bind(root, &out)?;
+    bind(root, &[], &out)?;
     fs::copy(root.join("LICENSE"), out.join("LICENSE"))?;
     for entry in fs::read_dir(root.join(PACKAGE))? {
         let entry = entry?;
@@ -29,10 +29,18 @@ pub(crate) fn package(root: &Path) -> anyhow::Result<()> {
     check_sizes(&out)
 }
 
+/// Writes the binding with the negative suite in it, for tests.
+pub(crate) fn conformance(root: &Path) -> anyhow::Result<PathBuf> {
+    let out = root.join("target/wasm-conformance");
+    bind(root, &["--features", "conformance"], &out)?;
+    Ok(out)
+}
+
 /// Compiles the crate and writes the script that loads it.
-fn bind(root: &Path, out: &Path) -> anyhow::Result<()> {
+fn bind(root: &Path, features: &[&str], out: &Path) -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(["build", "-p", "weir-wasm", "--profile", "wasm", "--target", TARGET])
+        .args(features)
         .current_dir(root)
         .status()
         .context("cargo build")?;
