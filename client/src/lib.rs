@@ -8,6 +8,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "json")]
+pub mod json;
 #[cfg(feature = "transport")]
 pub mod sync;
 #[cfg(feature = "transport")]

@@ -19,6 +19,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
             bail!("`cargo {}` failed", step.join(" "));
         }
     }
+    super::wasm_test::run(root)?;
     super::codegen::check(root)?;
     super::tidy::check(root)
 }

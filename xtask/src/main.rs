@@ -7,6 +7,8 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod tidy;
+mod wasm;
+mod wasm_test;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +45,10 @@ enum Chore {
     },
     /// Write the seeds of the fuzz targets' corpus; the tests check that they are up to date
     FuzzCorpus,
+    /// Write the package for pages and Node to target/wasm-pkg, and check its size
+    Wasm,
+    /// Test the package for pages in Node and in Chromium; needs both
+    WasmTest,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -56,6 +62,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Interop => interop::run(&root()),
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
+        Chore::Wasm => wasm::package(&root()),
+        Chore::WasmTest => wasm_test::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

@@ -109,6 +109,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ),
     ("weir-client", "native", &["weir-server", "weir-proto", "tokio", "sled", "tonic"]),
     ("weir-client", "cli", &["weir-server", "sled"]),
+    ("weir-wasm", "", &["weir-server", "weir-proto", "weir-conformance", "tokio", "blst"]),
     ("weir-server", "", &["weir-client", "weir-devnet"]),
     ("weir-proto", "", &["weir-server", "weir-client", "sled"]),
     ("weir-devnet", "", &["weir-server", "weir-client", "sled"]),

@@ -4,7 +4,6 @@ mod args;
 mod checkpoint;
 mod evidence;
 mod generate;
-mod json;
 mod question;
 mod session;
 mod state_folder;
@@ -20,6 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use weir_client::json::{self, Shape};
 use weir_client::sync::{AskError, Outcome};
 use weir_client::verifier::{
     Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file,
@@ -28,7 +28,7 @@ use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::Question;
 
 use args::{Arguments, Command};
-use question::{Shape, View};
+use question::View;
 use session::Session;
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
@@ -90,7 +90,7 @@ fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Res
     let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
     let (question, answer) = verified
         .map_err(|rejection| anyhow::Error::new(rejection).context(file.display().to_string()))?;
-    let shape = Shape::of(&question, view).ok_or(WrongUsage(
+    let shape = question::shape(&question, view).ok_or(WrongUsage(
         "--as is for evidence of a protocol state; this evidence answers another question",
     ))?;
     print(arguments, shape, &answer)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
+use weir_client::json::Shape;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
@@ -50,25 +51,14 @@ pub(crate) struct FilterArguments {
     status: Vec<ParticipationStatus>,
 }
 
-/// What to print of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Epoch,
-    Status,
-    Snapshot,
-    Whole,
-}
-
-impl Shape {
-    /// What to print of saved evidence: one topic answers three questions.
-    pub(crate) fn of(question: &Question, view: Option<View>) -> Option<Self> {
-        match (&question.topic, view) {
-            (Topic::Snapshot, Some(View::Epoch)) => Some(Self::Epoch),
-            (Topic::Snapshot, Some(View::Status)) => Some(Self::Status),
-            (Topic::Snapshot, _) => Some(Self::Snapshot),
-            (_, None) => Some(Self::Whole),
-            (_, Some(_)) => None,
-        }
+/// What to print of saved evidence: one topic answers three questions.
+pub(crate) fn shape(question: &Question, view: Option<View>) -> Option<Shape> {
+    match (&question.topic, view) {
+        (Topic::Snapshot, Some(View::Epoch)) => Some(Shape::Epoch),
+        (Topic::Snapshot, Some(View::Status)) => Some(Shape::Status),
+        (Topic::Snapshot, _) => Some(Shape::Snapshot),
+        (_, None) => Some(Shape::Whole),
+        (_, Some(_)) => None,
     }
 }
 

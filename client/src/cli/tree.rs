@@ -7,9 +7,7 @@ use weir_client::transport::Request;
 use weir_client::verifier::{IdentityAnswer, TreeRoot, verify_tree};
 use weir_protocol::evidence::Selector;
 use weir_protocol::model::{Identifier, Role};
-use weir_protocol::snapshot_tree::{
-    Field, FieldValue, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion,
-};
+use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion};
 
 use super::args::Arguments;
 use super::question::BlockArguments;
@@ -125,7 +123,7 @@ fn add(
         TreeItem::Field(field) => {
             let value = answer.fields.get(&field).and_then(Option::as_ref);
             fields.insert("field".into(), json!(field.name()));
-            fields.insert("value".into(), value.map_or(Value::Null, field_value));
+            fields.insert("value".into(), value.map_or(Value::Null, json::field_value));
             return value.is_none().then_some("field");
         }
         TreeItem::Table => Vec::new(),
@@ -137,22 +135,6 @@ fn add(
 
 fn identity(node: &NodeIdentity) -> IdentityAnswer {
     IdentityAnswer { skeleton: node.skeleton.clone(), status: node.status }
-}
-
-fn field_value(value: &FieldValue) -> Value {
-    match value {
-        FieldValue::Number(number) => json!(number),
-        FieldValue::Flag(flag) => json!(flag),
-        FieldValue::Phase(phase) => json!(phase.name()),
-        FieldValue::Id(id) => json!(id.to_hex()),
-        FieldValue::Extensions(extensions) => json::extensions(extensions).into(),
-        FieldValue::VersionUpgrade(upgrade) => {
-            json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
-        }
-        FieldValue::Metering(metering) => json::metering(&metering.current_value),
-        FieldValue::ComponentVersion(version) => json::component_version(version),
-        _ => Value::Null,
-    }
 }
 
 fn print(

@@ -1,20 +1,41 @@
 //! Answers as JSON, with the field names of flow-go and of the reference chains.
+//!
+//! The command line and the package for pages show the same objects. Nothing here verifies.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
-use weir_client::verifier::{
-    AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, Trust,
-};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters, MagnitudeVersion,
     ServiceEvent, UpdatableField, VersionBoundary,
 };
+use weir_protocol::snapshot_tree::FieldValue;
 
-use super::question::Shape;
+use crate::verifier::{
+    AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
+    SealAnswer, SnapshotAnswer, Trust,
+};
+
+/// Which part of an answer to show: a snapshot answers three questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Of a snapshot, the epoch.
+    Epoch,
+    /// Of a snapshot, how far the block is.
+    Status,
+    /// Of a snapshot, everything.
+    Snapshot,
+    /// Of any other answer, everything.
+    Whole,
+}
 
 /// One JSON object for an answer.
-pub(crate) fn render(shape: Shape, answer: &Answer) -> Value {
+///
+/// IDs, keys and other bytes are hexadecimal digits; what the evidence does not prove is `null`.
+#[must_use]
+pub fn render(shape: Shape, answer: &Answer) -> Value {
     let mut object = Map::new();
     object.insert("block_id".into(), json!(answer.block_id.to_hex()));
     object.insert("height".into(), json!(answer.height));
@@ -30,7 +51,6 @@ pub(crate) fn render(shape: Shape, answer: &Answer) -> Value {
         (AnswerValue::Epoch(epoch), _) => epoch_events(epoch),
         (AnswerValue::Seal(seal), _) => seal_fields(seal),
         (AnswerValue::ExecutionResult(result), _) => result_fields(result),
-        _ => json!({}),
     };
     if let Value::Object(fields) = fields {
         object.extend(fields);
@@ -48,7 +68,6 @@ fn anchored_by(by: AnchoredBy) -> Value {
         AnchoredBy::Committee { epoch_counter } => {
             json!({ "kind": "committee", "epoch_counter": epoch_counter })
         }
-        _ => Value::Null,
     }
 }
 
@@ -175,7 +194,7 @@ fn execution_fields(execution: &ExecutionParameters) -> Value {
     fields
 }
 
-pub(super) fn metering(metering: &ExecutionMeteringParameters) -> Value {
+fn metering(metering: &ExecutionMeteringParameters) -> Value {
     json!({
         "execution_effort_weights": metering.execution_effort_weights,
         "execution_memory_weights": metering.execution_memory_weights,
@@ -183,7 +202,7 @@ pub(super) fn metering(metering: &ExecutionMeteringParameters) -> Value {
     })
 }
 
-pub(super) fn component_version(field: &UpdatableField<MagnitudeVersion>) -> Value {
+fn component_version(field: &UpdatableField<MagnitudeVersion>) -> Value {
     let text = |version: &MagnitudeVersion| format!("{}.{}", version.major, version.minor);
     json!({
         "current": text(&field.current_value),
@@ -205,7 +224,27 @@ fn epoch_events(epoch: &EpochAnswer) -> Value {
     })
 }
 
-pub(super) fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
+/// The value of a snapshot tree's field.
+#[must_use]
+pub fn field_value(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Number(number) => json!(number),
+        FieldValue::Flag(flag) => json!(flag),
+        FieldValue::Phase(phase) => json!(phase.name()),
+        FieldValue::Id(id) => json!(id.to_hex()),
+        FieldValue::Extensions(found) => extensions(found).into(),
+        FieldValue::VersionUpgrade(upgrade) => {
+            json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
+        }
+        FieldValue::Metering(found) => metering(&found.current_value),
+        FieldValue::ComponentVersion(version) => component_version(version),
+        _ => Value::Null,
+    }
+}
+
+/// Nodes of an identity table.
+#[must_use]
+pub fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
     let node = |node: &IdentityAnswer| {
         json!({
             "node_id": node.skeleton.node_id.to_hex(),
@@ -220,7 +259,7 @@ pub(super) fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
     nodes.iter().map(node).collect()
 }
 
-pub(super) fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
+fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
     let extension = |extension: &EpochExtension| json!({ "first_view": extension.first_view, "final_view": extension.final_view });
     extensions.iter().map(extension).collect()
 }

@@ -1,0 +1,16 @@
+//! The verifier for pages and Node: Weir's thin client, called from JavaScript.
+//!
+//! Bytes and plain objects in, plain objects or an error out; every decision is the verifier's.
+//! Nothing here talks to a server, reads a clock or keeps anything: the script beside it does.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "conformance")]
+mod conformance;
+mod error;
+mod question;
+mod trusted_state;
+mod value;
+
+#[cfg(feature = "conformance")]
+pub use conformance::check_suite;
+pub use trusted_state::{TrustedState, verify_file};

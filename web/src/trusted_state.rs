@@ -1,0 +1,176 @@
+//! The trusted state, as pages hold it.
+
+use js_sys::{Array, Object};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use weir_client::json;
+use weir_client::verifier::{self, Timing, TrustedBlock};
+use weir_protocol::evidence::Evidence;
+
+use crate::error::{not_a_state, not_evidence, rejection, usage};
+use crate::question;
+use crate::value::{read_whole, set, to_js, whole};
+
+/// A checkpoint and what is proved from it.
+///
+/// Every method throws an `Error` with `kind` and `rule` beside its message: `not-enough` and what
+/// is missing, `invalid` and the rule that is broken, or `usage`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct TrustedState(verifier::TrustedState);
+
+#[wasm_bindgen]
+impl TrustedState {
+    /// Opens a checkpoint: its ID, 64 hexadecimal digits, is trusted; the evidence is not.
+    ///
+    /// # Errors
+    /// As the verifier's, and when the bytes are not evidence.
+    #[wasm_bindgen(js_name = fromCheckpoint)]
+    pub fn from_checkpoint(checkpoint_id: &str, evidence: &[u8]) -> Result<Self, JsValue> {
+        let checkpoint_id = question::identifier(checkpoint_id)?;
+        let trusted =
+            verifier::TrustedState::from_checkpoint(checkpoint_id, &read_evidence(evidence)?)
+                .map_err(|rejected| rejection(&rejected))?;
+        Ok(Self(trusted.into_value()))
+    }
+
+    /// Takes over what was kept before; the caller vouches for the bytes.
+    ///
+    /// # Errors
+    /// When the bytes are not a trusted state.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, JsValue> {
+        let trusted = verifier::TrustedState::from_bytes(bytes);
+        trusted.map(Self).map_err(|error| not_a_state(&error))
+    }
+
+    /// What to keep: one byte string, the same for the same state.
+    #[wasm_bindgen(js_name = toBytes)]
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    /// Applies a page of epoch hops, at the time `now` in Unix milliseconds, or `{now_ms,
+    /// trusting_period_ms, clock_skew_ms}`; returns `{skipped, applied, more}`.
+    ///
+    /// # Errors
+    /// As the verifier's; hops before the failing one stay applied.
+    #[wasm_bindgen(js_name = applyHops)]
+    pub fn apply_hops(&mut self, evidence: &[u8], now: &JsValue) -> Result<JsValue, JsValue> {
+        let timing = read_timing(now)?;
+        let evidence = read_evidence(evidence)?;
+        let applied =
+            self.0.apply_hops(&evidence, &timing).map_err(|rejected| rejection(&rejected))?;
+        let object = Object::new();
+        set(&object, "skipped", &whole(applied.skipped));
+        set(&object, "applied", &whole(applied.applied));
+        set(&object, "more", &applied.more.into());
+        Ok(object.into())
+    }
+
+    /// Verifies the answer to a question, and moves the head up to its block if that is final and
+    /// newer; returns the answer as `weir --json` prints it.
+    ///
+    /// # Errors
+    /// As the verifier's; a rejected answer changes nothing.
+    pub fn verify(
+        &mut self,
+        question: &JsValue,
+        evidence: &[u8],
+        now: &JsValue,
+        view: Option<String>,
+    ) -> Result<JsValue, JsValue> {
+        let timing = read_timing(now)?;
+        let question = question::read(question)?;
+        let shape = question::shape(&question, view.as_deref())?;
+        let answer = self
+            .0
+            .verify(&question, &read_evidence(evidence)?, &timing)
+            .map_err(|rejected| rejection(&rejected))?;
+        Ok(to_js(&json::render(shape, &answer)))
+    }
+
+    /// What to send with a request, so that the answer leaves it out: `{checkpoint_id, head_id,
+    /// newest_epoch_counter, preimage_ids}`.
+    #[must_use]
+    pub fn held(&self) -> JsValue {
+        let trusted = &self.0;
+        let object = Object::new();
+        set(&object, "checkpoint_id", &trusted.checkpoint().block_id.to_hex().into());
+        set(&object, "head_id", &trusted.head().block_id.to_hex().into());
+        set(&object, "newest_epoch_counter", &whole(trusted.newest_epoch().counter()));
+        let ids = trusted.preimages().ids().take(HELD_IDS_MAX);
+        let ids: Array = ids.map(|id| JsValue::from(id.to_hex())).collect();
+        set(&object, "preimage_ids", &ids);
+        object.into()
+    }
+
+    /// What is trusted: `{chain_id, checkpoint, head, oldest_epoch_counter,
+    /// newest_epoch_counter}`, blocks as `{block_id, height, view, timestamp_ms}`.
+    #[must_use]
+    pub fn summary(&self) -> JsValue {
+        let trusted = &self.0;
+        let object = Object::new();
+        set(&object, "chain_id", &trusted.chain_id().into());
+        set(&object, "checkpoint", &block(trusted.checkpoint()));
+        set(&object, "head", &block(trusted.head()));
+        set(&object, "oldest_epoch_counter", &whole(trusted.oldest_epoch().counter()));
+        set(&object, "newest_epoch_counter", &whole(trusted.newest_epoch().counter()));
+        object.into()
+    }
+}
+
+/// Verifies saved evidence that stands alone, from a checkpoint's ID; the question is the one saved
+/// with it.
+///
+/// # Errors
+/// As the verifier's.
+#[wasm_bindgen(js_name = verifyFile)]
+pub fn verify_file(
+    checkpoint_id: &str,
+    evidence: &[u8],
+    now: &JsValue,
+    view: Option<String>,
+) -> Result<JsValue, JsValue> {
+    let timing = read_timing(now)?;
+    let checkpoint_id = question::identifier(checkpoint_id)?;
+    let (question, answer) = verifier::verify_file(checkpoint_id, evidence, &timing)
+        .map_err(|rejected| rejection(&rejected))?;
+    let shape = question::shape(&question, view.as_deref())?;
+    Ok(to_js(&json::render(shape, &answer)))
+}
+
+fn read_evidence(bytes: &[u8]) -> Result<Evidence, JsValue> {
+    Evidence::from_bytes(bytes).map_err(|error| not_evidence(&error))
+}
+
+fn block(block: &TrustedBlock) -> JsValue {
+    let object = Object::new();
+    set(&object, "block_id", &block.block_id.to_hex().into());
+    set(&object, "height", &whole(block.height));
+    set(&object, "view", &whole(block.view));
+    set(&object, "timestamp_ms", &whole(block.timestamp_ms));
+    object.into()
+}
+
+/// The caller's clock, and the bounds it sets.
+fn read_timing(now: &JsValue) -> Result<Timing, JsValue> {
+    if let Some(now_ms) = read_whole(now) {
+        return Ok(Timing::at(now_ms));
+    }
+    let number = |name: &str| question::number(now, name);
+    let now_ms = number("now_ms")?.ok_or_else(|| usage("the time is Unix milliseconds"))?;
+    let mut timing = Timing::at(now_ms);
+    if let Some(period) = number("trusting_period_ms")? {
+        let bounded = timing.with_trusting_period_ms(period);
+        timing = bounded.map_err(|error| usage(&error.to_string()))?;
+    }
+    if let Some(skew) = number("clock_skew_ms")? {
+        timing = timing.with_clock_skew_ms(skew).map_err(|error| usage(&error.to_string()))?;
+    }
+    Ok(timing)
+}
+
+/// Most IDs of held preimages named in one request.
+const HELD_IDS_MAX: usize = 1024;

@@ -1,0 +1,57 @@
+//! JSON values as plain objects.
+
+use js_sys::{Array, BigInt, Object, Reflect};
+use serde_json::Value;
+use wasm_bindgen::JsValue;
+
+/// The same value; whole numbers that a `number` cannot hold exactly become a `bigint`.
+pub(crate) fn to_js(value: &Value) -> JsValue {
+    match value {
+        Value::Null => JsValue::NULL,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => number.as_u64().map_or(JsValue::NULL, whole),
+        Value::String(text) => text.into(),
+        Value::Array(items) => items.iter().map(to_js).collect::<Array>().into(),
+        Value::Object(fields) => {
+            let object = Object::new();
+            for (name, field) in fields {
+                set(&object, name, &to_js(field));
+            }
+            object.into()
+        }
+    }
+}
+
+/// A whole number.
+pub(crate) fn whole(number: u64) -> JsValue {
+    if number > SAFE_INTEGER_MAX {
+        return BigInt::from(number).into();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "checked above")]
+    let exact = number as f64;
+    exact.into()
+}
+
+/// Sets a field.
+pub(crate) fn set(object: &Object, name: &str, value: &JsValue) {
+    // Setting a field of an object made here cannot fail.
+    let _set = Reflect::set(object, &name.into(), value);
+}
+
+/// Reads a whole number of either kind.
+pub(crate) fn read_whole(value: &JsValue) -> Option<u64> {
+    if value.is_bigint() {
+        return u64::try_from(value.clone()).ok();
+    }
+    let number = value.as_f64()?;
+    let in_range = (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number in range"
+    )]
+    in_range.then_some(number as u64)
+}
+
+/// `Number.MAX_SAFE_INTEGER`.
+const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
