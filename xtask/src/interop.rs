@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
+use crate::process::succeed;
+
 /// Builds the Go program and lets it read from both; skips, and says so, without Go.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
@@ -106,13 +108,4 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_owned();
-    let status = command.status().with_context(|| format!("{program:?}"))?;
-    if !status.success() {
-        bail!("{program:?} failed");
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod codegen;
 mod conformance;
 mod fuzz;
 mod interop;
+mod process;
 mod tidy;
 mod wasm;
 mod wasm_test;

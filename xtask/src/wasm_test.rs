@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
-
+use crate::process::succeed;
 use crate::wasm;
 
 /// Builds the package and runs its tests; skips what this machine has no program for, and says so.
@@ -63,15 +62,6 @@ fn is_there(program: &str) -> bool {
     let mut version = Command::new(program);
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     version.status().is_ok_and(|status| status.success())
-}
-
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_owned();
-    let status = command.status().with_context(|| format!("{program:?}"))?;
-    if !status.success() {
-        bail!("{program:?} failed");
-    }
-    Ok(())
 }
 
 const TESTS: &str = "integration-tests/wasm";
