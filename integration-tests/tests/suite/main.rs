@@ -16,6 +16,7 @@ mod devnet_command_line;
 mod devnet_folder;
 mod end_to_end;
 mod evidence_codec;
+mod examples;
 mod faults;
 mod grpc_web;
 mod ingest;
