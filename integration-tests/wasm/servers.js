@@ -67,6 +67,8 @@ export async function startProxy(url) {
       response.destroy();
     }
   });
+  // A connection that is closed while it is idle loses the request that comes just then.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   proxy.url = `http://127.0.0.1:${server.address().port}`;
