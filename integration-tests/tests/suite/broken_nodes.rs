@@ -34,7 +34,7 @@ fn subscription(subscription: Offer) -> Faults {
 }
 
 fn impatient(data: &TempDir, nodes: &[&AccessNode]) -> AccessOptions {
-    let request_timeout = Duration::from_secs(2);
+    let request_timeout = Duration::from_millis(500);
     AccessOptions { request_timeout, ..options(data.path(), nodes) }
 }
 
