@@ -5,7 +5,7 @@
 
 use blstrs_plus::group::Group as _;
 use blstrs_plus::{G1Affine, G1Projective, G2Affine, G2Projective, Scalar};
-use weir_protocol::bls::{Backend as _, Native, SIGNATURE_LEN};
+use weir_protocol::bls::{Native, SIGNATURE_LEN};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::{BlsPublicKey, Identifier};
 
@@ -20,8 +20,8 @@ pub struct SignaturePoint(G1Affine);
 /// A message as a point of the curve, for any number of keys to sign.
 #[derive(Clone, Debug)]
 pub struct MessagePoint {
-    /// The point times 0 to 15.
-    multiples: [G1Projective; 16],
+    /// The point times 0 to 8.
+    multiples: [G1Projective; 9],
 }
 
 impl SecretKey {
@@ -79,13 +79,15 @@ impl MessagePoint {
     /// Hashes a message to the curve under a domain tag.
     #[must_use]
     pub fn new(tag: &str, message: &[u8]) -> Self {
-        Self::of(Native::hash_to_g1(tag, message).into())
+        Self::of(Native::hash_to_curve(tag, message))
     }
 
     fn of(point: G1Projective) -> Self {
-        let mut multiples = [G1Projective::identity(); 16];
-        for index in 1..multiples.len() {
-            multiples[index] = multiples[index - 1] + point;
+        let mut multiples = [G1Projective::identity(); 9];
+        multiples[1] = point;
+        for index in 2..multiples.len() {
+            let half = multiples[index / 2].double();
+            multiples[index] = if index % 2 == 0 { half } else { half + point };
         }
         Self { multiples }
     }
@@ -94,14 +96,13 @@ impl MessagePoint {
     ///
     /// Takes as long as the factor is; a key that protects something must not be used like this.
     fn multiply(&self, factor: &Scalar) -> G1Projective {
-        let bytes = factor.to_be_bytes();
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
         let mut product = G1Projective::identity();
-        for digit in digits.skip_while(|digit| *digit == 0) {
+        for digit in signed_digits(factor).into_iter().rev().skip_while(|digit| *digit == 0) {
             for _ in 0..4 {
                 product = product.double();
             }
-            product += self.multiples[usize::from(digit)];
+            let multiple = self.multiples[usize::from(digit.unsigned_abs())];
+            product += if digit < 0 { -multiple } else { multiple };
         }
         product
     }
@@ -140,6 +141,22 @@ pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<Secre
     (SecretKey(coefficients[0]), shares)
 }
 
+/// The digits of a number to base 16, from -8 to 7, the lowest first.
+///
+/// With a sign, half as many multiples of a point are needed.
+fn signed_digits(number: &Scalar) -> [i8; 65] {
+    let bytes = number.to_be_bytes();
+    let digits = bytes.iter().rev().flat_map(|byte| [byte & 0x0f, byte >> 4]);
+    let mut signed = [0; 65];
+    for (index, digit) in digits.enumerate() {
+        let digit = signed[index] + digit.cast_signed();
+        let carry = i8::from(digit > 7);
+        signed[index] = digit - 16 * carry;
+        signed[index + 1] = carry;
+    }
+    signed
+}
+
 const BLS_HALF_LEN: usize = 48;
 /// Compression, infinity and sign, in the first byte of a compressed point.
 const FLAGS: u8 = 0b1110_0000;
@@ -176,8 +193,12 @@ mod tests {
     fn long_keys_sign_as_the_curve_library_does() {
         let factor = Scalar::from(7u64) - Scalar::from(8u64);
         let point = G1Projective::generator();
-        let multiply = |factor| MessagePoint::of(point).multiply(factor);
+        let multiply = |factor: &Scalar| MessagePoint::of(point).multiply(factor);
         assert_eq!(multiply(&factor), point * factor);
+        for number in 0..300u64 {
+            let factor = Scalar::from(number * number * number);
+            assert_eq!(multiply(&factor), point * factor);
+        }
         assert_eq!(multiply(&Scalar::ZERO), G1Projective::identity());
     }
 

@@ -27,7 +27,7 @@ impl Backend for Native {
     }
 
     fn hash_to_g1(tag: &str, message: &[u8]) -> G1Affine {
-        G1Projective::hash::<KmacExpander>(message, tag.as_bytes()).into()
+        Self::hash_to_curve(tag, message).into()
     }
 
     fn g1_sum_of_products(points: &[(G1Affine, u128)]) -> G1Affine {
@@ -55,6 +55,14 @@ impl Backend for Native {
             pairs.map(|(g1, g2)| (*g1.as_ref(), *g2.as_ref())).unzip();
         // One Miller loop over all pairs shares its squarings.
         g1.is_empty() || blst_fp12::miller_loop_n(&g2, &g1).final_exp() == blst_fp12::default()
+    }
+}
+
+impl Native {
+    /// As [`Backend::hash_to_g1`], in the coordinates that signing goes on with.
+    #[must_use]
+    pub fn hash_to_curve(tag: &str, message: &[u8]) -> G1Projective {
+        G1Projective::hash::<KmacExpander>(message, tag.as_bytes())
     }
 }
 
