@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use weir_client::json;
 use weir_client::verifier::{self, Timing, TrustedBlock};
-use weir_protocol::evidence::Evidence;
+use weir_protocol::evidence::{Evidence, HELD_IDS_MAX};
 
 use crate::error::{not_a_state, not_evidence, rejection, usage};
 use crate::question;
@@ -171,6 +171,3 @@ fn read_timing(now: &JsValue) -> Result<Timing, JsValue> {
     }
     Ok(timing)
 }
-
-/// Most IDs of held preimages named in one request.
-const HELD_IDS_MAX: usize = 1024;

@@ -44,13 +44,14 @@ pub(crate) fn read_whole(value: &JsValue) -> Option<u64> {
         return u64::try_from(value.clone()).ok();
     }
     let number = value.as_f64()?;
-    let in_range = (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0;
+    let is_whole = number >= 0.0 && number.fract() == 0.0;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a whole number in range"
+        reason = "a whole number; too large ones become the largest"
     )]
-    in_range.then_some(number as u64)
+    let whole = is_whole.then_some(number as u64);
+    whole.filter(|whole| *whole <= SAFE_INTEGER_MAX)
 }
 
 /// `Number.MAX_SAFE_INTEGER`.

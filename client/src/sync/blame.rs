@@ -1,5 +1,7 @@
 //! Answers that do not verify: what becomes of the server, and of what it said.
 
+use weir_protocol::model::Identifier;
+
 use super::{AskError, LightClient};
 use crate::transport::Servers;
 use crate::verifier::{Act, Asked, Misbehaviour, Rejection};
@@ -33,20 +35,23 @@ impl LightClient {
     ) -> Result<(), AskError> {
         let seen_at_ms = self.clock.timing()?.now_ms();
         let checkpoint_id = self.trusted.checkpoint().block_id;
-        let misbehaviour = answer
-            .map(|(asked, answer)| misbehaviour(self.servers.url(), seen_at_ms, asked, answer))
-            .filter(|misbehaviour| misbehaviour.verify(checkpoint_id).is_ok());
+        let misbehaviour = answer.and_then(|(asked, answer)| {
+            misbehaviour(self.servers.url(), checkpoint_id, seen_at_ms, (asked, answer))
+        });
         set_aside(&mut self.servers, &mut self.lies, rejection, misbehaviour)
     }
 }
 
+/// What shows a wrong answer to others, if it breaks a rule.
 pub(super) fn misbehaviour(
     url: &str,
+    checkpoint_id: Identifier,
     seen_at_ms: u64,
-    asked: Asked,
-    answer: Vec<u8>,
-) -> Misbehaviour {
-    Misbehaviour { server: url.to_owned(), seen_at_ms, act: Act::WrongAnswer { asked, answer } }
+    (asked, answer): (Asked, Vec<u8>),
+) -> Option<Misbehaviour> {
+    let act = Act::WrongAnswer { asked, answer };
+    let found = Misbehaviour { server: url.to_owned(), seen_at_ms, act };
+    found.verify(checkpoint_id).is_ok().then_some(found)
 }
 
 /// Goes on to the next server.

@@ -8,7 +8,9 @@ mod tree;
 mod witnesses;
 
 use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{Bundle, Evidence, HOPS_MAX, Question, Selector, Topic};
+use weir_protocol::evidence::{
+    Bundle, Evidence, HELD_IDS_MAX, HOPS_MAX, Question, Selector, Topic,
+};
 use weir_protocol::model::Identifier;
 
 use crate::transport::{Health, Request, Servers};
@@ -96,9 +98,8 @@ impl LightClient {
                 }
                 Err(rejection) => {
                     let now_ms = ClockOptions::default().timing()?.now_ms();
-                    let found =
-                        blame::misbehaviour(servers.url(), now_ms, Asked::Checkpoint, bytes);
-                    let shown = found.verify(checkpoint_id).is_ok().then_some(found);
+                    let said = (Asked::Checkpoint, bytes);
+                    let shown = blame::misbehaviour(servers.url(), checkpoint_id, now_ms, said);
                     blame::set_aside(&mut servers, &mut lies, rejection, shown)?;
                 }
             }
@@ -169,12 +170,12 @@ impl LightClient {
         read: impl Fn(&TrustedState, &Evidence) -> Result<T, Rejection>,
     ) -> Result<(Outcome, T), AskError> {
         for _ in 0..=HOPS_MAX {
-            let (question, held) = (question.clone(), self.held());
-            let request = Request::Question { question: question.clone(), held, proof };
+            let (asked, held) = (question.clone(), self.held());
+            let request = Request::Question { question: asked, held, proof };
             let bytes = self.servers.send(&request).await?;
             self.bytes_received += bytes.len() as u64;
             let timing = self.clock.timing()?;
-            let rejection = match self.open(&question, &bytes, &timing, &read) {
+            let rejection = match self.open(question, &bytes, &timing, &read) {
                 Ok((answer, evidence, read)) => {
                     return Ok((self.outcome(answer, evidence)?, read));
                 }
@@ -187,7 +188,7 @@ impl LightClient {
                 }
                 Err(rejection) => rejection,
             };
-            let trusted = self.trusted.to_bytes();
+            let (trusted, question) = (self.trusted.to_bytes(), question.clone());
             self.reject(rejection, Some((Asked::Question { trusted, question }, bytes)))?;
         }
         Err(self.too_many_hops())
@@ -324,6 +325,3 @@ fn open_checkpoint(
     let trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
     Ok((trusted, evidence))
 }
-
-/// Most IDs of held preimages named in one request.
-pub const HELD_IDS_MAX: usize = 1024;

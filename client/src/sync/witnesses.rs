@@ -119,9 +119,10 @@ impl LightClient {
             Ok(answer) => Said::Answer(Box::new(answer.into_value())),
             Err(rejection) => {
                 let asked = Asked::Question { trusted: self.trusted.to_bytes(), question };
-                let found = misbehaviour(witness.url(), timing.now_ms(), asked, bytes);
-                let is_shown = found.verify(self.trusted.checkpoint().block_id).is_ok();
-                Said::Wrong(rejection, is_shown.then(|| Box::new(found)))
+                let (checkpoint_id, now_ms) = (self.trusted.checkpoint().block_id, timing.now_ms());
+                let said = (asked, bytes);
+                let found = misbehaviour(witness.url(), checkpoint_id, now_ms, said);
+                Said::Wrong(rejection, found.map(Box::new))
             }
         })
     }
@@ -132,7 +133,7 @@ impl LightClient {
         let (server, other_server) = (witness.url().to_owned(), self.servers.url().to_owned());
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
         let mut evidence = Vec::new();
-        for server in [witness, Server::connect(&other_server).await.ok()?] {
+        for server in [witness, self.servers.present().await.ok()?] {
             let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
             let mut client = client.with_clock(self.clock);
             let outcome = client.ask(&question, Proof::Sealed).await.ok()?;

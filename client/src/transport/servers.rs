@@ -82,14 +82,7 @@ impl Servers {
     /// # Errors
     /// When it refuses, or no server answers.
     pub async fn send(&mut self, request: &Request) -> Result<Vec<u8>, TransportError> {
-        let mut tried = Vec::new();
-        loop {
-            let server = self.connected(&mut tried).await?;
-            match server.send(request).await {
-                Ok(bytes) => return Ok(self.answered(bytes)),
-                Err(error) => self.unanswered(error, &mut tried)?,
-            }
-        }
+        self.first(async |server| server.send(request).await).await
     }
 
     /// What the first server that answers says of itself; nothing proves it.
@@ -97,14 +90,7 @@ impl Servers {
     /// # Errors
     /// As [`Self::send`].
     pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
-        let mut tried = Vec::new();
-        loop {
-            let server = self.connected(&mut tried).await?;
-            match server.info().await {
-                Ok(info) => return Ok(self.answered(info)),
-                Err(error) => self.unanswered(error, &mut tried)?,
-            }
-        }
+        self.first(async |server| server.info().await).await
     }
 
     /// Does not ask the present server again; whether there is another one to ask.
@@ -127,6 +113,29 @@ impl Servers {
         others
     }
 
+    /// The present server, connected.
+    pub(crate) async fn present(&mut self) -> Result<Server, TransportError> {
+        self.endpoints[self.current].connect(self.request_timeout).await.cloned()
+    }
+
+    /// The answer of the first server that gives one.
+    async fn first<T>(
+        &mut self,
+        ask: impl AsyncFn(&mut Server) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let mut tried = Vec::new();
+        loop {
+            let server = self.connected(&mut tried).await?;
+            match ask(server).await {
+                Ok(answer) => {
+                    self.endpoints[self.current].health = Health::Good;
+                    return Ok(answer);
+                }
+                Err(error) => self.unanswered(error, &mut tried)?,
+            }
+        }
+    }
+
     /// The present server, or else the next one that can be connected to.
     async fn connected(
         &mut self,
@@ -141,11 +150,6 @@ impl Servers {
         }
         let server = self.endpoints[self.current].server.as_mut();
         Ok(server.expect("it was connected to just now"))
-    }
-
-    fn answered<T>(&mut self, answer: T) -> T {
-        self.endpoints[self.current].health = Health::Good;
-        answer
     }
 
     /// Goes on to another server, if the error is not a refusal and there is one left.

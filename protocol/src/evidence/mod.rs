@@ -228,5 +228,7 @@ pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 pub const SEALS_MAX: usize = 1024;
 /// Most node IDs in a filter.
 pub const FILTER_IDS_MAX: usize = 1024;
+/// Most IDs of held preimages in a request.
+pub const HELD_IDS_MAX: usize = 1024;
 
 const MAGIC: &str = "weir-evidence";

@@ -12,7 +12,9 @@ use weir_proto::convert::{
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Topic};
+use weir_protocol::evidence::{
+    EVIDENCE_VERSION, Evidence, HELD_IDS_MAX, IdentityFilter, Question, Topic,
+};
 
 use super::errors::{invalid, reference, unproved};
 use super::tree;
@@ -304,7 +306,5 @@ fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
     evidence.to_bytes().into()
 }
 
-/// Most IDs of held preimages in a request.
-const HELD_IDS_MAX: usize = 1024;
 /// Most hops in one page.
 const HOPS_PER_PAGE_MAX: usize = 64;
