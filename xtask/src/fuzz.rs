@@ -9,6 +9,8 @@ use std::thread;
 
 use anyhow::{Context as _, bail};
 
+use crate::process::run_writer;
+
 /// Runs targets, all unless some are named, for so many seconds each, as many at once as there are
 /// cores; fails when one finds something.
 pub(crate) fn run(root: &Path, seconds: u32, chosen: &[String]) -> anyhow::Result<()> {
@@ -40,16 +42,7 @@ pub(crate) fn run(root: &Path, seconds: u32, chosen: &[String]) -> anyhow::Resul
 
 /// Has the library write the seeds anew, from the vectors.
 pub(crate) fn write_seeds(root: &Path) -> anyhow::Result<()> {
-    let status = Command::new(env!("CARGO"))
-        .args(["test", "--package", "weir-fuzz", "--test", "seeds", "--"])
-        .args(["--ignored", "--exact", "write_the_seeds"])
-        .current_dir(root)
-        .status()
-        .context("cargo test")?;
-    if !status.success() {
-        bail!("the seeds are not written");
-    }
-    Ok(())
+    run_writer(root, "weir-fuzz", "seeds", "write_the_seeds").context("the seeds are not written")
 }
 
 /// The targets: each has a folder of kept inputs.

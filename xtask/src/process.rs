@@ -1,5 +1,6 @@
 //! Other programs.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -12,4 +13,16 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
         bail!("{program:?} failed");
     }
     Ok(())
+}
+
+/// Has an ignored test of a package write files of the repository.
+pub(crate) fn run_writer(
+    root: &Path,
+    package: &str,
+    program: &str,
+    test: &str,
+) -> anyhow::Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["test", "--package", package, "--test", program, "--"]);
+    succeed(cargo.args(["--ignored", "--exact", test]).current_dir(root))
 }

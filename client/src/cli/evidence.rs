@@ -1,6 +1,5 @@
 //! `weir evidence`, and what becomes of servers that lied: what they said is kept, and shown.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,7 +12,7 @@ use weir_protocol::model::Identifier;
 
 use super::args::Arguments;
 use super::state_folder::StateFolder;
-use super::{message, stdout, text};
+use super::{message, read, stdout, text};
 
 /// What to do with evidence of misbehaviour.
 #[derive(Debug, Subcommand)]
@@ -35,9 +34,7 @@ pub(crate) fn run(arguments: &Arguments, command: &EvidenceCommand) -> anyhow::R
         EvidenceCommand::Show { file } => {
             let kept = folder.evidence_folder().join(file);
             let path = if kept.is_file() { &kept } else { file };
-            let bytes =
-                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            verify(arguments, path, &bytes)
+            verify(arguments, path, &read(path)?)
         }
     }
 }
@@ -65,7 +62,7 @@ pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow
 fn list(arguments: &Arguments, folder: &StateFolder) -> anyhow::Result<()> {
     let mut files = Vec::new();
     for path in folder.evidence()? {
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = read(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         match Misbehaviour::from_bytes(&bytes) {
             Ok(found) => {

@@ -82,7 +82,7 @@ async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outco
 }
 
 fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Result<u8> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = read(file)?;
     if Misbehaviour::is_meant(&bytes) {
         return evidence::verify(arguments, file, &bytes).map(|()| 0);
     }
@@ -108,6 +108,10 @@ fn print(arguments: &Arguments, shape: Shape, answer: &Answer) -> anyhow::Result
         eprintln!("weir: verified: the identity table at this block has no such node");
     }
     Ok(if absent { EXIT_ABSENT } else { 0 })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn stdout(bytes: &[u8]) -> anyhow::Result<()> {

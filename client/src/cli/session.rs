@@ -15,8 +15,6 @@ use super::{evidence, message};
 pub(crate) struct Session {
     pub(crate) client: LightClient,
     pub(super) folder: Option<StateFolder>,
-    /// Lies that were told.
-    told: usize,
 }
 
 impl Session {
@@ -33,16 +31,14 @@ impl Session {
             Some(kept) => LightClient::resume(servers, kept),
             None => LightClient::start(servers, checkpoint).await?,
         };
-        Ok(Self { client: client.with_clock(arguments.clock()), folder, told: 0 })
+        Ok(Self { client: client.with_clock(arguments.clock()), folder })
     }
 
     /// Keeps what was proved, also when the end of it failed: the part before stays proved.
-    /// Lies not told before are told.
-    pub(crate) fn end<T>(&mut self, result: Result<T, AskError>) -> anyhow::Result<T> {
+    /// The lies on the way are told.
+    pub(crate) fn end<T>(&self, result: Result<T, AskError>) -> anyhow::Result<T> {
         let kept = self.keep();
-        let lies = self.client.lies();
-        evidence::tell_lies(self.folder.as_ref(), &lies[self.told..], ending(&result));
-        self.told = lies.len();
+        evidence::tell_lies(self.folder.as_ref(), self.client.lies(), ending(&result));
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error),

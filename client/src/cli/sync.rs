@@ -26,9 +26,11 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     });
     let synced = synced.await;
     bar.finish_and_clear();
-    let outcome = session.end(synced)?;
-    let testimonies = session.client.cross_check().await;
-    let testimonies = session.end(testimonies)?;
+    let checked = match synced {
+        Ok(outcome) => session.client.cross_check().await.map(|said| (outcome, said)),
+        Err(error) => Err(error),
+    };
+    let (outcome, testimonies) = session.end(checked)?;
     let conflicts = evidence::tell_testimonies(session.folder.as_ref(), &testimonies);
     let code = if conflicts { EXIT_INVALID } else { 0 };
     let trusted = session.client.trusted();
