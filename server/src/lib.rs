@@ -13,3 +13,4 @@ pub mod prover;
 pub mod replay;
 pub mod source;
 pub mod store;
+pub mod watch;

@@ -378,6 +378,47 @@ pub struct GetTreeProofResponse {
     #[prost(bytes = "bytes", tag = "4")]
     pub proof: ::prost::bytes::Bytes,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    #[prost(enumeration = "Level", tag = "1")]
+    pub level: i32,
+    /// Tell of blocks above this height; when absent, above the newest block of the level (for
+    /// LEVEL_CERTIFIED the newest finalized one).
+    #[prost(uint64, optional, tag = "2")]
+    pub after_height: ::core::option::Option<u64>,
+    /// Blocks whose status to tell of, known or not; 32 bytes each, at most 64.
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub block_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchResponse {
+    #[prost(oneof = "watch_response::Notice", tags = "1, 2, 3")]
+    pub notice: ::core::option::Option<watch_response::Notice>,
+}
+/// Nested message and enum types in `WatchResponse`.
+pub mod watch_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Notice {
+        /// The protocol state of this block is another one than its parent's. For finalized and sealed
+        /// blocks by ascending height.
+        #[prost(message, tag = "1")]
+        StateChanged(super::BlockReference),
+        /// Something is new about one of the blocks asked about.
+        #[prost(message, tag = "2")]
+        BlockNews(super::BlockNews),
+        /// All changes up to this finalized block are told: for LEVEL_SEALED the newest sealed block,
+        /// else the newest finalized one, or one on the way there. Comes at least every ten seconds.
+        #[prost(message, tag = "3")]
+        Reached(super::BlockReference),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockNews {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub block_id: ::prost::bytes::Bytes,
+    #[prost(enumeration = "BlockStatus", tag = "2")]
+    pub status: i32,
+}
 /// Detail of an error: what exists instead of what was asked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Available {
@@ -601,6 +642,78 @@ impl Reason {
             "REASON_UNKNOWN_BLOCK" => Some(Self::UnknownBlock),
             "REASON_HEAD_TOO_OLD" => Some(Self::HeadTooOld),
             "REASON_HEAD_NOT_CANONICAL" => Some(Self::HeadNotCanonical),
+            _ => None,
+        }
+    }
+}
+/// How far a block must be before its changes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Level {
+    /// As LEVEL_FINALIZED.
+    Unspecified = 0,
+    /// Certified: it may be orphaned yet.
+    Certified = 1,
+    Finalized = 2,
+    /// Finalized and sealed.
+    Sealed = 3,
+}
+impl Level {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LEVEL_UNSPECIFIED",
+            Self::Certified => "LEVEL_CERTIFIED",
+            Self::Finalized => "LEVEL_FINALIZED",
+            Self::Sealed => "LEVEL_SEALED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "LEVEL_CERTIFIED" => Some(Self::Certified),
+            "LEVEL_FINALIZED" => Some(Self::Finalized),
+            "LEVEL_SEALED" => Some(Self::Sealed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum BlockStatus {
+    Unspecified = 0,
+    Certified = 1,
+    Finalized = 2,
+    Sealed = 3,
+    /// Another block of its height is finalized.
+    Orphaned = 4,
+}
+impl BlockStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BLOCK_STATUS_UNSPECIFIED",
+            Self::Certified => "BLOCK_STATUS_CERTIFIED",
+            Self::Finalized => "BLOCK_STATUS_FINALIZED",
+            Self::Sealed => "BLOCK_STATUS_SEALED",
+            Self::Orphaned => "BLOCK_STATUS_ORPHANED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BLOCK_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "BLOCK_STATUS_CERTIFIED" => Some(Self::Certified),
+            "BLOCK_STATUS_FINALIZED" => Some(Self::Finalized),
+            "BLOCK_STATUS_SEALED" => Some(Self::Sealed),
+            "BLOCK_STATUS_ORPHANED" => Some(Self::Orphaned),
             _ => None,
         }
     }
@@ -836,6 +949,24 @@ pub mod snapshot_api_client {
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetTreeProof"));
             self.inner.unary(req, path, codec).await
         }
+        /// Where something changes: notices that name blocks, for as long as the stream is read. They prove
+        /// nothing: a client asks about the blocks and derives events itself; docs/watch.md.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchResponse>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/Watch");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -928,6 +1059,15 @@ pub mod snapshot_api_server {
             &self,
             request: tonic::Request<super::GetTreeProofRequest>,
         ) -> std::result::Result<tonic::Response<super::GetTreeProofResponse>, tonic::Status>
+        {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Where something changes: notices that name blocks, for as long as the stream is read. They prove
+        /// nothing: a client asks about the blocks and derives events itself; docs/watch.md.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::WatchRequest>,
+        ) -> std::result::Result<tonic::Response<BoxStream<super::WatchResponse>>, tonic::Status>
         {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
@@ -1402,6 +1542,46 @@ pub mod snapshot_api_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weir.v1.SnapshotAPI/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: SnapshotApi>(pub Arc<T>);
+                    impl<T: SnapshotApi> tonic::server::ServerStreamingService<super::WatchRequest> for WatchSvc<T> {
+                        type Response = super::WatchResponse;
+                        type ResponseStream = BoxStream<super::WatchResponse>;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut =
+                                async move { <T as SnapshotApi>::watch(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -59,10 +59,14 @@ pub async fn serve(
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ACCESS_BYTES_MAX);
     let access = Passthrough::new(access, options.pass_on);
-    let snapshots =
-        SnapshotApiServer::new(SnapshotService::new(prover, options.indexing, options.sync))
-            .max_decoding_message_size(REQUEST_BYTES_MAX)
-            .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
+    let snapshots = SnapshotApiServer::new(SnapshotService::new(
+        prover,
+        options.indexing,
+        options.sync,
+        ended.clone(),
+    ))
+    .max_decoding_message_size(REQUEST_BYTES_MAX)
+    .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
     health.set_serving::<AccessApiServer<AccessService<AccessView>>>().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
     ConvertError, epoch_from_wire, filter_from_wire, identifier, selector_from_wire,
@@ -21,6 +22,7 @@ use super::tree;
 use super::values::{self, Progress};
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
 use crate::source::access::SyncState;
+use crate::watch::{Level, Streams, Subscription};
 
 /// Answers from what has been announced when a request arrives.
 #[derive(Clone, Debug)]
@@ -28,6 +30,9 @@ pub(super) struct SnapshotService {
     prover: Prover,
     indexing: Arc<AtomicBool>,
     sync: Option<watch::Receiver<SyncState>>,
+    streams: Streams,
+    /// Turns true when the server ends.
+    ended: watch::Receiver<bool>,
 }
 
 /// A request's question, parsed.
@@ -43,8 +48,9 @@ impl SnapshotService {
         prover: Prover,
         indexing: Arc<AtomicBool>,
         sync: Option<watch::Receiver<SyncState>>,
+        ended: watch::Receiver<bool>,
     ) -> Self {
-        Self { prover, indexing, sync }
+        Self { prover, indexing, sync, streams: Streams::default(), ended }
     }
 
     /// Runs `prove` on a thread that may block.
@@ -247,6 +253,32 @@ impl SnapshotApi for SnapshotService {
         let proved = self.blocking(move |prover| prover.tree_proof(block, &question)).await?;
         Ok(Response::new(tree::response(proved)))
     }
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
+        let subscription = subscription(&request.into_inner())?;
+        let notices = self.streams.open(self.prover.reader(), subscription, self.ended.clone())?;
+        Ok(Response::new(Box::pin(notices)))
+    }
+}
+
+fn subscription(request: &v1::WatchRequest) -> Result<Subscription, Status> {
+    let level = match v1::Level::try_from(request.level) {
+        Ok(v1::Level::Certified) => Level::Certified,
+        Ok(v1::Level::Unspecified | v1::Level::Finalized) => Level::Finalized,
+        Ok(v1::Level::Sealed) => Level::Sealed,
+        Err(_) => return Err(Status::invalid_argument("level is unknown")),
+    };
+    let found = request.block_ids.len();
+    if found > WATCHED_BLOCKS_MAX {
+        let error = ConvertError::TooMany { field: "block_ids", max: WATCHED_BLOCKS_MAX, found };
+        return Err(invalid(&error));
+    }
+    let ids = request.block_ids.iter().map(|id| identifier("block_ids", id));
+    let block_ids = ids.collect::<Result<_, _>>().map_err(|error| invalid(&error))?;
+    Ok(Subscription { level, after_height: request.after_height, block_ids })
 }
 
 fn seal_of(proved: &Proved) -> Option<&weir_protocol::evidence::SealProof> {
@@ -306,5 +338,7 @@ fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
     evidence.to_bytes().into()
 }
 
+/// Most blocks whose status one subscription tells of.
+const WATCHED_BLOCKS_MAX: usize = 64;
 /// Most hops in one page.
 const HOPS_PER_PAGE_MAX: usize = 64;
