@@ -14,6 +14,7 @@ use super::evidence::EvidenceCommand;
 use super::question::{BlockArguments, FilterArguments, View};
 use super::state_folder::StateFolder;
 use super::tree::TreeCommand;
+use super::watch::WatchArguments;
 
 /// Asks a Weir server about Flow's protocol state and prints only what it could verify.
 ///
@@ -118,6 +119,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         about: TreeCommand,
     },
+    /// Tell of changes of the protocol state as they are proved, and how far given blocks are
+    ///
+    /// Without --epoch, --identities, --upgrades or --block, all changes are told. Goes on with
+    /// another server when one fails or lies, and until it is interrupted.
+    Watch(WatchArguments),
     /// What is kept of servers that lied
     Evidence {
         #[command(subcommand)]

@@ -118,7 +118,7 @@ fn describe(found: &Misbehaviour) -> Value {
 pub(crate) fn tell_lies(folder: Option<&StateFolder>, lies: &[Lie], ending: Option<&str>) {
     for lie in lies {
         if ending != Some(&lie.url) {
-            eprintln!("weir: {} is not asked again: {}", lie.url, lie.rejection);
+            eprintln!("weir: {} is not asked again: {}", lie.url, lie.fault);
         }
         keep(folder, lie.misbehaviour.as_ref());
     }

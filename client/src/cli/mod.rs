@@ -2,6 +2,7 @@
 
 mod args;
 mod checkpoint;
+mod events;
 mod evidence;
 mod generate;
 mod question;
@@ -10,6 +11,7 @@ mod state_folder;
 mod sync;
 mod text;
 mod tree;
+mod watch;
 
 use std::fmt;
 use std::fs;
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use weir_client::json::{self, Shape};
+use weir_client::sync::watch::WatchError;
 use weir_client::sync::{AskError, Outcome};
 use weir_client::verifier::{
     Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file,
@@ -52,6 +55,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     match &arguments.command {
         Command::Tree { about } => return runtime()?.block_on(tree::run(arguments, about)),
+        Command::Watch(watched) => return runtime()?.block_on(watch::run(arguments, watched)),
         Command::Sync => return runtime()?.block_on(sync::run(arguments)),
         Command::Checkpoint { action } => checkpoint::run(arguments, action)?,
         Command::Evidence { action } => evidence::run(arguments, action)?,
@@ -152,7 +156,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<WrongUsage>() {
         return EXIT_USAGE;
     }
-    match error.downcast_ref::<AskError>() {
+    let asked = error.downcast_ref::<AskError>().or(match error.downcast_ref::<WatchError>() {
+        Some(WatchError::Ask(error)) => Some(error),
+        _ => None,
+    });
+    match asked {
         Some(AskError::Rejected { rejection, .. }) => of_rejection(rejection),
         Some(AskError::Transport(_)) => EXIT_SERVER,
         Some(AskError::Timing(_)) => EXIT_USAGE,

@@ -1,20 +1,52 @@
 //! Answers that do not verify: what becomes of the server, and of what it said.
 
+use thiserror::Error;
 use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient};
 use crate::transport::Servers;
 use crate::verifier::{Act, Asked, Misbehaviour, Rejection};
 
-/// A server whose answer did not verify.
+/// A server that was set aside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lie {
     /// Its URL.
     pub url: String,
     /// Why.
-    pub rejection: Rejection,
-    /// What shows it to others; none of an answer that only was not enough.
+    pub fault: Fault,
+    /// What shows it to others: only of an answer that breaks a rule.
     pub misbehaviour: Option<Misbehaviour>,
+}
+
+/// Why a server is set aside.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Its answer does not verify.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It told of no change where the protocol state is another one than before.
+    #[error("it left out changes of the protocol state above height {after}, up to {up_to}")]
+    LeftOut {
+        /// Up to this height nothing is missing.
+        after: u64,
+        /// At this height the state is another one.
+        up_to: u64,
+    },
+    /// It refuses to prove what it told of itself.
+    #[error("it told of block {block_id} and does not prove it: {refusal}")]
+    Unproved {
+        /// The block.
+        block_id: Identifier,
+        /// What it says instead.
+        refusal: String,
+    },
+    /// Its notices lead nowhere.
+    #[error("{count} notices without anything new")]
+    Useless {
+        /// How many came in a row.
+        count: u32,
+    },
 }
 
 impl LightClient {
@@ -38,7 +70,7 @@ impl LightClient {
         let misbehaviour = answer.and_then(|(asked, answer)| {
             misbehaviour(self.servers.url(), checkpoint_id, seen_at_ms, (asked, answer))
         });
-        set_aside(&mut self.servers, &mut self.lies, rejection, misbehaviour)
+        set_aside(&mut self.servers, &mut self.lies, rejection.into(), misbehaviour)
     }
 }
 
@@ -61,10 +93,16 @@ pub(super) fn misbehaviour(
 pub(super) fn set_aside(
     servers: &mut Servers,
     lies: &mut Vec<Lie>,
-    rejection: Rejection,
+    fault: Fault,
     misbehaviour: Option<Misbehaviour>,
 ) -> Result<(), AskError> {
     let url = servers.url().to_owned();
-    lies.push(Lie { url: url.clone(), rejection: rejection.clone(), misbehaviour });
-    if servers.set_aside(&rejection) { Ok(()) } else { Err(AskError::rejected(&url, rejection)) }
+    lies.push(Lie { url: url.clone(), fault: fault.clone(), misbehaviour });
+    if servers.set_aside(&fault) {
+        return Ok(());
+    }
+    Err(match fault {
+        Fault::Rejected(rejection) => AskError::Rejected { url, rejection },
+        fault => AskError::Misled { url, fault },
+    })
 }

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use weir_protocol::evidence::HOPS_MAX;
 
+use super::Fault;
 use crate::transport::TransportError;
 use crate::verifier::{Rejection, TimingError};
 
@@ -20,6 +21,14 @@ pub enum AskError {
         url: String,
         /// Why.
         rejection: Rejection,
+    },
+    /// The server misleads otherwise.
+    #[error("{url}: {fault}")]
+    Misled {
+        /// The server.
+        url: String,
+        /// How.
+        fault: Fault,
     },
     /// A bound on time is out of range.
     #[error(transparent)]

@@ -4,7 +4,9 @@
 mod blame;
 mod clock;
 mod error;
+mod states;
 mod tree;
+pub mod watch;
 mod witnesses;
 
 use weir_proto::weir::v1::{Held, Proof};
@@ -18,7 +20,7 @@ use crate::verifier::{
     Answer, Asked, HopsApplied, Missing, Rejection, Timing, TrustedState, Verified, Violation,
 };
 
-pub use blame::Lie;
+pub use blame::{Fault, Lie};
 pub use clock::ClockOptions;
 pub use error::AskError;
 pub use witnesses::{Testimony, Verdict};
@@ -100,7 +102,7 @@ impl LightClient {
                     let now_ms = ClockOptions::default().timing()?.now_ms();
                     let said = (Asked::Checkpoint, bytes);
                     let shown = blame::misbehaviour(servers.url(), checkpoint_id, now_ms, said);
-                    blame::set_aside(&mut servers, &mut lies, rejection, shown)?;
+                    blame::set_aside(&mut servers, &mut lies, rejection.into(), shown)?;
                 }
             }
         }

@@ -1,11 +1,13 @@
 //! Connections to servers. What they return is untrusted bytes.
 
+mod notices;
 mod request;
 mod servers;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use notices::{Notice, Notices};
 pub use request::Request;
 pub use servers::{Health, NoServer, Servers};
 

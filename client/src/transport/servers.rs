@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use weir_proto::weir::v1::GetServerInfoResponse;
+use weir_proto::weir::v1::{GetServerInfoResponse, WatchRequest};
 
-use super::{REQUEST_TIMEOUT, Request, Server, TransportError};
+use super::{Notices, REQUEST_TIMEOUT, Request, Server, TransportError};
 
 /// Servers to ask, by preference.
 ///
@@ -91,6 +91,27 @@ impl Servers {
     /// As [`Self::send`].
     pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
         self.first(async |server| server.info().await).await
+    }
+
+    /// Subscribes at the first server that answers.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn watch(&mut self, request: &WatchRequest) -> Result<Notices, TransportError> {
+        self.first(async |server| server.watch(request.clone()).await).await
+    }
+
+    /// Leaves the present server for the next one after a subscription broke.
+    ///
+    /// # Errors
+    /// With that error when there is no other server.
+    pub(crate) fn lost(&mut self, error: TransportError) -> Result<(), TransportError> {
+        self.unanswered(error, &mut Vec::new())
+    }
+
+    /// Leaves the present server for the next one, and thinks no worse of it; whether there is one.
+    pub(crate) fn leave(&mut self) -> bool {
+        self.next(&[])
     }
 
     /// Does not ask the present server again; whether there is another one to ask.

@@ -12,6 +12,7 @@
 
 mod answer;
 mod certify;
+mod changes;
 mod error;
 mod misbehaviour;
 mod rules;
@@ -26,6 +27,7 @@ pub use answer::{
     SnapshotAnswer,
 };
 pub use certify::{AnchoredBy, Trust};
+pub use changes::{Change, EpochAt, StateAt, VersionAt, state_at};
 pub use error::{Missing, Rejection, Violation};
 pub use misbehaviour::{
     Act, Asked, Finding, MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION, Misbehaviour,

@@ -1,0 +1,147 @@
+//! Events as JSON and as text.
+
+use serde_json::{Value, json};
+use weir_client::json;
+use weir_client::sync::watch::{BlockStatus, Event, EventKind};
+use weir_client::verifier::{Change, EpochAt, IdentityAnswer, VersionAt};
+
+/// One JSON object for an event; `event` says of which kind.
+pub(crate) fn to_json(event: &Event) -> Value {
+    let block = &event.block;
+    let mut object = json!({
+        "block_id": block.block_id.to_hex(),
+        "height": block.height,
+        "view": block.view,
+        "timestamp_ms": block.timestamp_ms,
+        "trust": block.trust.name(),
+        "cursor": event.cursor.to_string(),
+        "predecessor": event.predecessor.to_string(),
+    });
+    let (name, fields) = match &event.kind {
+        EventKind::Change(change) => change_fields(change),
+        EventKind::Reverted { finalized_id, finalized_height } => {
+            let finalized_id = finalized_id.to_hex();
+            let fields =
+                json!({ "finalized_id": finalized_id, "finalized_height": finalized_height });
+            ("reverted", fields)
+        }
+        EventKind::Status { status, before } => {
+            let before = before.map(BlockStatus::name);
+            ("status", json!({ "status": status.name(), "before": before }))
+        }
+        _ => ("unknown", Value::Null),
+    };
+    object["event"] = json!(name);
+    if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
+        object.extend(fields);
+    }
+    object
+}
+
+fn change_fields(change: &Change) -> (&'static str, Value) {
+    match change {
+        Change::Epoch { before, after } => ("epoch", with_before(epoch(after), epoch(before))),
+        Change::Version { before, after } => {
+            ("version", with_before(version(after), version(before)))
+        }
+        Change::Identity { before, after } => {
+            let node = |node: Option<&IdentityAnswer>| {
+                node.map(|node| json::identities(std::slice::from_ref(node)).remove(0))
+            };
+            let (before, after) = (before.as_deref(), after.as_deref());
+            let fields = json!({
+                "node_id": after.or(before).map(|node| node.skeleton.node_id.to_hex()),
+                "change": identity_change(before, after),
+                "identity": node(after),
+                "before": node(before),
+            });
+            ("identity", fields)
+        }
+        _ => ("unknown", Value::Null),
+    }
+}
+
+fn with_before(mut after: Value, before: Value) -> Value {
+    after["before"] = before;
+    after
+}
+
+fn epoch(epoch: &EpochAt) -> Value {
+    json!({
+        "epoch_counter": epoch.counter,
+        "epoch_phase": epoch.phase.name(),
+        "epoch_fallback_triggered": epoch.fallback_triggered,
+        "first_view": epoch.first_view,
+        "final_view": epoch.final_view,
+    })
+}
+
+fn version(version: &VersionAt) -> Value {
+    json!({
+        "protocol_state_version": version.version,
+        "version_upgrade": version.upgrade.map(|upgrade| json!({
+            "version": upgrade.data,
+            "activation_view": upgrade.activation_view,
+        })),
+    })
+}
+
+fn identity_change(
+    before: Option<&IdentityAnswer>,
+    after: Option<&IdentityAnswer>,
+) -> &'static str {
+    match (before, after) {
+        (None, _) => "joined",
+        (_, None) => "left",
+        _ => "changed",
+    }
+}
+
+/// One line for an event.
+pub(crate) fn to_text(event: &Event) -> String {
+    let what = match &event.kind {
+        EventKind::Change(change) => change_text(change),
+        EventKind::Reverted { finalized_id, finalized_height } => format!(
+            "reverted: the block was orphaned, block {finalized_id} at height {finalized_height} \
+             is final"
+        ),
+        EventKind::Status { status, .. } => format!("block is {}", status.name()),
+        _ => "unknown".to_owned(),
+    };
+    let block = &event.block;
+    format!("{} {what} (block {}, {})\n", block.height, block.block_id, block.trust)
+}
+
+fn change_text(change: &Change) -> String {
+    match change {
+        Change::Epoch { before, after } => {
+            let EpochAt { counter, phase, fallback_triggered, first_view, final_view } = after;
+            let fallback = if *fallback_triggered { ", in fallback mode" } else { "" };
+            format!(
+                "epoch {counter} {phase}{fallback}, views {first_view} to {final_view}; was epoch \
+                 {} {}",
+                before.counter, before.phase
+            )
+        }
+        Change::Version { before, after } => {
+            let upgrade = after.upgrade.map_or_else(String::new, |upgrade| {
+                format!(", version {} from view {}", upgrade.data, upgrade.activation_view)
+            });
+            format!("protocol state version {}{upgrade}; was {}", after.version, before.version)
+        }
+        Change::Identity { before, after } => {
+            let (before, after) = (before.as_deref(), after.as_deref());
+            let status = |node: &IdentityAnswer| node.status.name();
+            let node = after.or(before);
+            format!(
+                "{} node {} {}: {}; was {}",
+                node.map(|node| node.skeleton.role.to_string()).unwrap_or_default(),
+                node.map(|node| node.skeleton.node_id.to_hex()).unwrap_or_default(),
+                identity_change(before, after),
+                after.map_or("-", status),
+                before.map_or("-", status),
+            )
+        }
+        _ => "unknown".to_owned(),
+    }
+}

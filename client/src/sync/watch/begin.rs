@@ -1,0 +1,70 @@
+//! Where a watch begins.
+
+use weir_protocol::evidence::{Question, Selector, Topic};
+
+use super::{Cursor, Level, Place, Point, Start, Watch, WatchError};
+use crate::verifier::{StateAt, Trust, Verified};
+
+impl Watch {
+    /// Proves the state to begin with, and tells what the start left of its block's changes.
+    pub(super) async fn begin(&mut self) -> Result<(), WatchError> {
+        let latest = match self.options.level {
+            Level::Sealed => Selector::LatestSealed,
+            Level::Certified | Level::Finalized => Selector::LatestFinalized,
+        };
+        let (state, before) = match self.options.start {
+            Start::Latest => (self.state(latest).await?, None),
+            Start::Height(height) => (self.state(Selector::Height(height)).await?, None),
+            Start::After(cursor) => {
+                let state = self.state(Selector::Id(cursor.block_id)).await?;
+                if state.height != cursor.height {
+                    return Err(WatchError::Height { cursor, found: state.height });
+                }
+                if state.trust >= Trust::Finalized {
+                    (state, Some(cursor))
+                } else {
+                    (self.undecided(cursor).await?, Some(cursor))
+                }
+            }
+        };
+        let at = Cursor { height: state.height, block_id: state.block_id, changes: None };
+        self.teller.begin(before.unwrap_or(at));
+        if let Some(cursor) = before.filter(|cursor| cursor.block_id == state.block_id)
+            && cursor.changes.is_some()
+        {
+            let parent =
+                self.client.state_at_known(state.parent_id).await.map_err(WatchError::Ask)?;
+            self.teller.changes(&state, &parent, Some(&cursor));
+        }
+        self.place = Some(Place {
+            base: Point::of(&state),
+            reached: state.height,
+            pending: Vec::new(),
+            before: before.filter(|cursor| cursor.height > state.height),
+        });
+        self.progress();
+        Ok(())
+    }
+
+    /// The newest final state, to come to an undecided block from.
+    async fn undecided(&mut self, cursor: Cursor) -> Result<Verified<StateAt>, WatchError> {
+        if self.options.level != Level::Certified {
+            return Err(WatchError::NotFinal { cursor });
+        }
+        let newest = self.state(Selector::LatestFinalized).await?;
+        if newest.height < cursor.height {
+            return Ok(newest);
+        }
+        let question = Question { block: Selector::Height(cursor.height), topic: Topic::Snapshot };
+        let finalized_id = self.client.ask(&question, self.proof()).await?.answer.block_id;
+        if finalized_id == cursor.block_id {
+            return Ok(newest);
+        }
+        Err(WatchError::Orphaned { cursor, finalized_id })
+    }
+
+    async fn state(&mut self, block: Selector) -> Result<Verified<StateAt>, WatchError> {
+        let proof = self.proof();
+        Ok(self.client.state_at(block, proof).await?)
+    }
+}

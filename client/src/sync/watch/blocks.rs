@@ -1,0 +1,70 @@
+//! How far given blocks are.
+
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_protocol::model::Identifier;
+
+use super::{BlockStatus, EventBlock, Watch};
+use crate::sync::AskError;
+use crate::verifier::{Answer, Trust};
+
+impl Watch {
+    /// A server says that something is new about a block.
+    pub(super) async fn block_news(
+        &mut self,
+        block_id: Identifier,
+        orphaned: bool,
+    ) -> Result<(), AskError> {
+        let index = self
+            .blocks
+            .iter()
+            .position(|(id, told)| *id == block_id && !told.is_some_and(BlockStatus::is_last));
+        let Some(index) = index else { return self.nothing_new() };
+        if orphaned {
+            return self.orphaned(index, block_id).await;
+        }
+        let from = self.client.servers.url().to_owned();
+        let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
+        match self.client.ask(&question, Proof::Sealed).await {
+            Ok(outcome) => self.tell_statuses(index, &outcome.answer),
+            Err(error) => self.refused(&from, block_id, error),
+        }
+    }
+
+    fn tell_statuses(&mut self, index: usize, answer: &Answer) -> Result<(), AskError> {
+        let before = self.blocks[index].1;
+        let mut told = before;
+        let Answer { block_id, height, view, timestamp_ms, trust, .. } = *answer;
+        let block = EventBlock { block_id, height, view, timestamp_ms, trust };
+        for status in BlockStatus::reached(trust, before) {
+            self.teller.status(block, status, told);
+            told = Some(status);
+        }
+        self.blocks[index].1 = told;
+        if told == before {
+            return self.nothing_new();
+        }
+        self.progress();
+        Ok(())
+    }
+
+    /// The block has a height at which another one is final.
+    async fn orphaned(&mut self, index: usize, block_id: Identifier) -> Result<(), AskError> {
+        let from = self.client.servers.url().to_owned();
+        let state = match self.client.state_at_known(block_id).await {
+            Ok(state) => state,
+            Err(error) => return self.refused(&from, block_id, error),
+        };
+        let finalized = match self.about(Selector::Height(state.height)).await {
+            Ok(answer) => answer,
+            Err(error) => return self.refused(&from, block_id, error),
+        };
+        if finalized.trust < Trust::Finalized || finalized.block_id == block_id {
+            return self.nothing_new();
+        }
+        let before = self.blocks[index].1.replace(BlockStatus::Orphaned);
+        self.teller.status(EventBlock::of(&state), BlockStatus::Orphaned, before);
+        self.progress();
+        Ok(())
+    }
+}

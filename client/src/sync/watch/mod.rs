@@ -1,0 +1,286 @@
+//! Events as they happen: changes of the protocol state, and how far given blocks are.
+//!
+//! Servers send notices that prove nothing. For each the client asks about the block and its parent
+//! and derives the events itself. The parent's state must be the one that the client was told of
+//! last, and so must that of every block up to which a server says it told all: a change left out
+//! shows, and so does where.
+
+mod begin;
+mod blocks;
+mod changes;
+mod error;
+mod event;
+mod filter;
+mod teller;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weir_proto::weir::v1::{self, Proof, WatchRequest};
+use weir_protocol::model::Identifier;
+
+pub use error::WatchError;
+pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind, Level};
+pub use filter::{Filter, Kind};
+
+use super::blame::set_aside;
+use super::{AskError, Fault, LightClient};
+use crate::transport::{Notice, Notices, TransportError};
+use teller::Teller;
+
+/// What to tell, and from where on.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// How far a block must be before its changes are told.
+    pub level: Level,
+    /// From where on.
+    pub start: Start,
+    /// Which changes are told.
+    pub filter: Filter,
+    /// Blocks whose status is told, at most 64.
+    pub block_ids: Vec<Identifier>,
+    /// Longest wait for a notice; servers send one every ten seconds at least.
+    pub patience: Duration,
+    /// A server without news for so long is left for the next one.
+    pub stall: Duration,
+}
+
+impl Default for WatchOptions {
+    /// All changes of final blocks from now on; half a minute of patience, a minute without news.
+    fn default() -> Self {
+        Self {
+            level: Level::default(),
+            start: Start::default(),
+            filter: Filter::default(),
+            block_ids: Vec::new(),
+            patience: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where a watch begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// After the newest block of the level.
+    #[default]
+    Latest,
+    /// After the final block of this height.
+    Height(u64),
+    /// After an event told before.
+    After(Cursor),
+}
+
+/// A subscription that outlives its servers.
+///
+/// Whatever the servers do, the events are those that an undisturbed watch tells, in the same order,
+/// or there is an error that says what is missing.
+#[derive(Debug)]
+pub struct Watch {
+    client: LightClient,
+    options: WatchOptions,
+    place: Option<Place>,
+    teller: Teller,
+    blocks: Vec<(Identifier, Option<BlockStatus>)>,
+    /// With the URL of its server.
+    subscription: Option<(String, Notices)>,
+    /// Notices in a row that led nowhere.
+    useless: u32,
+    /// Subscriptions in a row that broke before anything new.
+    broken: usize,
+    progressed: Instant,
+}
+
+/// How far the changes are told.
+#[derive(Debug)]
+struct Place {
+    /// The block whose state is the present one of the final chain.
+    base: Point,
+    /// Up to this height nothing is missing.
+    reached: u64,
+    /// Told changes of blocks that are not final yet, each after the one before it.
+    pending: Vec<Pending>,
+    /// Changes up to here were told in an earlier run.
+    before: Option<Cursor>,
+}
+
+/// A block and its protocol state.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    height: u64,
+    block_id: Identifier,
+    state_id: Identifier,
+}
+
+/// A certified block whose changes were told.
+#[derive(Debug)]
+struct Pending {
+    point: Point,
+    block: EventBlock,
+    /// Where a later run goes on should the block be orphaned.
+    cursor: Cursor,
+    /// Whether the filter lets any of its changes pass.
+    told: bool,
+}
+
+impl Watch {
+    /// Watches with what the client trusts.
+    #[must_use]
+    pub fn new(client: LightClient, options: WatchOptions) -> Self {
+        let blocks = options.block_ids.iter().map(|id| (*id, None)).collect();
+        let teller = Teller::new(options.filter.clone(), options.level.trust());
+        Self {
+            client,
+            options,
+            place: None,
+            teller,
+            blocks,
+            subscription: None,
+            useless: 0,
+            broken: 0,
+            progressed: Instant::now(),
+        }
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &LightClient {
+        &self.client
+    }
+
+    /// Whether it is told of all blocks asked about that they are sealed or orphaned.
+    #[must_use]
+    pub fn blocks_are_decided(&self) -> bool {
+        let decided = self.blocks.iter().all(|(_, told)| told.is_some_and(BlockStatus::is_last));
+        decided && self.teller.is_empty()
+    }
+
+    /// The next event, as soon as there is one.
+    ///
+    /// # Errors
+    /// When no server answers, all are set aside, or the start is no place to begin at. After an
+    /// error the next call goes on where this one stopped.
+    pub async fn next(&mut self) -> Result<Event, WatchError> {
+        loop {
+            if let Some(event) = self.teller.take() {
+                return Ok(event);
+            }
+            let advanced = self.advance().await;
+            if advanced.is_err() {
+                // Notices may be lost; the next subscription brings them again.
+                self.subscription = None;
+            }
+            advanced?;
+        }
+    }
+
+    async fn advance(&mut self) -> Result<(), WatchError> {
+        if self.place.is_none() {
+            self.begin().await?;
+            return Ok(());
+        }
+        let Some(notice) = self.notice().await? else { return Ok(()) };
+        match notice {
+            Notice::StateChanged { block_id, height } => self.state_changed(block_id, height).await,
+            Notice::Reached { block_id, height } => self.reached(block_id, height).await,
+            Notice::BlockNews { block_id, orphaned } => self.block_news(block_id, orphaned).await,
+            Notice::Unknown => self.nothing_new(),
+        }?;
+        Ok(())
+    }
+
+    /// The next notice of the present server; none when the subscription was lost.
+    async fn notice(&mut self) -> Result<Option<Notice>, AskError> {
+        let of_present = |(url, _): &(String, _)| url == self.client.servers.url();
+        let mut notices = match self.subscription.take().filter(of_present) {
+            Some((_, notices)) => notices,
+            None => self.client.servers.watch(&self.request()).await?,
+        };
+        match notices.next(self.options.patience).await {
+            Ok(notice) => {
+                self.subscription = Some((self.client.servers.url().to_owned(), notices));
+                return Ok(Some(notice));
+            }
+            // Too slow: the notices come again.
+            Err(TransportError::Refused { .. }) => self.broken += 1,
+            Err(error) => {
+                self.broken += 1;
+                if self.broken > self.client.servers.health().count() {
+                    self.broken = 0;
+                    return Err(error.into());
+                }
+                self.client.servers.lost(error)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn request(&self) -> WatchRequest {
+        let level = match self.options.level {
+            Level::Certified => v1::Level::Certified,
+            Level::Finalized => v1::Level::Finalized,
+            Level::Sealed => v1::Level::Sealed,
+        };
+        let undecided =
+            self.blocks.iter().filter(|(_, told)| !told.is_some_and(BlockStatus::is_last));
+        WatchRequest {
+            level: level.into(),
+            after_height: self.place.as_ref().map(|place| place.reached),
+            block_ids: undecided.map(|(id, _)| id.0.to_vec().into()).collect(),
+        }
+    }
+
+    /// How much of a block's proof the level needs.
+    fn proof(&self) -> Proof {
+        if self.options.level == Level::Sealed { Proof::Sealed } else { Proof::Unspecified }
+    }
+
+    fn progress(&mut self) {
+        (self.useless, self.broken, self.progressed) = (0, 0, Instant::now());
+    }
+
+    /// A notice that led nowhere; enough of them are a flood.
+    fn nothing_new(&mut self) -> Result<(), AskError> {
+        self.useless += 1;
+        if self.useless >= USELESS_MAX {
+            let count = std::mem::take(&mut self.useless);
+            return self.distrust(Fault::Useless { count });
+        }
+        Ok(())
+    }
+
+    /// The server is no further than it was; another one may be, after a while.
+    fn no_further(&mut self) -> Result<(), AskError> {
+        if self.progressed.elapsed() >= self.options.stall && self.client.servers.leave() {
+            self.progressed = Instant::now();
+        }
+        self.nothing_new()
+    }
+
+    /// Sets the present server aside.
+    fn distrust(&mut self, fault: Fault) -> Result<(), AskError> {
+        self.subscription = None;
+        set_aside(&mut self.client.servers, &mut self.client.lies, fault, None)
+    }
+
+    /// A server refused to prove what `from` told of: that one's fault, unless another was asked.
+    fn refused(
+        &mut self,
+        from: &str,
+        block_id: Identifier,
+        error: AskError,
+    ) -> Result<(), AskError> {
+        match error {
+            AskError::Transport(refusal) if !refusal.is_silence() => {
+                if self.client.servers.url() != from {
+                    return self.nothing_new();
+                }
+                self.distrust(Fault::Unproved { block_id, refusal: refusal.to_string() })
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// Notices in a row that may lead nowhere: heartbeats of almost three hours.
+const USELESS_MAX: u32 = 1024;

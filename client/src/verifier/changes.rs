@@ -1,0 +1,152 @@
+//! Whole protocol states, and what changes from one to the next: what events are made of.
+
+use super::answer::{IdentityAnswer, identities};
+use super::sources::Sources;
+use super::state::StateView;
+use super::{Anchor, Missing, Rejection, Trust, Verified, expand, verify_expanded};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use weir_protocol::evidence::{Evidence, Preimages, Question};
+use weir_protocol::model::{EpochPhase, Identifier, ViewBasedActivator};
+
+/// The protocol state at a block, with its identity table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateAt {
+    /// The block.
+    pub block_id: Identifier,
+    /// Its parent.
+    pub parent_id: Identifier,
+    /// Its height.
+    pub height: u64,
+    /// Its view.
+    pub view: u64,
+    /// Its proposal time, Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// How far it is proved.
+    pub trust: Trust,
+    /// ID of the protocol state.
+    pub protocol_state_id: Identifier,
+    /// The current epoch.
+    pub epoch: EpochAt,
+    /// Version of the protocol state.
+    pub version: VersionAt,
+    /// The identity table, in canonical order.
+    pub identities: Vec<IdentityAnswer>,
+}
+
+/// The current epoch as of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochAt {
+    /// Number of the epoch.
+    pub counter: u64,
+    /// Its phase.
+    pub phase: EpochPhase,
+    /// Whether the network is in epoch fallback mode.
+    pub fallback_triggered: bool,
+    /// First view.
+    pub first_view: u64,
+    /// Last view, extensions counted.
+    pub final_view: u64,
+}
+
+/// Version of the protocol state as of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionAt {
+    /// The version in force.
+    pub version: u64,
+    /// The upgrade scheduled last; it stays after its activation.
+    pub upgrade: Option<ViewBasedActivator<u64>>,
+}
+
+/// What is different between two protocol states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Another epoch, another phase, fallback mode or an extension.
+    Epoch {
+        /// As it was.
+        before: EpochAt,
+        /// As it is.
+        after: EpochAt,
+    },
+    /// An upgrade of the protocol state is scheduled or in force.
+    Version {
+        /// As it was.
+        before: VersionAt,
+        /// As it is.
+        after: VersionAt,
+    },
+    /// A node came into the identity table, left it, or is another one there.
+    Identity {
+        /// As it was, if it was in the table.
+        before: Option<Box<IdentityAnswer>>,
+        /// As it is, if it is in the table.
+        after: Option<Box<IdentityAnswer>>,
+    },
+}
+
+impl StateAt {
+    /// What is different here from an earlier state: the epoch first, then the version, then nodes
+    /// by ID.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if earlier.epoch != self.epoch {
+            changes.push(Change::Epoch { before: earlier.epoch, after: self.epoch });
+        }
+        if earlier.version != self.version {
+            changes.push(Change::Version { before: earlier.version, after: self.version });
+        }
+        let mut nodes: BTreeMap<Identifier, [Option<&IdentityAnswer>; 2]> = BTreeMap::new();
+        for (side, state) in [earlier, self].into_iter().enumerate() {
+            for node in &state.identities {
+                nodes.entry(node.skeleton.node_id).or_default()[side] = Some(node);
+            }
+        }
+        let boxed = |node: Option<&IdentityAnswer>| node.cloned().map(Box::new);
+        for [before, after] in nodes.into_values().filter(|[before, after]| before != after) {
+            changes.push(Change::Identity { before: boxed(before), after: boxed(after) });
+        }
+        changes
+    }
+}
+
+/// Verifies the answer to a question about identities, and opens the whole state at its block.
+///
+/// # Errors
+/// As [`super::verify`]; [`Missing::Preimage`] when a setup of the identity table is missing.
+pub fn state_at(
+    anchor: Anchor<'_>,
+    question: &Question,
+    evidence: &Evidence,
+    held: &Preimages,
+) -> Result<Verified<StateAt>, Rejection> {
+    let preimages = expand(&evidence.bundle, &[held])?;
+    let both = [&preimages, held];
+    let sources = Sources::new(&both);
+    let answer = verify_expanded(anchor, question, evidence, sources)?;
+    let block = &evidence.answer.as_ref().ok_or(Missing::Answer)?.block;
+    let roots = block.roots.as_ref();
+    let roots = roots.ok_or(Missing::PayloadRoots { block_id: answer.block_id })?;
+    let state = StateView::derive(&block.header, roots, sources)?;
+    let identities = identities(&state, sources, |_| true)?;
+    Ok(Verified(StateAt {
+        block_id: answer.block_id,
+        parent_id: block.header.parent_id,
+        height: answer.height,
+        view: answer.view,
+        timestamp_ms: answer.timestamp_ms,
+        trust: answer.trust,
+        protocol_state_id: state.protocol_state_id,
+        epoch: EpochAt {
+            counter: state.current_setup.counter,
+            phase: state.entry.phase(),
+            fallback_triggered: state.entry.epoch_fallback_triggered,
+            first_view: state.current_setup.first_view,
+            final_view: state.final_view(),
+        },
+        version: VersionAt { version: state.kv.version, upgrade: state.kv.version_upgrade },
+        identities,
+    }))
+}
