@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use prost::bytes::Bytes;
 use tokio::net::TcpListener;
+use tonic::codegen::BoxStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status, async_trait};
@@ -27,12 +28,17 @@ pub(crate) enum Call {
 /// What the server says without asking anybody.
 pub(crate) type Script = Arc<dyn Fn(Call) -> Bytes + Send + Sync>;
 
+/// What the server makes of an honest subscription.
+pub(crate) type Notices =
+    Arc<dyn Fn(BoxStream<v1::WatchResponse>) -> BoxStream<v1::WatchResponse> + Send + Sync>;
+
 /// Asks an honest server, and passes on what it likes.
 #[derive(Clone)]
 pub(crate) struct Hostile {
     honest: SnapshotApiClient<Channel>,
     lie: Arc<Mutex<Option<(Call, Lie)>>>,
     script: Arc<Mutex<Option<Script>>>,
+    notices: Arc<Mutex<Option<Notices>>>,
 }
 
 impl Hostile {
@@ -40,7 +46,8 @@ impl Hostile {
     pub(crate) async fn start(honest: &TestServer) -> (Self, String) {
         let channel = Channel::from_shared(honest.url()).unwrap().connect().await.unwrap();
         let honest = SnapshotApiClient::new(channel);
-        let hostile = Self { honest, lie: Arc::default(), script: Arc::default() };
+        let hostile =
+            Self { honest, lie: Arc::default(), script: Arc::default(), notices: Arc::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = SnapshotApiServer::new(hostile.clone());
@@ -59,9 +66,15 @@ impl Hostile {
         *self.script.lock().unwrap() = Some(script);
     }
 
+    /// Twists subscriptions from now on.
+    pub(crate) fn notify(&self, notices: Notices) {
+        *self.notices.lock().unwrap() = Some(notices);
+    }
+
     /// Is honest from now on.
     pub(crate) fn stop_lying(&self) {
         *self.lie.lock().unwrap() = None;
+        *self.notices.lock().unwrap() = None;
     }
 
     fn twist(&self, call: Call, evidence: Bytes) -> Result<Bytes, Status> {
@@ -81,6 +94,19 @@ macro_rules! pass_on {
                 request: Request<v1::GetServerInfoRequest>,
             ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
                 self.honest.clone().get_server_info(request).await
+            }
+
+            async fn watch(
+                &self,
+                request: Request<v1::WatchRequest>,
+            ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
+                let honest = self.honest.clone().watch(request).await?.into_inner();
+                let honest: BoxStream<_> = Box::pin(honest);
+                let notices = self.notices.lock().unwrap().clone();
+                Ok(Response::new(match notices {
+                    Some(notices) => notices(honest),
+                    None => honest,
+                }))
             }
 
             async fn get_tree_proof(

@@ -33,3 +33,4 @@ mod sporks;
 mod state_folder;
 mod sync;
 mod upgrades;
+mod watch;

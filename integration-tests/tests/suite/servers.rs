@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use weir_client::sync::{AskError, LightClient, Testimony, Verdict};
+use weir_client::sync::{AskError, Fault, LightClient, Testimony, Verdict};
 use weir_client::transport::{Health, Servers, TransportError};
 use weir_client::verifier::{
     Act, Asked, Finding, Misbehaviour, MisbehaviourError, Rejection, TrustedState, Violation,
@@ -100,10 +100,15 @@ async fn a_lie_is_kept_and_the_next_server_asked() {
         assert_eq!(lie.url, url);
         let Some(found) = &lie.misbehaviour else {
             // A changed hash is missed rather than wrong.
-            assert!(matches!(lie.rejection, Rejection::NotEnough(_)), "{call:?}: {lie:?}");
+            assert!(
+                matches!(lie.fault, Fault::Rejected(Rejection::NotEnough(_))),
+                "{call:?}: {lie:?}"
+            );
             continue;
         };
-        let Rejection::Invalid(rule) = &lie.rejection else { panic!("{call:?}: {lie:?}") };
+        let Fault::Rejected(Rejection::Invalid(rule)) = &lie.fault else {
+            panic!("{call:?}: {lie:?}")
+        };
         let finding = found.verify(honest.root_id).unwrap();
         assert_eq!(*finding.value(), Finding::BrokenRule(rule.clone()));
         assert_bytes(found);
