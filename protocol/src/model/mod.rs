@@ -18,6 +18,7 @@ pub use epoch::{
     IdentitySkeleton, NETWORK_KEY_LEN, NetworkKey, RANDOM_SOURCE_LEN, Role,
 };
 pub use execution::{AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Seal};
+pub(crate) use identifier::hex_text;
 pub use identifier::{Identifier, IdentifierError};
 pub use service_event::{ServiceEvent, VersionBeacon, VersionBoundary};
 pub use state::{

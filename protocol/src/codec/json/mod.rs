@@ -8,7 +8,7 @@ pub(super) mod block;
 pub(super) mod epoch;
 pub(super) mod state;
 
-use crate::model::{Identifier, Role};
+use crate::model::{Identifier, Role, hex_text};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -171,7 +171,7 @@ impl<const N: usize> ReadJson for Hex<N> {
 
 impl<const N: usize> WriteJson for Hex<N> {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(self.0))
+        serializer.serialize_str(&hex_text(&self.0))
     }
 }
 
