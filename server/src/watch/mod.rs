@@ -236,7 +236,7 @@ const STREAMS_MAX: usize = 1000;
 /// Notices made before the reader takes them.
 const NOTICES_AHEAD: usize = 16;
 /// Heights looked at before the reader is told how far that is.
-const HEIGHTS_AT_ONCE: u64 = 4096;
+const HEIGHTS_AT_ONCE: u64 = 1024;
 /// Longest time that a reader leaves a notice waiting.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time without a notice.

@@ -20,6 +20,12 @@ impl Point {
 }
 
 impl Place {
+    /// Up to this height all final changes are told: each that was told came right after the one
+    /// before it.
+    pub(super) fn told_to(&self) -> u64 {
+        self.reached.max(self.base.height)
+    }
+
     /// The block whose changes were told last.
     fn newest(&self) -> Point {
         self.pending.last().map_or(self.base, |pending| pending.point)
@@ -42,7 +48,7 @@ impl Watch {
         height: u64,
     ) -> Result<(), AskError> {
         let place = self.place();
-        if height <= place.reached.max(place.base.height) || place.knows(block_id) {
+        if height <= place.told_to() || place.knows(block_id) {
             return self.nothing_new();
         }
         let (from, proof) = (self.client.servers.url().to_owned(), self.proof());

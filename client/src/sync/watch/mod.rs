@@ -11,21 +11,20 @@ mod changes;
 mod error;
 mod event;
 mod filter;
+mod servers;
 mod teller;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_proto::weir::v1::{self, Proof, WatchRequest};
 use weir_protocol::model::Identifier;
 
 pub use error::WatchError;
 pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind, Level};
 pub use filter::{Filter, Kind};
 
-use super::blame::set_aside;
-use super::{AskError, Fault, LightClient};
-use crate::transport::{Notice, Notices, TransportError};
+use super::LightClient;
+use crate::transport::{Notice, Notices};
 use teller::Teller;
 
 /// What to tell, and from where on.
@@ -88,7 +87,10 @@ pub struct Watch {
     useless: u32,
     /// Subscriptions in a row that broke before anything new.
     broken: usize,
+    /// When there was something new.
     progressed: Instant,
+    /// How often there was something new.
+    steps: u64,
 }
 
 /// How far the changes are told.
@@ -139,6 +141,7 @@ impl Watch {
             useless: 0,
             broken: 0,
             progressed: Instant::now(),
+            steps: 0,
         }
     }
 
@@ -165,122 +168,48 @@ impl Watch {
             if let Some(event) = self.teller.take() {
                 return Ok(event);
             }
-            let advanced = self.advance().await;
-            if advanced.is_err() {
-                // Notices may be lost; the next subscription brings them again.
-                self.subscription = None;
-            }
-            advanced?;
+            self.advance_or_resume().await?;
         }
     }
 
-    async fn advance(&mut self) -> Result<(), WatchError> {
+    /// The next notice that held, for a relay: what it names was proved, and nothing was left out
+    /// before it. Events are dropped.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_notice(&mut self) -> Result<Notice, WatchError> {
+        loop {
+            let before = self.steps;
+            let notice = self.advance_or_resume().await?;
+            while self.teller.take().is_some() {}
+            if let Some(notice) = notice.filter(|_| self.steps != before) {
+                return Ok(notice);
+            }
+        }
+    }
+
+    async fn advance_or_resume(&mut self) -> Result<Option<Notice>, WatchError> {
+        let advanced = self.advance().await;
+        if advanced.is_err() {
+            // Notices may be lost; the next subscription brings them again.
+            self.subscription = None;
+        }
+        advanced
+    }
+
+    /// Takes one notice for what it is.
+    async fn advance(&mut self) -> Result<Option<Notice>, WatchError> {
         if self.place.is_none() {
             self.begin().await?;
-            return Ok(());
+            return Ok(None);
         }
-        let Some(notice) = self.notice().await? else { return Ok(()) };
+        let Some(notice) = self.notice().await? else { return Ok(None) };
         match notice {
             Notice::StateChanged { block_id, height } => self.state_changed(block_id, height).await,
             Notice::Reached { block_id, height } => self.reached(block_id, height).await,
             Notice::BlockNews { block_id, orphaned } => self.block_news(block_id, orphaned).await,
             Notice::Unknown => self.nothing_new(),
         }?;
-        Ok(())
-    }
-
-    /// The next notice of the present server; none when the subscription was lost.
-    async fn notice(&mut self) -> Result<Option<Notice>, AskError> {
-        let of_present = |(url, _): &(String, _)| url == self.client.servers.url();
-        let mut notices = match self.subscription.take().filter(of_present) {
-            Some((_, notices)) => notices,
-            None => self.client.servers.watch(&self.request()).await?,
-        };
-        match notices.next(self.options.patience).await {
-            Ok(notice) => {
-                self.subscription = Some((self.client.servers.url().to_owned(), notices));
-                return Ok(Some(notice));
-            }
-            // Too slow: the notices come again.
-            Err(TransportError::Refused { .. }) => self.broken += 1,
-            Err(error) => {
-                self.broken += 1;
-                if self.broken > self.client.servers.health().count() {
-                    self.broken = 0;
-                    return Err(error.into());
-                }
-                self.client.servers.lost(error)?;
-            }
-        }
-        Ok(None)
-    }
-
-    fn request(&self) -> WatchRequest {
-        let level = match self.options.level {
-            Level::Certified => v1::Level::Certified,
-            Level::Finalized => v1::Level::Finalized,
-            Level::Sealed => v1::Level::Sealed,
-        };
-        let undecided =
-            self.blocks.iter().filter(|(_, told)| !told.is_some_and(BlockStatus::is_last));
-        WatchRequest {
-            level: level.into(),
-            after_height: self.place.as_ref().map(|place| place.reached),
-            block_ids: undecided.map(|(id, _)| id.0.to_vec().into()).collect(),
-        }
-    }
-
-    /// How much of a block's proof the level needs.
-    fn proof(&self) -> Proof {
-        if self.options.level == Level::Sealed { Proof::Sealed } else { Proof::Unspecified }
-    }
-
-    fn progress(&mut self) {
-        (self.useless, self.broken, self.progressed) = (0, 0, Instant::now());
-    }
-
-    /// A notice that led nowhere; enough of them are a flood.
-    fn nothing_new(&mut self) -> Result<(), AskError> {
-        self.useless += 1;
-        if self.useless >= USELESS_MAX {
-            let count = std::mem::take(&mut self.useless);
-            return self.distrust(Fault::Useless { count });
-        }
-        Ok(())
-    }
-
-    /// The server is no further than it was; another one may be, after a while.
-    fn no_further(&mut self) -> Result<(), AskError> {
-        if self.progressed.elapsed() >= self.options.stall && self.client.servers.leave() {
-            self.progressed = Instant::now();
-        }
-        self.nothing_new()
-    }
-
-    /// Sets the present server aside.
-    fn distrust(&mut self, fault: Fault) -> Result<(), AskError> {
-        self.subscription = None;
-        set_aside(&mut self.client.servers, &mut self.client.lies, fault, None)
-    }
-
-    /// A server refused to prove what `from` told of: that one's fault, unless another was asked.
-    fn refused(
-        &mut self,
-        from: &str,
-        block_id: Identifier,
-        error: AskError,
-    ) -> Result<(), AskError> {
-        match error {
-            AskError::Transport(refusal) if !refusal.is_silence() => {
-                if self.client.servers.url() != from {
-                    return self.nothing_new();
-                }
-                self.distrust(Fault::Unproved { block_id, refusal: refusal.to_string() })
-            }
-            error => Err(error),
-        }
+        Ok(Some(notice))
     }
 }
-
-/// Notices in a row that may lead nowhere: heartbeats of almost three hours.
-const USELESS_MAX: u32 = 1024;
