@@ -12,6 +12,7 @@ use weir_client::transport::Server;
 use weir_protocol::model::Identifier;
 
 use crate::programs::PATIENCE;
+use crate::random::Xorshift;
 
 /// What a broken proxy does after it has passed on a number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,30 @@ pub async fn broken_proxy(to: SocketAddr, bytes: u64, then: Then) -> String {
     let address = listener.local_addr().expect("a bound listener has an address");
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass_on(client, to, bytes, then));
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Starts a proxy on a free port whose connections each break in their own way after some bytes, and
+/// returns its URL. A seed brings the same breaks to the same connections, in the order they come.
+///
+/// # Panics
+/// When there is no free port, or the seed is 0.
+pub async fn chaotic_proxy(to: Vec<SocketAddr>, seed: u64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    let mut random = Xorshift::new(seed);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let bytes = 200 << random.below(9);
+            let then = match random.below(12) {
+                0 => Then::Stall,
+                1 => Then::Drip(Duration::from_millis(1)),
+                _ => Then::Close,
+            };
+            let to = to[random.index(to.len())];
             tokio::spawn(pass_on(client, to, bytes, then));
         }
     });

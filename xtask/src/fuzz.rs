@@ -9,7 +9,7 @@ use std::thread;
 
 use anyhow::{Context as _, bail};
 
-use crate::process::run_writer;
+use crate::process::run_ignored;
 
 /// Runs targets, all unless some are named, for so many seconds each, as many at once as there are
 /// cores; fails when one finds something.
@@ -42,7 +42,7 @@ pub(crate) fn run(root: &Path, seconds: u32, chosen: &[String]) -> anyhow::Resul
 
 /// Has the library write the seeds anew, from the vectors.
 pub(crate) fn write_seeds(root: &Path) -> anyhow::Result<()> {
-    run_writer(root, "weir-fuzz", "seeds", "write_the_seeds").context("the seeds are not written")
+    run_ignored(root, "weir-fuzz", "seeds", "write_the_seeds").context("the seeds are not written")
 }
 
 /// The targets: each has a folder of kept inputs.

@@ -7,6 +7,7 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod process;
+mod soak;
 mod tidy;
 mod wasm;
 mod wasm_test;
@@ -50,6 +51,8 @@ enum Chore {
     Wasm,
     /// Test the package for pages in Node and in Chromium; needs both
     WasmTest,
+    /// Watch ten thousand simulated minutes over networks that break; `WEIR_SEED` chooses others
+    Soak,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -65,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
         Chore::Wasm => wasm::package(&root()),
         Chore::WasmTest => wasm_test::run(&root()),
+        Chore::Soak => soak::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

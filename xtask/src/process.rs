@@ -15,8 +15,8 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has an ignored test of a package write files of the repository.
-pub(crate) fn run_writer(
+/// Runs an ignored test of a package: one that writes files of the repository, or takes long.
+pub(crate) fn run_ignored(
     root: &Path,
     package: &str,
     program: &str,
@@ -24,5 +24,5 @@ pub(crate) fn run_writer(
 ) -> anyhow::Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--package", package, "--test", program, "--"]);
-    succeed(cargo.args(["--ignored", "--exact", test]).current_dir(root))
+    succeed(cargo.args(["--ignored", "--exact", "--nocapture", test]).current_dir(root))
 }

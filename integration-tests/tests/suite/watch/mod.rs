@@ -4,6 +4,8 @@
 mod command_line;
 mod faults;
 mod forks;
+mod slow;
+mod soak;
 
 use std::collections::BTreeMap;
 
