@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::codec::snapshot::{ProtocolStateEntry, SealingSegment, Snapshot};
+use weir_protocol::codec::snapshot::{
+    ProtocolStateEntry, SealingSegment, Snapshot, TRANSACTION_EXPIRY,
+};
 use weir_protocol::model::{Block, Identifier};
 
 use super::chain::Chain;
@@ -27,7 +29,7 @@ pub enum SnapshotFault {
         /// The state.
         id: Identifier,
         /// The rule.
-        source: Rule,
+        source: Box<Rule>,
     },
     /// A protocol state says something that does not follow from it, such as an identity table.
     #[error("the entry of protocol state {id} is not what follows from the state")]
@@ -50,6 +52,14 @@ pub enum SnapshotFault {
     /// The first seal is not the one before the first block, or is needless or missing.
     #[error("the first seal is not the latest one before the segment's blocks")]
     FirstSeal,
+    /// The blocks reach back less or more far than flow-go's do.
+    #[error("the blocks begin at height {found}, expected {expected}")]
+    History {
+        /// Lowest height, by flow-go's rule.
+        expected: u64,
+        /// Lowest height found.
+        found: u64,
+    },
     /// The execution results are not those that the blocks refer to and do not hold.
     #[error("the execution results are not those that the blocks refer to")]
     Results,
@@ -61,11 +71,23 @@ pub enum SnapshotFault {
 /// When the head's certificate is invalid, or a part is not the one that the head's hash covers.
 pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), SnapshotFault> {
     let segment = snapshot.sealing_segment();
+    check_history(snapshot)?;
     check_states(segment)?;
     check_seals(segment)?;
     check_results(segment)?;
     Chain::from_snapshot(snapshot, 1)?;
     Ok(())
+}
+
+/// The blocks reach back as far as a guarantee may, or to the spork's first block.
+fn check_history(snapshot: &Snapshot) -> Result<(), SnapshotFault> {
+    let segment = snapshot.sealing_segment();
+    let height_of_first = |blocks: &[Block]| blocks.first().map(|block| block.header.height);
+    let lowest = height_of_first(&segment.blocks).unwrap_or_default();
+    let spork_root = snapshot.params().spork_root_block_height;
+    let expected = lowest.saturating_sub(TRANSACTION_EXPIRY).max(spork_root);
+    let found = height_of_first(&segment.extra_blocks).unwrap_or(lowest);
+    if found == expected { Ok(()) } else { Err(SnapshotFault::History { expected, found }) }
 }
 
 /// The states of the blocks and no others, each with all that follows from it and nothing else.
@@ -75,7 +97,8 @@ fn check_states(segment: &SealingSegment) -> Result<(), SnapshotFault> {
         if !named.contains(id) {
             return Err(SnapshotFault::NeedlessState { id: *id });
         }
-        let state = state_of(entry).map_err(|source| SnapshotFault::State { id: *id, source })?;
+        let broken = |rule| SnapshotFault::State { id: *id, source: Box::new(rule) };
+        let state = state_of(entry).map_err(broken)?;
         if ProtocolStateEntry::of(&state) != *entry {
             return Err(SnapshotFault::Entry { id: *id });
         }
