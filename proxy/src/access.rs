@@ -1,7 +1,7 @@
 //! Snapshots of the Access API: read, checked against a block that the proxy proves final, and
 //! written again from what was checked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use tonic::{Code, Request, Response, Status, async_trait};
 use weir_client::verifier::Trust;
@@ -26,6 +26,8 @@ pub struct SnapshotProxy {
     answers: Arc<Answers>,
     check: CheckSnapshot,
     spork_id: Option<Identifier>,
+    /// Whether it was said that nothing proves the spork.
+    told: Arc<Once>,
 }
 
 /// Which snapshot is asked for.
@@ -45,7 +47,7 @@ impl SnapshotProxy {
         check: CheckSnapshot,
         spork_id: Option<Identifier>,
     ) -> Self {
-        Self { chain, answers, check, spork_id }
+        Self { chain, answers, check, spork_id, told: Arc::new(Once::new()) }
     }
 
     async fn snapshot(&self, wanted: Wanted, key: Vec<u8>) -> Answer {
@@ -119,10 +121,12 @@ impl SnapshotProxy {
             Ok(_) => Err(Fault::Wrong(format!("snapshot: spork {found} is not on the chain"))),
             Err(status) if status.code() == Code::Unavailable => Err(Fault::Ours(status)),
             Err(status) => {
-                tracing::warn!(
-                    spork = %found, %status,
-                    "the spork is taken on the word of an upstream: name it with --spork"
-                );
+                self.told.call_once(|| {
+                    tracing::warn!(
+                        spork = %found, %status,
+                        "the spork is taken on the word of an upstream: name it with --spork"
+                    );
+                });
                 Ok(())
             }
         }

@@ -13,6 +13,7 @@ use weir_protocol::model::Identifier;
 use crate::chain::{Chain, answer_alone, blocking, checkpoint_alone, held_of, hops_alone};
 use crate::fault::{Failed, Fault, is_silence};
 use crate::needed::{check_checkpoint, check_hops};
+use crate::relay::needs_later_epoch;
 use crate::upstream::Upstream;
 
 /// An answer that the proxy proved for itself.
@@ -78,9 +79,7 @@ impl Chain {
             let needs = match &checked {
                 Ok(checked) if checked.leaves_seal() => "its seal is not proved".to_owned(),
                 Ok(_) => String::new(),
-                Err(rejection @ Rejection::NotEnough(Missing::LaterEpoch { .. })) => {
-                    rejection.to_string()
-                }
+                Err(rejection) if needs_later_epoch(rejection, &evidence) => rejection.to_string(),
                 Err(rejection) => return Err(Fault::of(rejection.clone(), &evidence)),
             };
             if let (true, Ok(checked)) = (needs.is_empty(), checked) {

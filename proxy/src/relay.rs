@@ -116,8 +116,9 @@ impl Chain {
                     }
                     return Ok(checked.answer);
                 }
-                Ok(_) | Err(Rejection::NotEnough(Missing::LaterEpoch { .. }))
-                    if proof != Proof::Linked => {}
+                Ok(_) if proof != Proof::Linked => {}
+                Err(rejection)
+                    if proof != Proof::Linked && needs_later_epoch(&rejection, evidence) => {}
                 Ok(_) => return Err(Fault::Wrong("its seal is not proved".to_owned())),
                 Err(rejection) => return Err(Fault::of(rejection, evidence)),
             }
@@ -173,6 +174,16 @@ impl Chain {
 pub(crate) fn block_of(evidence: &Evidence) -> Result<Identifier, Fault> {
     let missing = || Fault::Wrong(Rejection::from(Missing::Answer).to_string());
     evidence.answer.as_ref().map(|answer| answer.block.header.id()).ok_or_else(missing)
+}
+
+/// Whether what is missing may be the committee of a later epoch: the block's, or its seal's.
+pub(crate) fn needs_later_epoch(rejection: &Rejection, evidence: &Evidence) -> bool {
+    let has_seal = evidence.answer.as_ref().is_some_and(|answer| answer.seal.is_some());
+    match rejection {
+        Rejection::NotEnough(Missing::LaterEpoch { .. }) => true,
+        Rejection::NotEnough(Missing::Seal { .. }) => has_seal,
+        _ => false,
+    }
 }
 
 /// Whether the evidence may end at the client's head instead of a certificate.
