@@ -1,8 +1,8 @@
 //! `weir` through proxies: the same words and exit codes as from the server itself.
 
 use serde_json::Value;
-use weir_integration_tests::expected;
-use weir_integration_tests::programs::{Program, Ran};
+use weir_integration_tests::programs::{Program, Ran, ServerProcess};
+use weir_integration_tests::{TestServer, expected};
 use weir_protocol::model::Identifier;
 
 use super::chain_of_two;
@@ -79,4 +79,50 @@ async fn every_question_has_the_same_answer_through_proxies() {
     for code in [0, 4, 5, 6] {
         assert!(codes.contains(&Some(code)), "no command ends with {code}: {codes:?}");
     }
+}
+
+/// Evidence from behind two proxies stands alone, and is what the server would have given.
+#[tokio::test]
+async fn saved_evidence_verifies_without_a_server() {
+    let (server, near, far) = chain_of_two(CHAIN).await;
+    let folder = tempfile::tempdir().unwrap();
+    for question in ["epoch --sealed", "identities --height 1080", "result --height 1010"] {
+        let mut files = Vec::new();
+        for (name, url) in [("direct", server.url()), ("near", near.url()), ("far", far.url())] {
+            let path = folder.path().join(name);
+            let saved = format!("--json --save {} {question}", path.display());
+            let asked = weir(&url, server.root_id, &saved).await;
+            let verified = format!("--json verify {}", path.display());
+            if question.starts_with("epoch") {
+                let verified = weir(&url, server.root_id, &format!("{verified} --as epoch")).await;
+                assert_eq!(verified.json(), asked.json());
+            } else {
+                assert_eq!(weir(&url, server.root_id, &verified).await.json(), asked.json());
+            }
+            files.push(std::fs::read(path).unwrap());
+        }
+        assert!(files.iter().all(|file| *file == files[0]), "{question}");
+        let elsewhere = format!("verify {}", folder.path().join("far").display());
+        let other = "11".repeat(32).parse().unwrap();
+        weir(&far.url(), other, &elsewhere).await.expect(3, &["checkpoint"]);
+    }
+}
+
+/// The program itself: it serves, ends when it is asked to, and says why it does not begin.
+#[tokio::test]
+async fn the_proxy_is_a_command() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let root = server.root_id.to_string();
+    let proxy = ServerProcess::proxy(&server.url(), &root).await.unwrap();
+    weir(&proxy.url, server.root_id, "epoch --latest").await.expect(0, &[]);
+    assert_eq!(proxy.terminate().await.code, Some(0));
+    let strange = "11".repeat(32);
+    let ran = ServerProcess::proxy(&server.url(), &strange).await.unwrap_err();
+    ran.expect(1, &["cannot begin at the checkpoint", &format!("block {strange} is not known")]);
+    let ran = ServerProcess::proxy("http://127.0.0.1:9", &root).await.unwrap_err();
+    ran.expect(1, &["cannot begin at the checkpoint", "http://127.0.0.1:9 gave no answer"]);
+    let wrong = async |arguments: &str| Program::Server.run(arguments.split_whitespace()).await;
+    wrong(&format!("proxy --checkpoint {root}")).await.expect(2, &["--upstream"]);
+    wrong("proxy --upstream http://127.0.0.1:9").await.expect(2, &["--checkpoint"]);
+    wrong("proxy --upstream a --checkpoint 11").await.expect(2, &["--checkpoint"]);
 }

@@ -175,7 +175,8 @@ async fn flipped_bytes_are_refused_wherever_they_are() {
         let at = random.below(u64::MAX);
         let lie = move |bytes: Bytes| {
             let mut bytes = bytes.to_vec();
-            let at = at as usize % (bytes.len() * 8);
+            let bits = bytes.len() as u64 * 8;
+            let at = usize::try_from(at % bits).unwrap();
             bytes[at / 8] ^= 1 << (at % 8);
             Ok(bytes.into())
         };

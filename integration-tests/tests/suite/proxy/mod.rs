@@ -3,6 +3,7 @@
 
 mod command;
 mod lies;
+mod snapshots;
 mod values;
 
 use weir_integration_tests::TestServer;
