@@ -52,11 +52,15 @@ async fn snapshots_are_the_servers_byte_for_byte() {
     for chain in CHAINS {
         let server = TestServer::start(chain).await.unwrap();
         let near = TestProxy::start([server.url()], server.root_id).await.unwrap();
-        let far = TestProxy::start([near.url()], server.root_id).await.unwrap();
+        // One chain goes through two proxies; a large network's snapshots take their time.
+        let far = match chain {
+            CHAIN => Some(TestProxy::start([near.url()], server.root_id).await.unwrap()),
+            _ => None,
+        };
         let mut direct = connect(server.url()).await;
         let head = server.prover.head();
         let middle = (head.first_height + head.finalized.height) / 2;
-        for url in [near.url(), far.url()] {
+        for url in [Some(near.url()), far.as_ref().map(TestProxy::url)].into_iter().flatten() {
             let mut relayed = connect(url).await;
             let latest = access::GetLatestProtocolStateSnapshotRequest {};
             let found = relayed.get_latest_protocol_state_snapshot(latest).await.unwrap();
