@@ -7,6 +7,7 @@ pub mod access_node;
 pub mod connections;
 pub mod follower;
 pub mod programs;
+pub mod proxy;
 pub mod random;
 
 use std::fs::File;

@@ -178,6 +178,20 @@ impl ServerProcess {
         Self::announced(command.spawn(), DEVNET_SERVING).await
     }
 
+    /// Starts a proxy before the server at `url`, from a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn proxy(url: &str, checkpoint: &str) -> Result<Self, Ran> {
+        let mut command = Program::Server.command();
+        command.args(["proxy", "--upstream", url, "--checkpoint", checkpoint]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::announced(command.spawn(), PROXY_SERVING).await
+    }
+
     async fn announced(child: io::Result<Child>, announcement: &str) -> Result<Self, Ran> {
         let mut child = child.expect("weir-server can be started");
         let stdout = child.stdout.take().expect("its output is piped");
@@ -294,3 +308,5 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 const SERVING: &str = "weir-server: serving ";
 /// What a devnet says when it serves.
 const DEVNET_SERVING: &str = "weir-server: devnet serving ";
+/// What a proxy says when it serves.
+const PROXY_SERVING: &str = "weir-server: proxy serving ";

@@ -82,7 +82,13 @@ impl Servers {
     /// # Errors
     /// When it refuses, or no server answers.
     pub async fn send(&mut self, request: &Request) -> Result<Vec<u8>, TransportError> {
-        self.first(async |server| server.send(request).await).await
+        let mut tried = Vec::new();
+        loop {
+            let answer = self.connected(&mut tried).await?.send(request).await;
+            if let Some(answer) = self.answered(answer, &mut tried)? {
+                return Ok(answer);
+            }
+        }
     }
 
     /// What the first server that answers says of itself; nothing proves it.
@@ -90,7 +96,13 @@ impl Servers {
     /// # Errors
     /// As [`Self::send`].
     pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
-        self.first(async |server| server.info().await).await
+        let mut tried = Vec::new();
+        loop {
+            let answer = self.connected(&mut tried).await?.info().await;
+            if let Some(answer) = self.answered(answer, &mut tried)? {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Subscribes at the first server that answers.
@@ -98,7 +110,13 @@ impl Servers {
     /// # Errors
     /// As [`Self::send`].
     pub async fn watch(&mut self, request: &WatchRequest) -> Result<Notices, TransportError> {
-        self.first(async |server| server.watch(request.clone()).await).await
+        let mut tried = Vec::new();
+        loop {
+            let answer = self.connected(&mut tried).await?.watch(request.clone()).await;
+            if let Some(answer) = self.answered(answer, &mut tried)? {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Leaves the present server for the next one after a subscription broke.
@@ -139,21 +157,18 @@ impl Servers {
         self.endpoints[self.current].connect(self.request_timeout).await.cloned()
     }
 
-    /// The answer of the first server that gives one.
-    async fn first<T>(
+    /// The answer, if there is one; else the next server is the present one.
+    fn answered<T>(
         &mut self,
-        ask: impl AsyncFn(&mut Server) -> Result<T, TransportError>,
-    ) -> Result<T, TransportError> {
-        let mut tried = Vec::new();
-        loop {
-            let server = self.connected(&mut tried).await?;
-            match ask(server).await {
-                Ok(answer) => {
-                    self.endpoints[self.current].health = Health::Good;
-                    return Ok(answer);
-                }
-                Err(error) => self.unanswered(error, &mut tried)?,
+        answer: Result<T, TransportError>,
+        tried: &mut Vec<(usize, TransportError)>,
+    ) -> Result<Option<T>, TransportError> {
+        match answer {
+            Ok(answer) => {
+                self.endpoints[self.current].health = Health::Good;
+                Ok(Some(answer))
             }
+            Err(error) => self.unanswered(error, tried).map(|()| None),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a page sees: gRPC-web over HTTP/1.1, with CORS, against a real server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::SocketAddr;
+
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -8,13 +10,13 @@ use weir_integration_tests::TestServer;
 use weir_proto::weir::v1;
 
 /// Sends one HTTP/1.1 request and reads the answer to its end.
-async fn http(server: &TestServer, request: &str, body: &[u8]) -> (String, Vec<u8>) {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
+async fn http(address: SocketAddr, request: &str, body: &[u8]) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let head = format!(
         "{request}\r\nhost: {}\r\norigin: http://page.example\r\ncontent-length: {length}\r\n\
          connection: close\r\n\r\n",
-        server.address
+        address
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
@@ -57,8 +59,18 @@ fn frames(mut body: &[u8]) -> (Option<Vec<u8>>, String) {
     (message, trailers)
 }
 
+/// Asks for a snapshot.
+pub(crate) async fn ask_at(
+    address: SocketAddr,
+    request: &v1::GetSnapshotRequest,
+) -> (String, v1::GetSnapshotResponse) {
+    let method = "weir.v1.SnapshotAPI/GetSnapshot";
+    let (head, message, _) = ask(address, method, &request.encode_to_vec()).await;
+    (head, v1::GetSnapshotResponse::decode(&message.unwrap()[..]).unwrap())
+}
+
 async fn ask(
-    server: &TestServer,
+    address: SocketAddr,
     method: &str,
     request: &[u8],
 ) -> (String, Option<Vec<u8>>, String) {
@@ -67,7 +79,7 @@ async fn ask(
     let line = format!(
         "POST /{method} HTTP/1.1\r\ncontent-type: application/grpc-web+proto\r\nx-grpc-web: 1"
     );
-    let (head, body) = http(server, &line, &body).await;
+    let (head, body) = http(address, &line, &body).await;
     let (message, trailers) = frames(&body);
     (head, message, trailers)
 }
@@ -80,7 +92,7 @@ async fn a_page_gets_evidence_over_grpc_web() {
     let question = Some(v1::Question { block, ..Default::default() });
     let request = v1::GetSnapshotRequest { question }.encode_to_vec();
     let method = "weir.v1.SnapshotAPI/GetSnapshot";
-    let (head, message, trailers) = ask(&server, method, &request).await;
+    let (head, message, trailers) = ask(server.address, method, &request).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(head.contains("content-type: application/grpc-web+proto"), "{head}");
     assert!(head.contains("access-control-allow-origin: *"), "{head}");
@@ -101,7 +113,7 @@ async fn a_page_gets_errors_with_their_message() {
     let question = Some(v1::Question { block, ..Default::default() });
     let request = v1::GetSnapshotRequest { question }.encode_to_vec();
     let method = "weir.v1.SnapshotAPI/GetSnapshot";
-    let (head, message, trailers) = ask(&server, method, &request).await;
+    let (head, message, trailers) = ask(server.address, method, &request).await;
     assert!(message.is_none());
     let told = format!("{head}{trailers}").replace(' ', "");
     assert!(told.contains("grpc-status:11"), "{told}");
@@ -111,7 +123,8 @@ async fn a_page_gets_errors_with_their_message() {
 #[tokio::test]
 async fn the_access_api_speaks_grpc_web_too() {
     let server = TestServer::start("happy-epochs").await.unwrap();
-    let (_, message, _) = ask(&server, "flow.access.AccessAPI/GetNetworkParameters", &[]).await;
+    let (_, message, _) =
+        ask(server.address, "flow.access.AccessAPI/GetNetworkParameters", &[]).await;
     let response =
         weir_proto::flow::access::GetNetworkParametersResponse::decode(&message.unwrap()[..]);
     assert_eq!(response.unwrap().chain_id, "flow-localnet");
@@ -123,7 +136,7 @@ async fn a_preflight_request_is_granted() {
     let line = "OPTIONS /weir.v1.SnapshotAPI/GetSnapshot HTTP/1.1\r\n\
                 access-control-request-method: POST\r\n\
                 access-control-request-headers: content-type,x-grpc-web";
-    let (head, _) = http(&server, line, &[]).await;
+    let (head, _) = http(server.address, line, &[]).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(head.contains("access-control-allow-origin: *"), "{head}");
     assert!(head.contains("access-control-allow-headers: *"), "{head}");

@@ -125,9 +125,9 @@ async fn malformed_questions_are_invalid_arguments() {
         let id = vec![7; length].into();
         case.refuses(about(Selector::BlockId(id)), invalid, "question.block.block_id").await;
     }
-    for (form, proof) in [(9, 0), (0, 9), (-1, -1)] {
+    for (form, proof, found) in [(9, 0, "form: 9"), (0, 9, "proof: 9"), (-1, -1, "form: -1")] {
         let question = Question { form, proof, ..about(Selector::Height(1010)) };
-        case.refuses(question, invalid, "question.form or question.proof is unknown").await;
+        case.refuses(question, invalid, &format!("question.{found} is none of the values")).await;
     }
     let status = case.client.get_snapshot(v1::GetSnapshotRequest::default()).await;
     refused(&status.unwrap_err(), invalid, "question.block");

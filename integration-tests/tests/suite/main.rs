@@ -25,6 +25,7 @@ mod lies;
 mod limits;
 mod live_kill;
 mod migrate;
+mod proxy;
 mod replay;
 mod server_command_line;
 mod servers;

@@ -1,7 +1,7 @@
 //! Errors as gRPC statuses: what is wrong, and what exists instead.
 
 use tonic::{Code, Status};
-use weir_proto::convert::ConvertError;
+use weir_proto::convert::{ConvertError, block_reference};
 use weir_proto::status::with_available;
 use weir_proto::weir::v1::{Available, BlockReference, Reason};
 
@@ -67,5 +67,5 @@ fn available(head: &Head) -> Available {
 }
 
 pub(super) fn reference(block: &BlockRef) -> BlockReference {
-    BlockReference { block_id: block.id.0.to_vec().into(), height: block.height, view: block.view }
+    block_reference(&block.id, block.height, block.view)
 }

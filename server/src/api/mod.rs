@@ -22,14 +22,14 @@ use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
 use weir_access_api::AccessService;
 use weir_proto::FILE_DESCRIPTOR_SET;
-use weir_proto::flow::access::access_api_server::AccessApiServer;
-use weir_proto::weir::v1::snapshot_api_server::SnapshotApiServer;
+use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
+use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
 use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
 use crate::source::access::SyncState;
-pub use access::{Passthrough, UNVERIFIED_METADATA};
+pub use access::{Passthrough, Rest, UNVERIFIED_METADATA};
 use service::SnapshotService;
 
 /// What is served, besides what the prover shows.
@@ -55,21 +55,45 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (ending, ended) = watch::channel(false);
     let access = AccessService::new(AccessView::new(prover.clone())?, ended.clone());
+    let snapshots = SnapshotService::new(prover, options.indexing, options.sync, ended);
+    let rest = Rest::of_store(options.pass_on);
+    serve_services(listener, Services { snapshots, access, rest, ending }, shutdown).await
+}
+
+/// What is served on one port.
+#[derive(Debug)]
+pub struct Services<S, A> {
+    /// `weir.v1.SnapshotAPI`.
+    pub snapshots: S,
+    /// `flow.access.AccessAPI`, as far as it is answered here.
+    pub access: A,
+    /// What becomes of its other methods.
+    pub rest: Rest,
+    /// Is told when the end was asked for, so that subscriptions end.
+    pub ending: watch::Sender<bool>,
+}
+
+/// Serves two services over gRPC and gRPC-web, with health and reflection, until `shutdown`
+/// resolves.
+///
+/// # Errors
+/// When the transport fails.
+pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
+    listener: TcpListener,
+    services: Services<S, A>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let Services { snapshots, access, rest, ending } = services;
     let access = AccessApiServer::new(access)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(ACCESS_BYTES_MAX);
-    let access = Passthrough::new(access, options.pass_on);
-    let snapshots = SnapshotApiServer::new(SnapshotService::new(
-        prover,
-        options.indexing,
-        options.sync,
-        ended.clone(),
-    ))
-    .max_decoding_message_size(REQUEST_BYTES_MAX)
-    .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
+    let access = Passthrough::new(access, rest);
+    let snapshots = SnapshotApiServer::new(snapshots)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(EVIDENCE_BYTES_MAX + REQUEST_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<SnapshotApiServer<SnapshotService>>().await;
-    health.set_serving::<AccessApiServer<AccessService<AccessView>>>().await;
+    health.set_serving::<SnapshotApiServer<S>>().await;
+    health.set_serving::<AccessApiServer<A>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -77,6 +101,7 @@ pub async fn serve(
     };
     // Answers are written in two pieces; without this the second waits for an acknowledgement.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let ended = ending.subscribe();
     let serving = Server::builder()
         .accept_http1(true)
         .timeout(REQUEST_TIMEOUT)

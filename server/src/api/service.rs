@@ -8,14 +8,13 @@ use tokio::sync::watch;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
-    ConvertError, epoch_from_wire, filter_from_wire, identifier, selector_from_wire,
+    Watched, asked_from_wire, block_reference, epoch_from_wire, filter_from_wire, held_from_wire,
+    identifier, watched_from_wire,
 };
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{
-    EVIDENCE_VERSION, Evidence, HELD_IDS_MAX, IdentityFilter, Question, Topic,
-};
+use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Topic};
 
 use super::errors::{invalid, reference, unproved};
 use super::tree;
@@ -217,11 +216,8 @@ impl SnapshotApi for SnapshotService {
             response.block = Some(values::block(&proved.block));
             response.seal_id = values::bytes(&seal.seal.id());
             response.seal = seal.seal.to_rlp().into();
-            response.sealing_block = Some(v1::BlockReference {
-                block_id: values::bytes(&header.id()),
-                height: header.height,
-                view: header.view,
-            });
+            let sealing = block_reference(&header.id(), header.height, header.view);
+            response.sealing_block = Some(sealing);
         }
         response.evidence = encoded(&proved.evidence);
         Ok(Response::new(response))
@@ -265,20 +261,14 @@ impl SnapshotApi for SnapshotService {
 }
 
 fn subscription(request: &v1::WatchRequest) -> Result<Subscription, Status> {
-    let level = match v1::Level::try_from(request.level) {
-        Ok(v1::Level::Certified) => Level::Certified,
-        Ok(v1::Level::Unspecified | v1::Level::Finalized) => Level::Finalized,
-        Ok(v1::Level::Sealed) => Level::Sealed,
-        Err(_) => return Err(Status::invalid_argument("level is unknown")),
+    let asked = watched_from_wire(request).map_err(|error| invalid(&error))?;
+    let Watched { level, after_height, block_ids } = asked;
+    let level = match level {
+        v1::Level::Certified => Level::Certified,
+        v1::Level::Sealed => Level::Sealed,
+        v1::Level::Unspecified | v1::Level::Finalized => Level::Finalized,
     };
-    let found = request.block_ids.len();
-    if found > WATCHED_BLOCKS_MAX {
-        let error = ConvertError::TooMany { field: "block_ids", max: WATCHED_BLOCKS_MAX, found };
-        return Err(invalid(&error));
-    }
-    let ids = request.block_ids.iter().map(|id| identifier("block_ids", id));
-    let block_ids = ids.collect::<Result<_, _>>().map_err(|error| invalid(&error))?;
-    Ok(Subscription { level, after_height: request.after_height, block_ids })
+    Ok(Subscription { level, after_height, block_ids })
 }
 
 fn seal_of(proved: &Proved) -> Option<&weir_protocol::evidence::SealProof> {
@@ -296,49 +286,20 @@ fn progress(prover: &Prover, proved: &Proved) -> Result<Progress, ProverError> {
 }
 
 fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> {
-    let question = question.unwrap_or_default();
-    let form = v1::Form::try_from(question.form);
-    let proof = v1::Proof::try_from(question.proof);
-    let (Ok(form), Ok(proof)) = (form, proof) else {
-        return Err(Status::invalid_argument("question.form or question.proof is unknown"));
-    };
-    let block = selector_from_wire(question.block).map_err(|error| invalid(&error))?;
-    let held = held_from_wire(question.held).map_err(|error| invalid(&error))?;
-    let depth = match proof {
+    let asked = asked_from_wire(question, topic).map_err(|error| invalid(&error))?;
+    let depth = match asked.proof {
         v1::Proof::Unspecified => Depth::Finality,
         v1::Proof::Sealed => Depth::Seal,
         v1::Proof::KnownBlock => Depth::KnownBlock,
         v1::Proof::Linked => Depth::Linked,
     };
-    let with_value = form == v1::Form::Unspecified;
-    Ok(Asked { question: Question { block, topic }, held, depth, with_value })
-}
-
-fn held_from_wire(held: Option<v1::Held>) -> Result<Held, ConvertError> {
-    let held = held.unwrap_or_default();
-    if held.preimage_ids.len() > HELD_IDS_MAX {
-        let (max, found) = (HELD_IDS_MAX, held.preimage_ids.len());
-        return Err(ConvertError::TooMany { field: "held.preimage_ids", max, found });
-    }
-    let optional = |field, bytes: &[u8]| match bytes {
-        [] => Ok(None),
-        bytes => identifier(field, bytes).map(Some),
-    };
-    let ids: Result<_, ConvertError> =
-        held.preimage_ids.iter().map(|id| identifier("held.preimage_ids", id)).collect();
-    Ok(Held {
-        checkpoint_id: optional("held.checkpoint_id", &held.checkpoint_id)?,
-        head_id: optional("held.head_id", &held.head_id)?,
-        newest_epoch_counter: held.newest_epoch_counter,
-        preimage_ids: ids?,
-    })
+    let with_value = asked.form == v1::Form::Unspecified;
+    Ok(Asked { question: asked.question, held: asked.held, depth, with_value })
 }
 
 fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
     evidence.to_bytes().into()
 }
 
-/// Most blocks whose status one subscription tells of.
-const WATCHED_BLOCKS_MAX: usize = 64;
 /// Most hops in one page.
 const HOPS_PER_PAGE_MAX: usize = 64;

@@ -25,6 +25,10 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
     describe_counter!("ingest_upstream_failures_total", "failures of an access node, by url");
     describe_counter!("ingest_wrong_answers_total", "wrong answers of an access node, by url");
     describe_counter!("ingest_cross_checks_total", "final blocks compared with another node's");
+    describe_counter!("proxy_cache_hits_total", "answers of a proxy that it had verified before");
+    describe_counter!("proxy_cache_misses_total", "answers of a proxy that it had to ask for");
+    describe_counter!("proxy_upstream_failures_total", "silences of a server, by url");
+    describe_counter!("proxy_wrong_answers_total", "answers that do not verify, by url");
     Ok(())
 }
 

@@ -8,10 +8,13 @@ mod fsck;
 mod interrupt;
 mod metrics;
 mod migrate;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod replay;
 mod serve;
 mod source;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,6 +50,9 @@ enum Command {
     },
     /// Index a source into a data folder and serve it, from the first block on
     Serve(ServeOptions),
+    /// Stand in for other servers: check every answer, and pass it on with its evidence
+    #[cfg(feature = "proxy")]
+    Proxy(proxy::Options),
     /// Simulate a Flow network and serve its Access API, or write its chain to a folder
     #[cfg(feature = "devnet")]
     Devnet(devnet::DevnetOptions),
@@ -77,6 +83,8 @@ pub(crate) fn run() -> ExitCode {
             replay::run(&dir, json, all_signatures)
         }
         Some(Command::Serve(options)) => serve::run(&options),
+        #[cfg(feature = "proxy")]
+        Some(Command::Proxy(options)) => proxy::run(options),
         #[cfg(feature = "devnet")]
         Some(Command::Devnet(options)) => devnet::run(options),
         #[cfg(feature = "demo")]
@@ -90,4 +98,16 @@ pub(crate) fn run() -> ExitCode {
         eprintln!("weir-server: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Logs to standard error, as `WEIR_LOG` says.
+fn log() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn")),
+        )
+        .init();
 }

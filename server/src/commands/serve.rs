@@ -71,14 +71,7 @@ pub(crate) struct ServeOptions {
 
 /// Indexes and serves until interrupted.
 pub(crate) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn")),
-        )
-        .init();
+    super::log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let listener = runtime.block_on(TcpListener::bind(options.listen)).with_context(|| {

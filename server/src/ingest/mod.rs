@@ -10,6 +10,7 @@ mod error;
 mod headers;
 mod prepared;
 mod root;
+mod snapshot;
 mod upgrade;
 
 pub use chain::{Accepted, Chain, FORK_BLOCKS_MAX, Restored};
@@ -17,4 +18,5 @@ pub(crate) use chain::{failure, position_of};
 pub use error::{IngestError, Rule};
 pub use prepared::Prepared;
 pub use root::{check_root, last_sealed};
+pub use snapshot::{SnapshotFault, check_snapshot};
 pub use upgrade::Upgrade;

@@ -25,6 +25,7 @@ use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
 pub use tree::TreeProof;
+pub use weir_proto::convert::Held;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
@@ -33,19 +34,6 @@ pub struct Prover {
     states: States,
     deltas: Deltas,
     trees: Trees,
-}
-
-/// What a client holds already.
-#[derive(Clone, Debug, Default)]
-pub struct Held {
-    /// Its checkpoint.
-    pub checkpoint_id: Option<Identifier>,
-    /// The newest block it knows to be final.
-    pub head_id: Option<Identifier>,
-    /// Newest epoch whose committee it knows.
-    pub newest_epoch_counter: u64,
-    /// Preimages it has.
-    pub preimage_ids: HashSet<Identifier>,
 }
 
 /// How far to prove a block.

@@ -172,20 +172,27 @@ impl Watch {
         }
     }
 
-    /// The next notice that held, for a relay: what it names was proved, and nothing was left out
-    /// before it. Events are dropped.
+    /// The next notice that held, and the events that it brought: for a relay. What it names was
+    /// proved, and nothing was left out before it.
     ///
     /// # Errors
     /// As [`Self::next`].
-    pub async fn next_notice(&mut self) -> Result<Notice, WatchError> {
+    pub async fn next_notice(&mut self) -> Result<(Notice, Vec<Event>), WatchError> {
         loop {
             let before = self.steps;
             let notice = self.advance_or_resume().await?;
-            while self.teller.take().is_some() {}
+            let events = std::iter::from_fn(|| self.teller.take()).collect();
             if let Some(notice) = notice.filter(|_| self.steps != before) {
-                return Ok(notice);
+                return Ok((notice, events));
             }
         }
+    }
+
+    /// The newest final block whose changes were told, or with which the watch began, and its
+    /// height; none before it has begun.
+    #[must_use]
+    pub fn newest_change(&self) -> Option<(Identifier, u64)> {
+        self.place.as_ref().map(|place| (place.base.block_id, place.base.height))
     }
 
     async fn advance_or_resume(&mut self) -> Result<Option<Notice>, WatchError> {

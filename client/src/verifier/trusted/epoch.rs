@@ -52,6 +52,12 @@ impl TrustedEpoch {
         self.counter
     }
 
+    /// IDs of its setup and its commit.
+    #[must_use]
+    pub fn event_ids(&self) -> [Identifier; 2] {
+        [self.setup_id, self.commit_id]
+    }
+
     /// First and last view; the last one may still move while the epoch is the newest.
     #[must_use]
     pub fn views(&self) -> (u64, u64) {

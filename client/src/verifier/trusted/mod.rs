@@ -235,6 +235,13 @@ impl TrustedState {
         self.committees.get(&counter)
     }
 
+    /// The same trust of a client that holds these preimages instead: what another one in this state
+    /// would make of evidence that was made for it.
+    #[must_use]
+    pub fn holding(self, preimages: Preimages) -> Self {
+        Self { preimages, decoded: Decoded::default(), ..self }
+    }
+
     /// Preimages that answers may leave out.
     #[must_use]
     pub fn preimages(&self) -> &Preimages {

@@ -4,6 +4,7 @@
 mod command_line;
 mod faults;
 mod forks;
+mod proxied;
 mod slow;
 mod soak;
 

@@ -6,4 +6,4 @@
 mod passthrough;
 mod view;
 
-pub use passthrough::{Passthrough, UNVERIFIED_METADATA};
+pub use passthrough::{Passthrough, Rest, UNVERIFIED_METADATA};

@@ -15,17 +15,36 @@ use tower::{Service, ServiceExt as _};
 /// Response metadata of an answer that another node gave, and that nobody checked.
 pub const UNVERIFIED_METADATA: &str = "weir-unverified";
 
-/// Hands the methods that Weir answers to `inner`, and all others to an upstream access node.
+/// Hands the methods that are answered here to `inner`, and all others to an upstream access node.
 #[derive(Clone, Debug)]
 pub struct Passthrough<S> {
     inner: S,
-    upstream: Option<Channel>,
+    rest: Rest,
+}
+
+/// Which methods are answered here, and what becomes of the others.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    /// Names of the methods that are answered here.
+    pub answered: &'static [&'static str],
+    /// Who answers the others, unverified; none refuses them.
+    pub upstream: Option<Channel>,
+    /// Why one is refused, after its name.
+    pub refusal: &'static str,
+}
+
+impl Rest {
+    /// What is not answered from a store goes to `upstream`, if there is one.
+    #[must_use]
+    pub fn of_store(upstream: Option<Channel>) -> Self {
+        Self { answered: &ANSWERED, upstream, refusal: REFUSAL }
+    }
 }
 
 impl<S> Passthrough<S> {
-    /// With `upstream`, or refusing what `inner` does not answer.
-    pub fn new(inner: S, upstream: Option<Channel>) -> Self {
-        Self { inner, upstream }
+    /// What `inner` does not answer goes as `rest` says.
+    pub fn new(inner: S, rest: Rest) -> Self {
+        Self { inner, rest }
     }
 }
 
@@ -50,13 +69,13 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Answer {
         let method = request.uri().path().rsplit('/').next().unwrap_or_default();
-        if ANSWERED.contains(&method) {
+        if self.rest.answered.contains(&method) {
             return Box::pin(self.inner.call(request));
         }
-        match self.upstream.clone() {
+        match self.rest.upstream.clone() {
             Some(upstream) => Box::pin(pass_on(upstream, request)),
             None => {
-                let status = unimplemented(method);
+                let status = Status::unimplemented(format!("{method} {}", self.rest.refusal));
                 Box::pin(async move { Ok(status.into_http()) })
             }
         }
@@ -73,13 +92,8 @@ async fn pass_on(upstream: Channel, request: Request<Body>) -> Result<Response<B
     Ok(response)
 }
 
-fn unimplemented(method: &str) -> Status {
-    Status::unimplemented(format!(
-        "{method} is not answered from protocol state; start weir-server with --pass-on URL to \
-         have an access node answer it, unverified"
-    ))
-}
-
+const REFUSAL: &str = "is not answered from protocol state; start weir-server with --pass-on URL to \
+                       have an access node answer it, unverified";
 /// The methods that are answered from the store.
 const ANSWERED: [&str; 23] = [
     "Ping",

@@ -1,0 +1,80 @@
+//! Watches through proxies: as of a server, and what an upstream leaves out ends at the proxy.
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+use weir_client::sync::AskError;
+use weir_client::sync::watch::{Level, Start, WatchError, WatchOptions};
+use weir_integration_tests::TestServer;
+use weir_integration_tests::programs::PATIENCE;
+use weir_integration_tests::proxy::TestProxy;
+
+use super::faults::without;
+use super::{CHAIN, changes, finalized, start, watch};
+use crate::adversary::proxy::Hostile;
+
+#[tokio::test]
+async fn a_watch_through_two_proxies_is_one_of_the_server() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let near = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    let far = TestProxy::start([near.url()], server.root_id).await.unwrap();
+    let end = finalized(&server);
+    for level in [Level::Certified, Level::Finalized, Level::Sealed] {
+        let at = |options: &mut WatchOptions| options.level = level;
+        let expected = changes(&mut watch(&[&server.url()], server.root_id, end, at).await).await;
+        let mut proxied = watch(&[&far.url()], server.root_id, end, at).await;
+        let found = changes(&mut proxied).await;
+        assert_eq!(found, expected, "{level:?}");
+        // On from the middle.
+        let after = |options: &mut WatchOptions| {
+            (options.level, options.start) = (level, Start::After(expected[1].cursor));
+        };
+        let mut resumed = watch(&[&far.url()], server.root_id, end, after).await;
+        assert_eq!(changes(&mut resumed).await, expected[2..]);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_passes_no_gap_on() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let (hostile, lying) = Hostile::start(&server).await;
+    let alone = TestProxy::start([lying.clone()], server.root_id).await.unwrap();
+    let both = TestProxy::start([lying, server.url()], server.root_id).await.unwrap();
+    let end = finalized(&server);
+    let expected = changes(&mut watch(&[&server.url()], server.root_id, end, |_| ()).await).await;
+    hostile.notify(Arc::new(without(expected[2].block.height)));
+
+    let mut proxied = watch(&[&both.url()], server.root_id, end, |_| ()).await;
+    assert_eq!(changes(&mut proxied).await, expected, "the other upstream tells all");
+    assert_eq!(proxied.client().lies(), []);
+
+    let mut proxied = watch(&[&alone.url()], server.root_id, end, |_| ()).await;
+    let mut told = Vec::new();
+    let error = loop {
+        match timeout(PATIENCE, proxied.next()).await.unwrap() {
+            Ok(event) => told.push(event),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(told, expected[..told.len()]);
+    let WatchError::Ask(AskError::Transport(error)) = error else { panic!("{error}") };
+    assert!(error.to_string().contains("left out changes"), "{error}");
+    hostile.stop_lying();
+    told.extend(changes(&mut proxied).await);
+    assert_eq!(told, expected, "the proxy is as good as its upstream again");
+}
+
+#[tokio::test]
+async fn a_malformed_subscription_is_refused() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    let refused = |options: &mut WatchOptions| {
+        options.block_ids = vec![server.root_id; 65];
+        options.start = Start::Height(start(&server).height);
+    };
+    for url in [server.url(), proxy.url()] {
+        let mut watch = watch(&[&url], server.root_id, server.root_id, refused).await;
+        let error = timeout(PATIENCE, watch.next()).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("block_ids"), "{error}");
+    }
+}

@@ -1,0 +1,192 @@
+//! What the proxy knows of the chain, and how a piece of evidence is checked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+use tonic::Status;
+use weir_client::sync::ClockOptions;
+use weir_client::verifier::{Answer, Rejection, Timing, Trust, TrustedState, Violation};
+use weir_proto::convert::Held;
+use weir_protocol::evidence::{Bundle, Evidence, HELD_IDS_MAX, Preimages, Question};
+use weir_protocol::model::Identifier;
+
+use crate::cache::{Bytes, Pool, pool};
+use crate::fault::Fault;
+use crate::options::ProxyOptions;
+use crate::own::Proven;
+use crate::shadow::Shadows;
+use crate::upstream::Upstreams;
+
+/// The chain, as far as it is proved from the operator's checkpoint.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) upstreams: Upstreams,
+    pub(crate) checkpoint_id: Identifier,
+    pub(crate) shadows: Shadows,
+    /// Blocks proved sealed, about which nothing changes any more.
+    pub(crate) proven: Cache<Identifier, Arc<Proven>, Bytes>,
+    /// Preimages that came with verified answers.
+    pool: Pool,
+    clock: ClockOptions,
+    own: Mutex<Option<Arc<TrustedState>>>,
+}
+
+/// Evidence that verified.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) answer: Answer,
+    pub(crate) evidence: Evidence,
+    /// What the client trusts after it.
+    pub(crate) state: TrustedState,
+}
+
+impl Chain {
+    pub(crate) fn new(options: &ProxyOptions, upstreams: Upstreams) -> Self {
+        Self {
+            upstreams,
+            checkpoint_id: options.checkpoint_id,
+            shadows: Shadows::default(),
+            proven: Cache::with_weighter(PROVEN, PROVEN_BYTES, Bytes),
+            pool: pool(),
+            clock: options.clock,
+            own: Mutex::new(None),
+        }
+    }
+
+    /// Bounds on time.
+    pub(crate) fn clock(&self) -> ClockOptions {
+        self.clock
+    }
+
+    /// What is trusted so far.
+    pub(crate) fn own(&self) -> Result<Arc<TrustedState>, Status> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.clone().ok_or_else(|| Status::unavailable("the checkpoint is not proved yet"))
+    }
+
+    /// Goes on from a later state.
+    pub(crate) fn adopt(&self, state: TrustedState) {
+        let reached = |state: &TrustedState| (state.newest_epoch().counter(), state.head().height);
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.as_ref().is_none_or(|own| reached(own) < reached(&state)) {
+            *own = Some(Arc::new(state));
+        }
+    }
+
+    pub(crate) fn timing(&self) -> Result<Timing, Status> {
+        self.clock.timing().map_err(|error| Status::failed_precondition(error.to_string()))
+    }
+
+    /// Keeps the preimages of a verified answer.
+    pub(crate) fn keep(&self, preimages: &Preimages) {
+        for id in preimages.ids() {
+            if let Some(bytes) = preimages.get(id).filter(|_| self.pool.peek(id).is_none()) {
+                self.pool.insert(*id, bytes.into());
+            }
+        }
+    }
+
+    /// Those of the preimages a client holds that are known here, too; the answer has to bring the
+    /// others.
+    pub(crate) fn known(&self, held: &Held, state: Option<&TrustedState>) -> Preimages {
+        let mut known = Preimages::default();
+        for id in &held.preimage_ids {
+            let of_state = state.and_then(|state| state.preimages().get(id));
+            match (of_state, self.pool.get(id)) {
+                (Some(bytes), _) => known.insert(bytes.to_vec()),
+                (None, Some(bytes)) => known.insert(bytes.to_vec()),
+                (None, None) => continue,
+            };
+        }
+        known
+    }
+
+    /// Verifies an answer for a client in this state that holds these preimages.
+    pub(crate) async fn verify(
+        &self,
+        state: &Arc<TrustedState>,
+        held: &Preimages,
+        (question, evidence): (&Question, &Evidence),
+    ) -> Result<Result<Checked, Rejection>, Fault> {
+        let timing = self.timing().map_err(Fault::Ours)?;
+        let (state, held) = (state.clone(), held.clone());
+        let (question, evidence) = (question.clone(), evidence.clone());
+        let checked = blocking(move || {
+            let expanded = evidence.bundle.expand(&[&held]);
+            let mut state = TrustedState::clone(&state).holding(held);
+            let answer = state.verify(&question, &evidence, &timing)?.into_value();
+            Ok((Checked { answer, evidence, state }, expanded.unwrap_or_default()))
+        });
+        let checked = checked.await.map_err(Fault::Ours)?;
+        Ok(checked.map(|(checked, preimages)| {
+            self.keep(&preimages);
+            checked
+        }))
+    }
+}
+
+impl Checked {
+    /// Whether the answer has a seal that nothing known so far proves.
+    pub(crate) fn leaves_seal(&self) -> bool {
+        let has_seal = self.evidence.answer.as_ref().is_some_and(|answer| answer.seal.is_some());
+        has_seal && self.answer.trust < Trust::Sealed
+    }
+}
+
+/// What a client in this state says it holds.
+pub(crate) fn held_of(state: &TrustedState) -> Held {
+    Held {
+        checkpoint_id: Some(state.checkpoint().block_id),
+        head_id: Some(state.head().block_id),
+        newest_epoch_counter: state.newest_epoch().counter(),
+        preimage_ids: state.preimages().ids().take(HELD_IDS_MAX).copied().collect(),
+    }
+}
+
+/// Evidence for an answer and nothing else.
+pub(crate) fn answer_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
+    let evidence = decode(bytes)?;
+    if evidence.checkpoint.is_some() || !evidence.hops.is_empty() || evidence.more_hops {
+        return Err(Fault::needless("a checkpoint or hops beside an answer"));
+    }
+    Ok(evidence)
+}
+
+/// Hops and nothing else.
+pub(crate) fn hops_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
+    let evidence = decode(bytes)?;
+    if evidence.checkpoint.is_some()
+        || evidence.answer.is_some()
+        || evidence.bundle != Bundle::default()
+    {
+        return Err(Fault::needless("a checkpoint or an answer beside hops"));
+    }
+    Ok(evidence)
+}
+
+/// A checkpoint and nothing else.
+pub(crate) fn checkpoint_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
+    let evidence = decode(bytes)?;
+    let proof = evidence.checkpoint.as_ref();
+    let is_bare = proof.is_none_or(|proof| proof.descendants.is_empty() && proof.qc.is_none());
+    if !is_bare || evidence.answer.is_some() || !evidence.hops.is_empty() || evidence.more_hops {
+        return Err(Fault::needless("an answer, hops or certificates beside a checkpoint"));
+    }
+    Ok(evidence)
+}
+
+fn decode(bytes: &[u8]) -> Result<Evidence, Fault> {
+    Ok(Evidence::from_bytes(bytes).map_err(Violation::Evidence)?)
+}
+
+/// Runs `check` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    check: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    let checked = tokio::task::spawn_blocking(check).await;
+    checked.map_err(|_| Status::internal("the check stopped unexpectedly"))
+}
+
+/// Proofs of blocks kept, about, and their bytes: 16 MiB.
+const PROVEN: usize = 1024;
+const PROVEN_BYTES: u64 = 16 << 20;

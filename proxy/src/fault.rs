@@ -1,0 +1,81 @@
+//! What is wrong with an answer, and whose fault it is.
+
+use tonic::{Code, Status};
+use weir_client::verifier::{Missing, Rejection, Violation};
+use weir_protocol::evidence::Evidence;
+
+/// Why an answer of an upstream is of no use.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It gave none, or refused.
+    Upstream(Status),
+    /// It is wrong, or something is left out of it.
+    Wrong(String),
+    /// The chain may not be far enough to prove it, and nobody can tell.
+    Unproved(Box<Unproved>),
+    /// The upstream has no part in it.
+    Ours(Status),
+}
+
+/// An answer that the chain does not prove as far as the question demands.
+#[derive(Debug)]
+pub(crate) struct Unproved {
+    /// What is missing.
+    pub(crate) rejection: Rejection,
+    /// The answer.
+    pub(crate) evidence: Evidence,
+}
+
+impl Fault {
+    /// What a rejection of this evidence says of the upstream that sent it.
+    pub(crate) fn of(rejection: Rejection, evidence: &Evidence) -> Self {
+        match &rejection {
+            Rejection::NotEnough(Missing::Clock { .. } | Missing::TrustExpired { .. }) => {
+                Self::Ours(Status::failed_precondition(rejection.to_string()))
+            }
+            Rejection::NotEnough(
+                Missing::Certificate { .. }
+                | Missing::Finality { .. }
+                | Missing::Seal { .. }
+                | Missing::EarlierEpoch { .. },
+            ) => Self::Unproved(Box::new(Unproved { rejection, evidence: evidence.clone() })),
+            _ => Self::Wrong(rejection.to_string()),
+        }
+    }
+
+    /// Something stands in the evidence that the question does not call for.
+    pub(crate) fn needless(what: &str) -> Self {
+        Self::Wrong(format!("{what}, which the question does not call for"))
+    }
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Self::Wrong(Rejection::from(violation).to_string())
+    }
+}
+
+/// Why a question of the proxy's own has no answer.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// Nobody gave one that verifies, or somebody refused.
+    Status(Status),
+    /// The chain does not prove it.
+    Unproved(Box<Unproved>),
+}
+
+impl From<Status> for Failed {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+/// Whether the upstream gave no answer at all, so that another one may be asked.
+pub(crate) fn is_silence(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unimplemented => true,
+        // A peer that speaks HTTP, but no gRPC, shows up as an unknown or internal error.
+        Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
+        _ => false,
+    }
+}

@@ -1,0 +1,69 @@
+//! Pages of epoch hops on their way to a client.
+
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+use tonic::Status;
+use weir_client::verifier::TrustedState;
+use weir_proto::convert::Held;
+use weir_protocol::evidence::Preimages;
+
+use crate::cache::Keep;
+use crate::chain::{Chain, hops_alone};
+use crate::fault::Fault;
+use crate::upstream::Upstream;
+
+/// A page that a client asks for.
+struct Page<'a> {
+    epoch_counter: u64,
+    forward: Held,
+    held: Preimages,
+    max_hops: u32,
+    base: &'a Arc<TrustedState>,
+}
+
+impl Chain {
+    /// The hops from an epoch on for a client that holds this, and whether the page stays what it
+    /// is; a client without a checkpoint is taken to have the proxy's.
+    pub(crate) async fn relay_hops(
+        &self,
+        epoch_counter: u64,
+        held: &Held,
+        max_hops: u32,
+    ) -> Result<(Bytes, Keep), Status> {
+        let begins_at = held.checkpoint_id.unwrap_or(self.checkpoint_id);
+        let base = self.shadow(begins_at, epoch_counter).await?;
+        let known = self.known(held, Some(&base));
+        let forward = Held { preimage_ids: known.ids().copied().collect(), ..held.clone() };
+        let page = Page { epoch_counter, forward, held: known, max_hops, base: &base };
+        let mut turn = self.upstreams.turn();
+        while let Some(upstream) = turn.next() {
+            match self.hops_one(upstream, &page).await {
+                Ok(relayed) => return Ok(relayed),
+                Err(fault) => turn.failed(upstream, fault)?,
+            }
+        }
+        Err(turn.over())
+    }
+
+    async fn hops_one(&self, upstream: &Upstream, page: &Page<'_>) -> Result<(Bytes, Keep), Fault> {
+        let bytes = upstream.hops(page.epoch_counter, &page.forward, page.max_hops).await?;
+        let found = hops_alone(&bytes)?;
+        match (found.hops.is_empty(), found.more_hops) {
+            (true, false) => return Ok((bytes, Keep::No)),
+            (true, true) => return Err(Fault::Wrong("a page without hops before others".into())),
+            (false, _) => {}
+        }
+        let newest = page.base.newest_epoch().counter();
+        if newest != page.epoch_counter {
+            let (epoch, begins_at) = (page.epoch_counter, page.base.checkpoint().block_id);
+            return Err(Fault::Ours(Status::failed_precondition(format!(
+                "hops from epoch {epoch} cannot be checked: from checkpoint {begins_at}, epoch \
+                 {newest} is known"
+            ))));
+        }
+        let (state, evidence) = self.apply(page.base, &page.held, &bytes).await?;
+        self.shadows.keep(Arc::new(state));
+        Ok((bytes, Keep::when(evidence.more_hops)))
+    }
+}

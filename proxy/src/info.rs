@@ -1,0 +1,74 @@
+//! What a proxy says of itself: what it proves, and its upstream's word where nothing proves it.
+
+use tonic::Status;
+use weir_client::verifier::{Answer, AnswerValue};
+use weir_proto::weir::v1;
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{EVIDENCE_VERSION, Question, Selector, Topic};
+
+use crate::chain::Chain;
+use crate::fault::{Failed, Fault};
+use crate::upstream::Upstream;
+use crate::values;
+
+/// Chain, tips, epoch and sealing lag are proved at this moment; the rest is the word of the first
+/// upstream that answers.
+pub(crate) async fn info(chain: &Chain) -> Result<v1::GetServerInfoResponse, Status> {
+    let finalized = tip(chain, Selector::LatestFinalized).await?;
+    let sealed = tip(chain, Selector::LatestSealed).await?;
+    let said = word(chain).await?;
+    let sealed_height = sealed.as_ref().map(|answer| answer.height);
+    let finalized_height = finalized.as_ref().map_or(0, |answer| answer.height);
+    let finalized_view = finalized.as_ref().map_or(0, |answer| answer.view);
+    Ok(v1::GetServerInfoResponse {
+        chain_id: chain.own()?.chain_id().to_owned(),
+        epoch_counter: finalized.as_ref().map_or(0, epoch_counter),
+        finalization_lag_views: said.highest_view.saturating_sub(finalized_view),
+        sealing_lag: sealed_height.map_or(0, |height| finalized_height.saturating_sub(height)),
+        latest_finalized: finalized.as_ref().map(values::block),
+        latest_sealed: sealed.as_ref().map(values::block),
+        server_version: env!("CARGO_PKG_VERSION").to_owned(),
+        evidence_versions: vec![u32::try_from(EVIDENCE_VERSION).unwrap_or(u32::MAX)],
+        ..said
+    })
+}
+
+/// The newest block of a kind; none where the chain does not prove one.
+async fn tip(chain: &Chain, block: Selector) -> Result<Option<Answer>, Status> {
+    let question = Question { block, topic: Topic::Snapshot };
+    match chain.ask(&question, Proof::Unspecified).await {
+        Ok(proven) => Ok(Some(proven.answer)),
+        Err(Failed::Unproved(_)) => Ok(None),
+        Err(Failed::Status(status)) => Err(status),
+    }
+}
+
+/// What the first upstream that answers says of itself.
+async fn word(chain: &Chain) -> Result<v1::GetServerInfoResponse, Status> {
+    let mut turn = chain.upstreams.turn();
+    while let Some(upstream) = turn.next() {
+        match said(chain, upstream).await {
+            Ok(said) => return Ok(said),
+            Err(fault) => turn.failed(upstream, fault)?,
+        }
+    }
+    Err(turn.over())
+}
+
+async fn said(chain: &Chain, upstream: &Upstream) -> Result<v1::GetServerInfoResponse, Fault> {
+    let mut api = upstream.snapshots();
+    let said = upstream.within(api.get_server_info(v1::GetServerInfoRequest {})).await?;
+    let own = chain.own().map_err(Fault::Ours)?;
+    if said.chain_id != own.chain_id() {
+        let (expected, found) = (own.chain_id(), &said.chain_id);
+        return Err(Fault::Wrong(format!("it says it is of {found}, the chain is {expected}")));
+    }
+    Ok(said)
+}
+
+fn epoch_counter(answer: &Answer) -> u64 {
+    match &answer.value {
+        AnswerValue::Snapshot(snapshot) => snapshot.epoch_counter,
+        _ => 0,
+    }
+}

@@ -1,0 +1,29 @@
+//! A proxy between light clients and servers: it checks every answer before it passes it on, and
+//! passes the evidence on, so that the next hop can check again.
+//!
+//! It believes its upstreams nothing. An answer that does not verify is not relayed: its upstream is
+//! set aside and the next one asked. What is relayed verifies for the client that asked, from that
+//! client's own checkpoint. It never depends on the server.
+#![forbid(unsafe_code)]
+
+mod access;
+mod cache;
+mod chain;
+mod fault;
+mod hops;
+mod info;
+mod known;
+mod needed;
+mod options;
+mod own;
+mod relay;
+mod service;
+mod shadow;
+mod tree;
+mod upstream;
+mod values;
+mod watch;
+
+pub use access::{ACCESS_METHODS, ACCESS_REFUSAL, SnapshotProxy};
+pub use options::{CheckSnapshot, ProxyOptions, StartError};
+pub use service::Proxy;

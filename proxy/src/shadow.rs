@@ -1,0 +1,203 @@
+//! States that stand for clients: what a client with some checkpoint trusts by some epoch.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tonic::{Code, Status};
+use weir_client::verifier::{Trust, TrustedState};
+use weir_proto::convert::Held;
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_protocol::model::Identifier;
+
+use crate::chain::{Chain, answer_alone, held_of};
+use crate::fault::Fault;
+use crate::upstream::Upstream;
+
+/// States by checkpoint, newest epoch and head; the longest unused are dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Shadows(Mutex<Kept>);
+
+/// Checkpoint, newest epoch, and the head where it is not the newest epoch's boundary.
+type Key = (Identifier, u64, Option<Identifier>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    states: BTreeMap<Key, Entry>,
+    bytes: usize,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: Arc<TrustedState>,
+    bytes: usize,
+    used: u64,
+}
+
+impl Shadows {
+    fn get(&self, key: Key) -> Option<Arc<TrustedState>> {
+        self.with(|kept| kept.touch(&key))
+    }
+
+    /// The state of the newest epoch up to `epoch`, as hops alone lead to it.
+    fn nearest(&self, checkpoint_id: Identifier, epoch: u64) -> Option<Arc<TrustedState>> {
+        let (first, last) = ((checkpoint_id, 0, None), (checkpoint_id, epoch, None));
+        self.with(|kept| {
+            let mut upto = kept.states.range(first..=last).rev().map(|(key, _)| *key);
+            let key = upto.find(|(_, _, head)| head.is_none())?;
+            kept.touch(&key)
+        })
+    }
+
+    /// Keeps a state as hops alone lead to it.
+    pub(crate) fn keep(&self, state: Arc<TrustedState>) {
+        let key = (state.checkpoint().block_id, state.newest_epoch().counter(), None);
+        self.with(|kept| kept.insert(key, state));
+    }
+
+    /// Keeps a state with its head.
+    pub(crate) fn keep_with_head(&self, state: Arc<TrustedState>) {
+        let (checkpoint_id, epoch) = (state.checkpoint().block_id, state.newest_epoch().counter());
+        let key = (checkpoint_id, epoch, Some(state.head().block_id));
+        self.with(|kept| kept.insert(key, state));
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Kept {
+    fn touch(&mut self, key: &Key) -> Option<Arc<TrustedState>> {
+        self.uses += 1;
+        let entry = self.states.get_mut(key)?;
+        entry.used = self.uses;
+        Some(entry.state.clone())
+    }
+
+    fn insert(&mut self, key: Key, state: Arc<TrustedState>) {
+        self.uses += 1;
+        let bytes = state.preimages().bytes() + STATE_BYTES;
+        let entry = Entry { state, bytes, used: self.uses };
+        self.bytes += bytes;
+        if let Some(before) = self.states.insert(key, entry) {
+            self.bytes -= before.bytes;
+        }
+        while self.bytes > SHADOWS_BYTES && self.states.len() > 1 {
+            let oldest = self.states.iter().min_by_key(|(_, entry)| entry.used);
+            let Some(key) = oldest.map(|(key, _)| *key) else {
+                return;
+            };
+            self.bytes -= self.states.remove(&key).map_or(0, |entry| entry.bytes);
+        }
+    }
+}
+
+impl Chain {
+    /// The state of a client with this checkpoint by this epoch; by the newest one that upstreams
+    /// know, where that is before it.
+    pub(crate) async fn shadow(
+        &self,
+        checkpoint_id: Identifier,
+        epoch: u64,
+    ) -> Result<Arc<TrustedState>, Status> {
+        let mut state = match self.shadows.nearest(checkpoint_id, epoch) {
+            Some(state) => state,
+            None => self.first(checkpoint_id).await?,
+        };
+        while let Some(ahead @ 1..) = epoch.checked_sub(state.newest_epoch().counter()) {
+            // Zero leaves it to the upstream, which sends fewer than would go too far.
+            let max_hops = u32::try_from(ahead).unwrap_or_default();
+            let (next, more) = self.page(&state, max_hops).await?;
+            if next.newest_epoch().counter() == state.newest_epoch().counter() {
+                break;
+            }
+            self.shadows.keep(next.clone());
+            state = next;
+            if !more {
+                break;
+            }
+        }
+        Ok(state)
+    }
+
+    /// The state that begins at a checkpoint, which must be on the proxy's own chain.
+    async fn first(&self, checkpoint_id: Identifier) -> Result<Arc<TrustedState>, Status> {
+        if checkpoint_id != self.checkpoint_id {
+            self.check_checkpoint(checkpoint_id).await?;
+        }
+        let (_, state) = self.checkpoint(checkpoint_id).await?;
+        self.keep(state.preimages());
+        let state = Arc::new(state);
+        self.shadows.keep(state.clone());
+        Ok(state)
+    }
+
+    async fn check_checkpoint(&self, checkpoint_id: Identifier) -> Result<(), Status> {
+        let refused = |reason: String| {
+            let own = self.checkpoint_id;
+            Status::failed_precondition(format!(
+                "checkpoint {checkpoint_id} is not proved to be on the chain that this proxy \
+                 follows from checkpoint {own}: {reason}"
+            ))
+        };
+        match self.prove(checkpoint_id).await {
+            Ok(proven) if proven.answer.trust >= Trust::Finalized => Ok(()),
+            Ok(proven) => Err(refused(format!("it is {} only", proven.answer.trust))),
+            Err(status) if status.code() == Code::Unavailable => Err(status),
+            Err(status) => Err(refused(status.message().to_owned())),
+        }
+    }
+
+    /// The state of a client that has this block for its head; its epochs are `base`'s.
+    pub(crate) async fn shadow_with_head(
+        &self,
+        base: &Arc<TrustedState>,
+        head_id: Identifier,
+    ) -> Result<Arc<TrustedState>, Status> {
+        let is_known = [base.head().block_id, base.checkpoint().block_id].contains(&head_id);
+        if is_known {
+            return Ok(base.clone());
+        }
+        let key = (base.checkpoint().block_id, base.newest_epoch().counter(), Some(head_id));
+        if let Some(state) = self.shadows.get(key) {
+            return Ok(state);
+        }
+        let mut turn = self.upstreams.turn();
+        while let Some(upstream) = turn.next() {
+            match self.advanced(upstream, base, head_id).await {
+                Ok(Some(state)) => {
+                    let state = Arc::new(state);
+                    self.shadows.keep_with_head(state.clone());
+                    return Ok(state);
+                }
+                // A final block below what the hops lead over: the client begins anew there.
+                Ok(None) => return self.shadow(head_id, 0).await,
+                Err(fault) => turn.failed(upstream, fault)?,
+            }
+        }
+        Err(turn.over())
+    }
+
+    /// The state with a final block as its head, where that is above the present one.
+    async fn advanced(
+        &self,
+        upstream: &Upstream,
+        base: &Arc<TrustedState>,
+        head_id: Identifier,
+    ) -> Result<Option<TrustedState>, Fault> {
+        let question = Question { block: Selector::Id(head_id), topic: Topic::Snapshot };
+        let held = Held { head_id: None, ..held_of(base) };
+        let bytes = upstream.ask(&question, &held, Proof::Unspecified).await?;
+        let evidence = answer_alone(&bytes)?;
+        let checked = self.verify(base, base.preimages(), (&question, &evidence)).await?;
+        let checked = checked.map_err(|rejection| Fault::of(rejection, &evidence))?;
+        Ok(Some(checked.state).filter(|state| state.head().block_id == head_id))
+    }
+}
+
+/// Bytes of states kept: 64 MiB.
+const SHADOWS_BYTES: usize = 64 << 20;
+/// Bytes of a state besides its preimages, about: committees and epochs.
+const STATE_BYTES: usize = 64 << 10;
