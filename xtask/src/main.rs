@@ -4,6 +4,9 @@
 mod ci;
 mod codegen;
 mod conformance;
+mod ffi;
+mod ffi_cases;
+mod ffi_test;
 mod fuzz;
 mod interop;
 mod process;
@@ -50,6 +53,14 @@ enum Chore {
     Wasm,
     /// Test the package for pages in Node and in Chromium; needs both
     WasmTest,
+    /// Write weir.h, and to target/ffi the libraries for C, Kotlin, Swift and Python
+    Ffi {
+        /// Change nothing; fail when the checked-in weir.h is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Test the libraries from C, Python, Kotlin and Swift, as far as their compilers are there
+    FfiTest,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -65,6 +76,9 @@ fn main() -> anyhow::Result<()> {
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
         Chore::Wasm => wasm::package(&root()),
         Chore::WasmTest => wasm_test::run(&root()),
+        Chore::Ffi { check: true } => ffi::check(&root()),
+        Chore::Ffi { check: false } => ffi::write(&root()),
+        Chore::FfiTest => ffi_test::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }
