@@ -86,3 +86,23 @@ impl From<NoQuestion> for WeirError {
         Self::usage(&error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{TrustedState, View, timing_at, verify_file, verify_tree};
+
+    const ID: &str = "19c5d97f4574a3279c67d7d60e50862b93c909f734d0f4f7df93ea5d5a2f07ad";
+
+    #[test]
+    fn errors_say_whose_fault_it_is() {
+        let file = |id: &str, timing| verify_file(id, vec![0; 8], timing, View::Whole).unwrap_err();
+        let mut timing = timing_at(0);
+        assert_eq!(file(ID, timing).rule(), "Evidence");
+        assert_eq!(file("19", timing).rule(), "Argument");
+        timing.clock_skew_ms = u64::MAX;
+        assert_eq!(file(ID, timing).rule(), "Argument");
+        assert_eq!(verify_tree(ID, "[]", Vec::new()).unwrap_err().rule(), "Argument");
+        assert_eq!(verify_tree(ID, r#"["table"]"#, Vec::new()).unwrap_err().rule(), "Tree");
+        assert!(TrustedState::from_bytes(Vec::new()).is_err());
+    }
+}

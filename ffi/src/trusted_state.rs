@@ -24,9 +24,9 @@ impl TrustedState {
     /// # Errors
     /// As the verifier's, and when the bytes are not evidence.
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
-    pub fn from_checkpoint(checkpoint_id: &str, evidence: &[u8]) -> Result<Self, WeirError> {
+    pub fn from_checkpoint(checkpoint_id: &str, evidence: Vec<u8>) -> Result<Self, WeirError> {
         let checkpoint_id = json::identifier(checkpoint_id)?;
-        let evidence = Evidence::from_bytes(evidence)?;
+        let evidence = Evidence::from_bytes(&evidence)?;
         let trusted = verifier::TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
         Ok(Self(Mutex::new(trusted.into_value())))
     }
@@ -36,8 +36,8 @@ impl TrustedState {
     /// # Errors
     /// When the bytes are not a trusted state.
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeirError> {
-        Ok(Self(Mutex::new(verifier::TrustedState::from_bytes(bytes)?)))
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, WeirError> {
+        Ok(Self(Mutex::new(verifier::TrustedState::from_bytes(&bytes)?)))
     }
 
     /// What to keep: one byte string, the same for the same state.
@@ -50,9 +50,9 @@ impl TrustedState {
     ///
     /// # Errors
     /// As the verifier's; hops before the failing one stay applied.
-    pub fn apply_hops(&self, evidence: &[u8], timing: Timing) -> Result<HopsApplied, WeirError> {
+    pub fn apply_hops(&self, evidence: Vec<u8>, timing: Timing) -> Result<HopsApplied, WeirError> {
         let timing = timing.check()?;
-        let evidence = Evidence::from_bytes(evidence)?;
+        let evidence = Evidence::from_bytes(&evidence)?;
         let found = self.lock().apply_hops(&evidence, &timing)?;
         Ok(HopsApplied { skipped: found.skipped, applied: found.applied, more: found.more })
     }
@@ -65,14 +65,14 @@ impl TrustedState {
     pub fn verify(
         &self,
         question: &str,
-        evidence: &[u8],
+        evidence: Vec<u8>,
         timing: Timing,
         view: View,
     ) -> Result<String, WeirError> {
         let timing = timing.check()?;
         let question = json::question(&read_json(question)?)?;
         let shape = json::shape(&question, view.name())?;
-        let evidence = Evidence::from_bytes(evidence)?;
+        let evidence = Evidence::from_bytes(&evidence)?;
         let answer = self.lock().verify(&question, &evidence, &timing)?;
         Ok(json::render(shape, &answer).to_string())
     }

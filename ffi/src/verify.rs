@@ -13,13 +13,13 @@ use crate::{Timing, View, WeirError};
 #[cfg_attr(feature = "uniffi", uniffi::export)]
 pub fn verify_file(
     checkpoint_id: &str,
-    evidence: &[u8],
+    evidence: Vec<u8>,
     timing: Timing,
     view: View,
 ) -> Result<String, WeirError> {
     let timing = timing.check()?;
     let checkpoint_id = json::identifier(checkpoint_id)?;
-    let (question, answer) = verifier::verify_file(checkpoint_id, evidence, &timing)?;
+    let (question, answer) = verifier::verify_file(checkpoint_id, &evidence, &timing)?;
     let shape = json::shape(&question, view.name())?;
     Ok(json::render(shape, &answer).to_string())
 }
@@ -32,9 +32,9 @@ pub fn verify_file(
 /// # Errors
 /// `Invalid` when the bytes are not the one proof of an answer under this root.
 #[cfg_attr(feature = "uniffi", uniffi::export)]
-pub fn verify_tree(root: &str, items: &str, proof: &[u8]) -> Result<String, WeirError> {
+pub fn verify_tree(root: &str, items: &str, proof: Vec<u8>) -> Result<String, WeirError> {
     let question = json::tree_question(&read_json(items)?)?;
-    let answer = verifier::verify_tree(json::identifier(root)?, &question, proof)?;
+    let answer = verifier::verify_tree(json::identifier(root)?, &question, &proof)?;
     Ok(json::tree_answer(&answer).to_string())
 }
 

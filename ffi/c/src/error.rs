@@ -107,3 +107,33 @@ fn status_of(failure: &Failure) -> WeirStatus {
 fn leave(rule: &str, message: &str) -> *mut WeirError {
     Box::into_raw(Box::new(WeirError { rule: c_string(rule), message: c_string(message) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    #[test]
+    fn a_panic_becomes_a_status() {
+        let mut error = ptr::null_mut();
+        // SAFETY: `error` may be written.
+        let status = unsafe { run(&raw mut error, || panic!("a bug")) };
+        assert_eq!(status, WeirStatus::Internal);
+        // SAFETY: it was just handed out.
+        let rule = unsafe { weir_error_rule(error) };
+        // SAFETY: the error is not freed yet.
+        assert_eq!(unsafe { CStr::from_ptr(rule) }, c"Internal");
+        // SAFETY: nobody else has it.
+        unsafe { weir_error_free(error) };
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { run(ptr::null_mut(), || panic!("a bug")) }, WeirStatus::Internal);
+    }
+
+    #[test]
+    fn a_success_clears_the_error() {
+        let mut error = ptr::NonNull::dangling().as_ptr();
+        // SAFETY: `error` may be written.
+        let status = unsafe { run(&raw mut error, || Ok(())) };
+        assert_eq!((status, error), (WeirStatus::Ok, ptr::null_mut()));
+    }
+}

@@ -78,7 +78,7 @@ pub unsafe extern "C" fn weir_trusted_state_from_checkpoint(
         // SAFETY: as the caller promises.
         let checkpoint_id = unsafe { text(checkpoint_id) }?;
         // SAFETY: as the caller promises.
-        let evidence = unsafe { bytes(evidence, evidence_len) }?;
+        let evidence = unsafe { bytes(evidence, evidence_len) }?.to_vec();
         let opened = TrustedState::from_checkpoint(checkpoint_id, evidence)?;
         // SAFETY: `place` says so.
         unsafe { write(state, Box::into_raw(Box::new(WeirTrustedState(opened)))) };
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn weir_trusted_state_from_bytes(
         // SAFETY: as the caller promises.
         let state = unsafe { place(state, ptr::null_mut()) }?;
         // SAFETY: as the caller promises.
-        let opened = TrustedState::from_bytes(unsafe { bytes(data, len) }?)?;
+        let opened = TrustedState::from_bytes(unsafe { bytes(data, len) }?.to_vec())?;
         // SAFETY: `place` says so.
         unsafe { write(state, Box::into_raw(Box::new(WeirTrustedState(opened)))) };
         Ok(())
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn weir_trusted_state_apply_hops(
         // SAFETY: as the caller promises.
         let state = unsafe { handle(state) }?;
         // SAFETY: as the caller promises.
-        let evidence = unsafe { bytes(evidence, evidence_len) }?;
+        let evidence = unsafe { bytes(evidence, evidence_len) }?.to_vec();
         let weir_ffi::HopsApplied { skipped, applied, more } =
             state.0.apply_hops(evidence, timing.into())?;
         // SAFETY: `place` says so.
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn weir_trusted_state_verify(
         // SAFETY: as the caller promises.
         let question = unsafe { text(question) }?;
         // SAFETY: as the caller promises.
-        let evidence = unsafe { bytes(evidence, evidence_len) }?;
+        let evidence = unsafe { bytes(evidence, evidence_len) }?.to_vec();
         let found = state.0.verify(question, evidence, timing.into(), read_view(view)?)?;
         // SAFETY: `place` says so.
         unsafe { write(answer, c_string(&found).into_raw()) };

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn weir_verify_file(
         // SAFETY: as the caller promises.
         let checkpoint_id = unsafe { text(checkpoint_id) }?;
         // SAFETY: as the caller promises.
-        let evidence = unsafe { bytes(evidence, evidence_len) }?;
+        let evidence = unsafe { bytes(evidence, evidence_len) }?.to_vec();
         let found =
             weir_ffi::verify_file(checkpoint_id, evidence, timing.into(), read_view(view)?)?;
         // SAFETY: `place` says so.
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn weir_verify_tree(
         // SAFETY: as the caller promises.
         let items = unsafe { text(items) }?;
         // SAFETY: as the caller promises.
-        let proof = unsafe { bytes(proof, proof_len) }?;
+        let proof = unsafe { bytes(proof, proof_len) }?.to_vec();
         let found = weir_ffi::verify_tree(root, items, proof)?;
         // SAFETY: `place` says so.
         unsafe { write(answer, c_string(&found).into_raw()) };
