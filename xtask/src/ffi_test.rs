@@ -16,7 +16,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let cases = ffi.join("cases");
     println!("{} cases", ffi_cases::write(root, &cases)?);
     let saved = Saved::find(&cases)?;
-    let languages: [(&str, fn(&Tested<'_>) -> anyhow::Result<()>); 4] =
+    let languages: [(&str, Test); 4] =
         [("cc", c), ("python3", python), ("kotlinc", kotlin), ("swiftc", swift)];
     for (compiler, test) in languages {
         // Kotlin's asks in its own way, see there.
@@ -28,6 +28,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+type Test = fn(&Tested<'_>) -> anyhow::Result<()>;
 
 /// What a language is tested with.
 struct Tested<'a> {
