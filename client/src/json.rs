@@ -1,17 +1,23 @@
 //! Answers as JSON, with the field names of flow-go and of the reference chains.
 //!
-//! The command line and the package for pages show the same objects. Nothing here verifies.
+//! The command line, the package for pages and the bindings for other languages show the same
+//! objects. Nothing here verifies.
+
+mod question;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::{self, Debug, Write as _};
 use serde_json::{Map, Value, json};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters, MagnitudeVersion,
     ServiceEvent, UpdatableField, VersionBoundary,
 };
-use weir_protocol::snapshot_tree::FieldValue;
+use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
+
+pub use question::{NoQuestion, identifier, question, shape, tree_question};
 
 use crate::verifier::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
@@ -242,6 +248,54 @@ pub fn field_value(value: &FieldValue) -> Value {
     }
 }
 
+/// One JSON object for an answer of a snapshot tree: `{nodes, roles, fields, identities}`, nodes by
+/// ID, roles and fields by name, what is absent `null`; `identities` is the table, if it was asked
+/// for.
+#[must_use]
+pub fn tree_answer(answer: &TreeAnswer) -> Value {
+    let node = |node: &NodeIdentity| IdentityAnswer {
+        skeleton: node.skeleton.clone(),
+        status: node.status,
+    };
+    let list = |nodes: &[NodeIdentity]| -> Value {
+        identities(&nodes.iter().map(node).collect::<Vec<_>>()).into()
+    };
+    let nodes = answer.nodes.iter().map(|(id, found)| {
+        let found = found.as_ref().and_then(|found| identities(&[node(found)]).pop());
+        (id.to_hex(), found.into())
+    });
+    let roles = answer.roles.iter().map(|(role, found)| (role.name().into(), list(found)));
+    let fields = answer.fields.iter().map(|(field, found)| {
+        (String::from(field.name()), found.as_ref().map_or(Value::Null, field_value))
+    });
+    json!({
+        "nodes": nodes.collect::<Map<_, _>>(),
+        "roles": roles.collect::<Map<_, _>>(),
+        "fields": fields.collect::<Map<_, _>>(),
+        "identities": answer.table.as_deref().map(list),
+    })
+}
+
+/// Name of an error's variant, as the negative suite and `docs/rules.md` have it.
+#[must_use]
+pub fn rule_name(error: &impl Debug) -> String {
+    let mut name = Name(String::new());
+    // Ends with an error where the name ends, so that no more is written.
+    let _ended = write!(name, "{error:?}");
+    name.0
+}
+
+/// Takes letters and digits up to the first other character.
+struct Name(String);
+
+impl fmt::Write for Name {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
+        self.0.push_str(&text[..end.unwrap_or(text.len())]);
+        if end.is_some() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
 /// Nodes of an identity table.
 #[must_use]
 pub fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
@@ -266,4 +320,18 @@ fn extensions(extensions: &[EpochExtension]) -> Vec<Value> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verifier::{Missing, Violation};
+    use alloc::boxed::Box;
+
+    #[test]
+    fn a_rule_is_named_as_its_variant() {
+        assert_eq!(rule_name(&Missing::Answer), "Answer");
+        assert_eq!(rule_name(&Missing::LaterEpoch { newest_known: 1 }), "LaterEpoch");
+        assert_eq!(rule_name(&Box::new(Violation::State { reason: "" })), "State");
+    }
 }

@@ -52,8 +52,8 @@ pub async fn chaotic_proxy(to: Vec<SocketAddr>, seed: u64) -> String {
     let mut random = Xorshift::new(seed);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let bytes = 200 << random.below(9);
-            let then = match random.below(12) {
+            let bytes = 200 << random.below(11);
+            let then = match random.below(40) {
                 0 => Then::Stall,
                 1 => Then::Drip(Duration::from_millis(1)),
                 _ => Then::Close,

@@ -2,7 +2,7 @@
 
 use js_sys::{Array, BigInt, Object, Reflect};
 use serde_json::Value;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 /// The same value; whole numbers that a `number` cannot hold exactly become a `bigint`.
 pub(crate) fn to_js(value: &Value) -> JsValue {
@@ -20,6 +20,36 @@ pub(crate) fn to_js(value: &Value) -> JsValue {
             object.into()
         }
     }
+}
+
+/// A plain object as JSON: strings, whole numbers, lists and objects of them; what is neither, or
+/// too deep for a question, is `null`.
+pub(crate) fn from_js(value: &JsValue) -> Value {
+    read(value, DEPTH_MAX)
+}
+
+fn read(value: &JsValue, depth: usize) -> Value {
+    if let Some(text) = value.as_string() {
+        return text.into();
+    }
+    if let Some(number) = read_whole(value) {
+        return number.into();
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return Value::Null;
+    };
+    if Array::is_array(value) {
+        return Array::from(value).iter().map(|item| read(&item, depth)).collect();
+    }
+    let Some(object) = value.dyn_ref::<Object>() else {
+        return Value::Null;
+    };
+    let fields = Object::entries(object);
+    let field = |field: JsValue| {
+        let field = Array::from(&field);
+        Some((field.get(0).as_string()?, read(&field.get(1), depth)))
+    };
+    Value::Object(fields.iter().filter_map(field).collect())
 }
 
 /// A whole number.
@@ -56,3 +86,5 @@ pub(crate) fn read_whole(value: &JsValue) -> Option<u64> {
 
 /// `Number.MAX_SAFE_INTEGER`.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Question, topic, filter, list.
+const DEPTH_MAX: usize = 4;

@@ -4,6 +4,9 @@
 mod ci;
 mod codegen;
 mod conformance;
+mod ffi;
+mod ffi_cases;
+mod ffi_test;
 mod fuzz;
 mod interop;
 mod process;
@@ -53,6 +56,14 @@ enum Chore {
     WasmTest,
     /// Watch ten thousand simulated minutes over networks that break; `WEIR_SEED` chooses others
     Soak,
+    /// Write weir.h, and to target/ffi the libraries for C, Kotlin, Swift and Python
+    Ffi {
+        /// Change nothing; fail when the checked-in weir.h is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Test the libraries from C, Python, Kotlin and Swift, as far as their compilers are there
+    FfiTest,
     /// Run what CI runs, on this machine as it is
     Ci,
 }
@@ -69,6 +80,9 @@ fn main() -> anyhow::Result<()> {
         Chore::Wasm => wasm::package(&root()),
         Chore::WasmTest => wasm_test::run(&root()),
         Chore::Soak => soak::run(&root()),
+        Chore::Ffi { check: true } => ffi::check(&root()),
+        Chore::Ffi { check: false } => ffi::write(&root()),
+        Chore::FfiTest => ffi_test::run(&root()),
         Chore::Ci => ci::run(&root()),
     }
 }

@@ -1,7 +1,7 @@
 //! Other programs.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -25,4 +25,11 @@ pub(crate) fn run_ignored(
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--package", package, "--test", program, "--"]);
     succeed(cargo.args(["--ignored", "--exact", "--nocapture", test]).current_dir(root))
+}
+
+/// Whether a program can be run at all.
+pub(crate) fn is_there(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
 }

@@ -32,7 +32,8 @@ fn check_file(file: &str, text: &str, forbidden: &[String], violations: &mut Vec
         if !text.starts_with("//!") {
             violations.push(format!("{file}: does not begin with a module doc (//!)"));
         }
-        if file.ends_with("src/lib.rs") && !text.contains("forbid(unsafe_code)") {
+        let safe = text.contains("forbid(unsafe_code)") || file.starts_with(UNSAFE_CRATE);
+        if file.ends_with("src/lib.rs") && !safe {
             violations.push(format!("{file}: lacks #![forbid(unsafe_code)]"));
         }
     }
@@ -49,6 +50,11 @@ fn check_file(file: &str, text: &str, forbidden: &[String], violations: &mut Vec
     if file.ends_with("Cargo.toml") && file != "Cargo.toml" {
         for line in text.lines().filter(|line| line.contains("version = \"")) {
             violations.push(format!("{file}: `{line}` pins a version outside the workspace"));
+        }
+        let is_member = text.contains("[package]") && !text.contains("[workspace]");
+        let linted = text.contains("[lints]\nworkspace = true") || file.starts_with(UNSAFE_CRATE);
+        if is_member && !linted {
+            violations.push(format!("{file}: lacks the workspace's lints"));
         }
     }
 }
@@ -93,6 +99,9 @@ fn tracked_files(root: &Path) -> anyhow::Result<Vec<String>> {
 const LINES_MAX: usize = 400;
 const TEST_LINES_MAX: usize = 600;
 
+/// The C library: the one crate with unsafe code.
+const UNSAFE_CRATE: &str = "ffi/c/";
+
 /// Where documents may put an example's files, and where not.
 const TEMPORARY: &str = "/tmp/";
 const TEMPORARY_OURS: &str = "/tmp/weir-";
@@ -112,6 +121,8 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("weir-wasm", "", &["weir-server", "weir-proto", "weir-conformance", "tokio", "blst"]),
     ("weir-server", "", &["weir-client", "weir-devnet", "weir-proxy"]),
     ("weir-proxy", "", &["weir-server", "weir-devnet", "weir-access-api", "sled"]),
+    ("weir-ffi", "uniffi", &["weir-server", "weir-proto", "weir-conformance", "tokio", "tonic"]),
+    ("weir-ffi-c", "", &["weir-server", "weir-proto", "uniffi", "tokio", "tonic"]),
     ("weir-proto", "", &["weir-server", "weir-client", "sled"]),
     ("weir-devnet", "", &["weir-server", "weir-client", "sled"]),
     ("weir-access-api", "", &["weir-server", "weir-client", "weir-devnet", "sled"]),

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::process::succeed;
+use crate::process::{is_there, succeed};
 use crate::wasm;
 
 /// Builds the package and runs its tests; skips what this machine has no program for, and says so.
@@ -56,12 +56,6 @@ fn test_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-fn is_there(program: &str) -> bool {
-    let mut version = Command::new(program);
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    version.status().is_ok_and(|status| status.success())
 }
 
 const TESTS: &str = "integration-tests/wasm";
