@@ -17,7 +17,8 @@ use weir_protocol::model::Identifier;
 
 use crate::transport::{Health, Request, Servers};
 use crate::verifier::{
-    Answer, Asked, HopsApplied, Missing, Rejection, Timing, TrustedState, Verified, Violation,
+    Answer, Asked, HopsApplied, Missing, Rejection, Timing, Trust, TrustedState, Verified,
+    Violation,
 };
 
 pub use blame::{Fault, Lie};
@@ -179,11 +180,13 @@ impl LightClient {
             let timing = self.clock.timing()?;
             let rejection = match self.open(question, &bytes, &timing, &read) {
                 Ok((answer, evidence, read)) => {
+                    if lacks_seal(&answer, &evidence) && self.learns_of_later_epoch().await? {
+                        continue;
+                    }
                     return Ok((self.outcome(answer, evidence)?, read));
                 }
                 Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
-                    self.page().await?;
-                    if self.trusted.newest_epoch().counter() > newest_known {
+                    if self.learns_of_later_epoch().await? {
                         continue;
                     }
                     Missing::LaterEpoch { newest_known }.into()
@@ -245,6 +248,13 @@ impl LightClient {
     #[must_use]
     pub fn bytes_received(&self) -> u64 {
         self.bytes_received
+    }
+
+    /// Fetches and applies one page of hops; whether it had one.
+    async fn learns_of_later_epoch(&mut self) -> Result<bool, AskError> {
+        let newest_known = self.trusted.newest_epoch().counter();
+        self.page().await?;
+        Ok(self.trusted.newest_epoch().counter() > newest_known)
     }
 
     /// Fetches and applies one page of hops; whether there are more.
@@ -313,6 +323,12 @@ impl LightClient {
     fn too_many_hops(&self) -> AskError {
         AskError::TooManyHops { url: self.servers.url().to_owned() }
     }
+}
+
+/// Whether there is a seal that is not proved: it may lie in an epoch that is not known yet.
+fn lacks_seal(answer: &Answer, evidence: &Evidence) -> bool {
+    let has_seal = evidence.answer.as_ref().is_some_and(|proof| proof.seal.is_some());
+    has_seal && answer.trust < Trust::Sealed
 }
 
 fn decode(bytes: &[u8]) -> Result<Evidence, Violation> {

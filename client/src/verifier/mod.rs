@@ -50,7 +50,7 @@ use certify::{Anchored, Certifier};
 use sources::Sources;
 use state::StateView;
 use weir_protocol::evidence::{
-    AnswerProof, Bundle, DeltaError, Evidence, Preimages, Question, Selector,
+    AnswerProof, Bundle, DeltaError, Evidence, Preimages, Question, Selector, Topic,
 };
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::Identifier;
@@ -171,9 +171,19 @@ fn level_of_trust(
         Ok(()) => Ok(Anchored { trust: Trust::Sealed, ..anchored }),
         // The seal may lie in an epoch the caller does not know yet; the rest stands without it,
         // unless the seal is what was asked for.
-        Err(Rejection::NotEnough(_)) if proof.question.block != Selector::LatestSealed => {
+        Err(Rejection::NotEnough(missing)) if !needs_seal(&proof.question, &missing) => {
             Ok(anchored)
         }
         Err(rejection) => Err(rejection),
     }
+}
+
+/// Whether there is no answer without the seal, for which something is missing.
+///
+/// Of an answer about the seal itself it is said below that the seal is missing, unless the caller
+/// only has to learn of the seal's epoch.
+fn needs_seal(question: &Question, missing: &Missing) -> bool {
+    let is_about_seal = matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
+    question.block == Selector::LatestSealed
+        || (is_about_seal && matches!(missing, Missing::LaterEpoch { .. }))
 }

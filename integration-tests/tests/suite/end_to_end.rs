@@ -179,3 +179,24 @@ async fn seal_result_and_absent_node_are_proved() {
     let outcome = client.ask(&Question { block, topic }, Proof::Unspecified).await.unwrap();
     assert_eq!(outcome.answer.value, AnswerValue::Identity(None));
 }
+
+/// The last blocks of an epoch are sealed by blocks of the next, which a new client does not know.
+#[tokio::test]
+async fn a_seal_in_a_later_epoch_is_proved_from_the_checkpoint() {
+    let server = TestServer::start("happy-epochs").await.unwrap();
+    let block = Selector::Height(LAST_OF_EPOCH - 2);
+    for topic in [Topic::Seal, Topic::ExecutionResult, Topic::Snapshot] {
+        let mut client = client(&server).await;
+        let outcome = client.ask(&Question { block, topic }, Proof::Sealed).await.unwrap();
+        assert_eq!(outcome.answer.trust, Trust::Sealed);
+        assert_eq!(outcome.hops, 1);
+        // Without its seal the block needs no later epoch.
+        let topic = Topic::Snapshot;
+        let mut client = self::client(&server).await;
+        let outcome = client.ask(&Question { block, topic }, Proof::Unspecified).await.unwrap();
+        assert_eq!((outcome.answer.trust, outcome.hops), (Trust::Finalized, 0));
+    }
+}
+
+/// The last height of the chain's first epoch.
+const LAST_OF_EPOCH: u64 = 1031;
