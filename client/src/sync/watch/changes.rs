@@ -82,7 +82,7 @@ impl Watch {
         let newest = place.newest();
         if parent.protocol_state_id != newest.state_id {
             if is_final && place.pending.is_empty() {
-                let (after, up_to) = (place.reached, state.height);
+                let (after, up_to) = (place.told_to(), state.height);
                 return self.distrust(Fault::LeftOut { after, up_to });
             }
             // Of another fork than the one told of: it is told if that one is orphaned.
@@ -111,7 +111,7 @@ impl Watch {
         block_id: Identifier,
         height: u64,
     ) -> Result<(), AskError> {
-        if height <= self.place().reached {
+        if height <= self.place().told_to() {
             return self.no_further();
         }
         let from = self.client.servers.url().to_owned();
@@ -134,7 +134,7 @@ impl Watch {
             return self.nothing_new();
         }
         if place.base.state_id != snapshot.protocol_state_id {
-            let after = place.reached;
+            let after = place.told_to();
             return self.distrust(Fault::LeftOut { after, up_to: height });
         }
         place.reached = height;

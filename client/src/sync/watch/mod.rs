@@ -91,6 +91,8 @@ pub struct Watch {
     progressed: Instant,
     /// How often there was something new.
     steps: u64,
+    /// When the server last said that it is no further.
+    heard: Instant,
 }
 
 /// How far the changes are told.
@@ -142,6 +144,7 @@ impl Watch {
             broken: 0,
             progressed: Instant::now(),
             steps: 0,
+            heard: Instant::now(),
         }
     }
 

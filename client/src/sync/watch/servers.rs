@@ -1,5 +1,7 @@
 //! Which server is subscribed to, and when it is left or set aside.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use weir_proto::weir::v1::{self, Proof, WatchRequest};
 use weir_protocol::model::Identifier;
@@ -89,12 +91,14 @@ impl Watch {
         Ok(())
     }
 
-    /// The server is no further than it was; another one may be, after a while.
+    /// The server is no further than it was; another one may be, after a while. Now and then to hear
+    /// so is well: the network may stand still.
     pub(super) fn no_further(&mut self) -> Result<(), AskError> {
         if self.progressed.elapsed() >= self.options.stall && self.client.servers.leave() {
             self.progressed = Instant::now();
         }
-        self.nothing_new()
+        let since_last = std::mem::replace(&mut self.heard, Instant::now()).elapsed();
+        if since_last >= BEAT_MIN { Ok(()) } else { self.nothing_new() }
     }
 
     /// Sets the present server aside.
@@ -122,5 +126,7 @@ impl Watch {
     }
 }
 
-/// Notices in a row that may lead nowhere: heartbeats of almost three hours.
+/// Notices in a row that may lead nowhere.
 const USELESS_MAX: u32 = 1024;
+/// Servers that have nothing new say so every ten seconds.
+const BEAT_MIN: Duration = Duration::from_secs(1);

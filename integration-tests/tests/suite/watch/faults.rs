@@ -149,6 +149,20 @@ async fn a_change_that_is_none_is_not_told() {
 }
 
 #[tokio::test]
+async fn an_older_block_that_is_reached_is_no_fault() {
+    let case = Case::new().await;
+    let first = case.undisturbed[0].block.height;
+    let before = final_block(&case.honest.prover.latest(), first - 1);
+    // As from a server that is behind the one asked before.
+    let late = mapped(move |honest| {
+        let block_id = before.0.to_vec().into();
+        let old = BlockReference { block_id, height: first - 1, view: 0 };
+        vec![honest, response(Notice::Reached(old))]
+    });
+    assert_eq!(case.is_undisturbed(late).await, Health::Good);
+}
+
+#[tokio::test]
 async fn blocks_that_are_not_proved_are_held_against_the_server() {
     let case = Case::new().await;
     let unknown = || BlockReference { block_id: vec![7; 32].into(), height: u64::MAX, view: 0 };
