@@ -38,13 +38,14 @@ impl Database {
         let lock = lock(folder)?;
         refuse_foreign_files(folder)?;
         remove_half_written(folder)?;
-        let (db, recovery) = match open_released(folder, cache_bytes) {
+        let open = || open_once(folder, cache_bytes);
+        let (db, recovery) = match once_released(open, Refusal::is_locked) {
             Ok(db) => (db, Recovery::None),
             Err(Refusal::Damage(first)) => {
                 if move_snapshots_aside(folder)? == 0 {
                     return Err(failed(folder, first));
                 }
-                let db = open_released(folder, cache_bytes);
+                let db = once_released(open, Refusal::is_locked);
                 (db.map_err(|refusal| failed(folder, refusal.into()))?, Recovery::FromLog)
             }
             Err(refusal) => return Err(failed(folder, refusal.into())),
@@ -116,11 +117,29 @@ fn lock(folder: &Path) -> Result<File, DatabaseError> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).open(folder.join(LOCK_FILE));
     let file = file.map_err(unusable)?;
-    match file.try_lock() {
+    let is_held = |error: &TryLockError| matches!(error, TryLockError::WouldBlock);
+    match once_released(|| file.try_lock(), is_held) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DatabaseError::InUse { path: folder.to_path_buf() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
+}
+
+/// Tries until the lock's previous user has let go of it, or two seconds are over.
+///
+/// A lock outlives its user for some milliseconds: threads of sled's keep the one on its file, and a
+/// process that the user was just starting has copies of all open files until it runs its program.
+fn once_released<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    is_held: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    for _ in 0..RELEASE_ATTEMPTS_MAX {
+        match attempt() {
+            Err(error) if is_held(&error) => sleep(RELEASE_PAUSE),
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 /// A folder without a database must hold nothing but what an interrupted first start leaves.
@@ -150,18 +169,6 @@ fn remove_half_written(folder: &Path) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Opens the database once its previous user in this process, if any, has let go of it: threads
-/// of sled's keep its own lock on the file for some milliseconds after it was dropped.
-fn open_released(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Refusal> {
-    for _ in 0..RELEASE_ATTEMPTS_MAX {
-        match open_once(folder, cache_bytes) {
-            Err(Refusal::Locked(_)) => sleep(RELEASE_PAUSE),
-            done => return done,
-        }
-    }
-    open_once(folder, cache_bytes)
-}
-
 fn open_once(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Refusal> {
     let config = sled::Config::new()
         .path(folder)
@@ -189,6 +196,12 @@ enum Refusal {
     Disk(Source),
     /// The content does not make sense.
     Damage(Source),
+}
+
+impl Refusal {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked(_))
+    }
 }
 
 impl From<Refusal> for Source {
@@ -235,3 +248,38 @@ const SNAPSHOT_PREFIX: &str = "snap.";
 const GENERATING_SUFFIX: &str = ".generating";
 const ASIDE_PREFIX: &str = "aside.";
 const OWN_FILES: &[&str] = &[LOCK_FILE, SETTINGS_FILE, "blobs"];
+
+#[cfg(test)]
+mod tests {
+    use super::once_released;
+
+    #[test]
+    fn a_lock_that_is_being_let_go_of_is_waited_for_and_one_that_is_held_is_not_for_ever() {
+        let mut attempts = 0;
+        let mut attempt = |free_at| {
+            attempts = 0;
+            once_released(
+                || {
+                    attempts += 1;
+                    if attempts == free_at { Ok(attempts) } else { Err("held") }
+                },
+                |error| *error == "held",
+            )
+        };
+        assert_eq!(attempt(1), Ok(1));
+        assert_eq!(attempt(3), Ok(3));
+        assert_eq!(attempt(0), Err("held"));
+        assert_eq!(attempts, super::RELEASE_ATTEMPTS_MAX + 1);
+        let mut asked = 0;
+        let broken: Result<(), _> = once_released(
+            || {
+                Err({
+                    asked += 1;
+                    "broken"
+                })
+            },
+            |error| *error == "held",
+        );
+        assert_eq!((broken, asked), (Err("broken"), 1));
+    }
+}
