@@ -4,9 +4,9 @@
 //! (flow-go `engine/access/subscription`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Response, Status};
@@ -20,9 +20,15 @@ use crate::view::{BlockName, View};
 /// A stream of messages.
 pub(super) type Subscription<T> = tonic::codegen::BoxStream<T>;
 
-/// How many streams are open.
-#[derive(Debug, Default)]
-pub(super) struct Streams(AtomicUsize);
+/// Admits so many streams at once.
+#[derive(Debug)]
+pub(super) struct Streams(Arc<Semaphore>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
+    }
+}
 
 /// Where a subscription starts.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +97,9 @@ impl<V: View> AccessService<V> {
         message: impl Fn(&V, u64) -> Result<T, Status> + Send + Sync + 'static,
     ) -> Result<Response<Subscription<T>>, Status> {
         let level = Level::new(status)?;
-        let open = OpenStream::new(&self.streams)?;
+        let open = self.streams.0.clone().try_acquire_owned();
+        let open =
+            open.map_err(|_| Status::resource_exhausted("maximum number of streams reached"))?;
         let view = self.view.latest();
         let first = tokio::task::spawn_blocking(move || first_height(&view, start)).await;
         let next = first.map_err(|_| Status::internal("the lookup stopped unexpectedly"))??;
@@ -126,25 +134,6 @@ impl Level {
                 "block status is unknown. Possible variants: BLOCK_FINALIZED, BLOCK_SEALED",
             )),
         }
-    }
-}
-
-/// Counts a stream for as long as it lives.
-struct OpenStream(Arc<Streams>);
-
-impl OpenStream {
-    fn new(streams: &Arc<Streams>) -> Result<Self, Status> {
-        let open = Self(streams.clone());
-        if streams.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
-            return Err(Status::resource_exhausted("maximum number of streams reached"));
-        }
-        Ok(open)
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

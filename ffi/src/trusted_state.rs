@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use weir_client::json;
 use weir_client::verifier;
-use weir_protocol::evidence::{Evidence, HELD_IDS_MAX};
+use weir_protocol::evidence::Evidence;
 use weir_protocol::model::Identifier;
 
 use crate::verify::read_json;
@@ -80,13 +80,14 @@ impl TrustedState {
     /// What to send with a request.
     #[must_use]
     pub fn held(&self) -> Held {
-        let trusted = self.lock();
+        let held = self.lock().held();
         let bytes = |id: &Identifier| id.as_bytes().to_vec();
+        let optional = |id: Option<Identifier>| id.as_ref().map(bytes).unwrap_or_default();
         Held {
-            checkpoint_id: bytes(&trusted.checkpoint().block_id),
-            head_id: bytes(&trusted.head().block_id),
-            newest_epoch_counter: trusted.newest_epoch().counter(),
-            preimage_ids: trusted.preimages().ids().take(HELD_IDS_MAX).map(bytes).collect(),
+            checkpoint_id: optional(held.checkpoint_id),
+            head_id: optional(held.head_id),
+            newest_epoch_counter: held.newest_epoch_counter,
+            preimage_ids: held.preimage_ids.iter().map(bytes).collect(),
         }
     }
 

@@ -14,8 +14,8 @@ use weir_client::verifier::{
 use weir_conformance::{Case, Group, Task, Verdict, tree_question};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
-use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{Evidence, Preimages, Question, Selector, Topic};
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Evidence, Held, Preimages, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
 use super::proxy::{Call, Hostile};
@@ -122,7 +122,8 @@ impl Adversary {
         let block = Selector::Id(block_id);
         let question = Question { block, topic: Topic::Snapshot };
         let mut server = self.connect().await;
-        let asked = server.ask(&question, Held::default(), Proof::Unspecified);
+        let held = Held::default();
+        let asked = server.ask(&question, &held, Proof::Unspecified);
         let evidence = Evidence::from_bytes(&timeout(PATIENCE, asked).await.unwrap().unwrap());
         let evidence = evidence.map_err(Violation::Evidence)?;
         let anchor = Anchor::KnownBlock(block_id);

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use weir_client::verifier::{Anchor, Timing, TrustedState, verify};
-use weir_integration_tests::{chain_dir, expected, gunzip, held};
+use weir_integration_tests::{chain_dir, expected, gunzip};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
@@ -150,11 +150,11 @@ fn light_client(criterion: &mut Criterion) {
     let checkpoint = wide.prover.checkpoint(root_id).unwrap();
     let trusted = TrustedState::from_checkpoint(root_id, &checkpoint).unwrap().into_value();
     let timing = Timing::at(1_798_761_600_000);
-    let page = wide.prover.hops(trusted.newest_epoch().counter(), &held(&trusted), 1).unwrap();
+    let page = wide.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), 1).unwrap();
     let bytes = page.to_bytes();
     println!("hop: {} bytes; trusted state: {} bytes", bytes.len(), trusted.to_bytes().len());
     group.bench_function("prove a hop, deltas known", |b| {
-        let (counter, held) = (trusted.newest_epoch().counter(), held(&trusted));
+        let (counter, held) = (trusted.newest_epoch().counter(), trusted.held());
         b.iter(|| wide.prover.hops(counter, &held, 1).unwrap().to_bytes());
     });
     group.bench_function("apply a hop", |b| {
@@ -183,9 +183,9 @@ fn light_client(criterion: &mut Criterion) {
     };
     let block = Selector::Height(1003);
     let question = Question { block, topic: Topic::Identity(node_id) };
-    let first = wide.prover.answer(&question, &held(&trusted), Depth::Finality).unwrap();
+    let first = wide.prover.answer(&question, &trusted.held(), Depth::Finality).unwrap();
     trusted.verify(&question, &first.evidence, &timing).unwrap();
-    let warm = wide.prover.answer(&question, &held(&trusted), Depth::Linked).unwrap();
+    let warm = wide.prover.answer(&question, &trusted.held(), Depth::Linked).unwrap();
     let bytes = warm.evidence.to_bytes();
     println!("warm identity, its certificate known: {} bytes", bytes.len());
     group.bench_function("verify a warm identity, its certificate known", |b| {

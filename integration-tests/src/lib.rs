@@ -21,11 +21,10 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use weir_client::verifier::TrustedState;
 use weir_protocol::model::Identifier;
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::{IndexError, Indexer};
-use weir_server::prover::{Held, Prover};
+use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
 use weir_server::store::StoreOptions;
 
@@ -86,17 +85,6 @@ pub fn gunzip(chain: &str, file: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     GzDecoder::new(File::open(chain_dir(chain).join(file))?).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// What a client with this trusted state says it holds.
-#[must_use]
-pub fn held(trusted: &TrustedState) -> Held {
-    Held {
-        checkpoint_id: Some(trusted.checkpoint().block_id),
-        head_id: Some(trusted.head().block_id),
-        newest_epoch_counter: trusted.newest_epoch().counter(),
-        preimage_ids: trusted.preimages().ids().copied().collect(),
-    }
 }
 
 /// A server over one reference chain, on a free port of the loopback interface.

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
-use weir_client::verifier::{Answer, Rejection, Timing, Trust, TrustedState, Violation};
-use weir_proto::convert::Held;
-use weir_protocol::evidence::{Bundle, Evidence, HELD_IDS_MAX, Preimages, Question};
+use weir_client::verifier::{Answer, Rejection, Timing, TrustedState, Violation};
+use weir_protocol::evidence::{Bundle, Evidence, Held, Preimages, Question};
 use weir_protocol::model::Identifier;
 
 use crate::cache::{Bytes, Pool, pool};
@@ -128,18 +127,7 @@ impl Chain {
 impl Checked {
     /// Whether the answer has a seal that nothing known so far proves.
     pub(crate) fn leaves_seal(&self) -> bool {
-        let has_seal = self.evidence.answer.as_ref().is_some_and(|answer| answer.seal.is_some());
-        has_seal && self.answer.trust < Trust::Sealed
-    }
-}
-
-/// What a client in this state says it holds.
-pub(crate) fn held_of(state: &TrustedState) -> Held {
-    Held {
-        checkpoint_id: Some(state.checkpoint().block_id),
-        head_id: Some(state.head().block_id),
-        newest_epoch_counter: state.newest_epoch().counter(),
-        preimage_ids: state.preimages().ids().take(HELD_IDS_MAX).copied().collect(),
+        self.answer.trust.leaves_seal(&self.evidence)
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use prost::bytes::Bytes;
 use tonic::Status;
 use weir_client::verifier::TrustedState;
-use weir_proto::convert::Held;
-use weir_protocol::evidence::Preimages;
+use weir_protocol::evidence::{Held, Preimages};
 
 use crate::cache::Keep;
 use crate::chain::{Chain, hops_alone};

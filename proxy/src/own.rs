@@ -10,7 +10,7 @@ use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Evidence, Preimages, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
-use crate::chain::{Chain, answer_alone, blocking, checkpoint_alone, held_of, hops_alone};
+use crate::chain::{Chain, answer_alone, blocking, checkpoint_alone, hops_alone};
 use crate::fault::{Failed, Fault, is_silence};
 use crate::needed::{check_checkpoint, check_hops};
 use crate::relay::needs_later_epoch;
@@ -73,13 +73,13 @@ impl Chain {
     ) -> Result<Proven, Fault> {
         let mut state = self.own().map_err(Fault::Ours)?;
         loop {
-            let bytes = upstream.ask(question, &held_of(&state), proof).await?;
+            let bytes = upstream.ask(question, &state.held(), proof).await?;
             let evidence = answer_alone(&bytes)?;
             let checked = self.verify(&state, state.preimages(), (question, &evidence)).await?;
             let needs = match &checked {
                 Ok(checked) if checked.leaves_seal() => "its seal is not proved".to_owned(),
                 Ok(_) => String::new(),
-                Err(rejection) if needs_later_epoch(rejection, &evidence) => rejection.to_string(),
+                Err(rejection) if needs_later_epoch(rejection) => rejection.to_string(),
                 Err(rejection) => return Err(Fault::of(rejection.clone(), &evidence)),
             };
             if let (true, Ok(checked)) = (needs.is_empty(), checked) {
@@ -104,7 +104,7 @@ impl Chain {
         state: &Arc<TrustedState>,
         max_hops: u32,
     ) -> Result<(Arc<TrustedState>, bool), Status> {
-        let (epoch_counter, held) = (state.newest_epoch().counter(), held_of(state));
+        let (epoch_counter, held) = (state.newest_epoch().counter(), state.held());
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
             let applied = match upstream.hops(epoch_counter, &held, max_hops).await {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use prost::bytes::Bytes;
 use tonic::Status;
 use weir_client::verifier::{Answer, Missing, Rejection, Trust, TrustedState};
-use weir_proto::convert::{Asked, Held};
+use weir_proto::convert::Asked;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{Evidence, Preimages, Selector};
+use weir_protocol::evidence::{Evidence, Held, Preimages, Selector};
 use weir_protocol::model::Identifier;
 
 use crate::chain::{Chain, Checked, answer_alone};
@@ -117,8 +117,7 @@ impl Chain {
                     return Ok(checked.answer);
                 }
                 Ok(_) if proof != Proof::Linked => {}
-                Err(rejection)
-                    if proof != Proof::Linked && needs_later_epoch(&rejection, evidence) => {}
+                Err(rejection) if proof != Proof::Linked && needs_later_epoch(&rejection) => {}
                 Ok(_) => return Err(Fault::Wrong("its seal is not proved".to_owned())),
                 Err(rejection) => return Err(Fault::of(rejection, evidence)),
             }
@@ -176,14 +175,9 @@ pub(crate) fn block_of(evidence: &Evidence) -> Result<Identifier, Fault> {
     evidence.answer.as_ref().map(|answer| answer.block.header.id()).ok_or_else(missing)
 }
 
-/// Whether what is missing may be the committee of a later epoch: the block's, or its seal's.
-pub(crate) fn needs_later_epoch(rejection: &Rejection, evidence: &Evidence) -> bool {
-    let has_seal = evidence.answer.as_ref().is_some_and(|answer| answer.seal.is_some());
-    match rejection {
-        Rejection::NotEnough(Missing::LaterEpoch { .. }) => true,
-        Rejection::NotEnough(Missing::Seal { .. }) => has_seal,
-        _ => false,
-    }
+/// Whether what is missing is the committee of a later epoch: the block's, or its seal's.
+pub(crate) fn needs_later_epoch(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::NotEnough(Missing::LaterEpoch { .. }))
 }
 
 /// Whether the evidence may end at the client's head instead of a certificate.

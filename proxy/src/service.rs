@@ -8,7 +8,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 use weir_client::verifier::{Answer, Trust};
 use weir_proto::convert::{
-    Asked, ConvertError, Held, asked_from_wire, epoch_from_wire, filter_from_wire, held_from_wire,
+    Asked, ConvertError, asked_from_wire, epoch_from_wire, filter_from_wire, held_from_wire,
     identifier,
 };
 use weir_proto::weir::v1;
@@ -29,7 +29,7 @@ use crate::{info, values};
 pub struct Proxy {
     chain: Arc<Chain>,
     answers: Arc<Answers>,
-    streams: Arc<Streams>,
+    streams: Streams,
 }
 
 impl Proxy {
@@ -46,7 +46,7 @@ impl Proxy {
         let answers = Arc::new(Answers::new(options.cache_bytes));
         let ProxyOptions { check_snapshot, spork_id, .. } = options;
         let access = SnapshotProxy::new(chain.clone(), answers.clone(), check_snapshot, spork_id);
-        Ok((Self { chain, answers, streams: Arc::default() }, access))
+        Ok((Self { chain, answers, streams: Streams::default() }, access))
     }
 
     /// The answer to the same request before, or else a new one.
@@ -121,7 +121,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetEpochHopsRequest>,
     ) -> Result<Response<v1::GetEpochHopsResponse>, Status> {
         let request = request.into_inner();
-        let held: Held = held_from_wire(request.held.clone()).map_err(|e| invalid(&e))?;
+        let held = held_from_wire(request.held.clone()).map_err(|e| invalid(&e))?;
         self.cached(key("GetEpochHops", &request), async {
             let (counter, max) = (request.epoch_counter, request.max_hops);
             let (evidence, keep) = self.chain.relay_hops(counter, &held, max).await?;

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tonic::{Code, Status};
 use weir_client::verifier::{Trust, TrustedState};
-use weir_proto::convert::Held;
 use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_protocol::evidence::{Held, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
-use crate::chain::{Chain, answer_alone, held_of};
+use crate::chain::{Chain, answer_alone};
 use crate::fault::Fault;
 use crate::upstream::Upstream;
 
@@ -188,7 +187,7 @@ impl Chain {
         head_id: Identifier,
     ) -> Result<Option<TrustedState>, Fault> {
         let question = Question { block: Selector::Id(head_id), topic: Topic::Snapshot };
-        let held = Held { head_id: None, ..held_of(base) };
+        let held = Held { head_id: None, ..base.held() };
         let bytes = upstream.ask(&question, &held, Proof::Unspecified).await?;
         let evidence = answer_alone(&bytes)?;
         let checked = self.verify(base, base.preimages(), (&question, &evidence)).await?;

@@ -9,12 +9,12 @@ use prost::bytes::Bytes;
 use tokio::time::{Instant, timeout};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
-use weir_proto::convert::{Held, Request, held_to_wire, request_to_wire};
+use weir_proto::convert::{Request, held_to_wire, request_to_wire};
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_protocol::codec::snapshot::SNAPSHOT_LEN_MAX;
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question};
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Held, Question};
 use weir_protocol::model::Identifier;
 
 use crate::fault::{Fault, Unproved, is_silence};

@@ -1,37 +1,35 @@
 //! Subscriptions: notices of the upstreams, each checked as a client of theirs would check it.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Code, Status};
 use weir_client::sync::watch::{
-    BlockStatus, Event, EventKind, Level, Start, Watch, WatchError, WatchOptions,
+    BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions,
 };
 use weir_client::sync::{AskError, LightClient};
 use weir_client::transport::{Notice, Servers, TransportError};
-use weir_proto::convert::watched_from_wire;
+use weir_proto::convert::{Watched, block_reference, watched_from_wire};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::watch_response::Notice as Wire;
-use weir_protocol::model::Identifier;
 
 use crate::chain::Chain;
 
-/// How many streams are open.
-#[derive(Debug, Default)]
-pub(crate) struct Streams(AtomicUsize);
+/// Admits so many streams at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams(Arc<Semaphore>);
 
-/// Counts a stream for as long as it lives.
-struct OpenStream(Arc<Streams>);
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
     }
 }
 
@@ -39,92 +37,85 @@ impl Chain {
     /// Notices for as long as they are read; each subscription has its own way through the upstreams.
     pub(crate) fn watch(
         &self,
-        streams: &Arc<Streams>,
+        streams: &Streams,
         request: &v1::WatchRequest,
     ) -> Result<BoxStream<v1::WatchResponse>, Status> {
         let options = options(request)?;
-        let open = OpenStream(streams.clone());
-        if streams.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
-            return Err(Status::resource_exhausted("as many subscriptions are open as are served"));
-        }
+        let too_many =
+            |_| Status::resource_exhausted("as many subscriptions are open as are served");
+        let open = streams.0.clone().try_acquire_owned().map_err(too_many)?;
         let trusted = self.own()?;
         let servers = Servers::new(self.upstreams.urls())
             .map_err(|none| Status::unavailable(none.to_string()))?
             .with_request_timeout(self.upstreams.timeout());
         let client = LightClient::resume(servers, (*trusted).clone()).with_clock(self.clock());
         let (sender, receiver) = channel(NOTICES_AHEAD);
+        let (last, said_last) = oneshot::channel();
         tokio::spawn(async move {
             let _open = open;
-            let end = feed(Watch::new(client, options), &sender).await;
-            if let Some(status) = end {
-                let _gone = timeout(SEND_TIMEOUT, sender.send(Err(status))).await;
-            }
+            let _gone = last.send(feed(Watch::new(client, options), &sender).await);
         });
-        Ok(Box::pin(ReceiverStream::new(receiver)))
+        // Why it ended comes after the notices that wait, however slow the reader is.
+        let end = stream::once(said_last).filter_map(async |end| end.ok().flatten().map(Err));
+        Ok(Box::pin(ReceiverStream::new(receiver).map(Ok).chain(end)))
     }
 }
 
 fn options(request: &v1::WatchRequest) -> Result<WatchOptions, Status> {
-    let asked = watched_from_wire(request);
-    let asked = asked.map_err(|error| Status::invalid_argument(error.to_string()))?;
-    Ok(WatchOptions {
-        level: match asked.level {
-            v1::Level::Certified => Level::Certified,
-            v1::Level::Sealed => Level::Sealed,
-            v1::Level::Unspecified | v1::Level::Finalized => Level::Finalized,
-        },
-        start: asked.after_height.map_or(Start::Latest, Start::Height),
-        block_ids: asked.block_ids,
-        ..WatchOptions::default()
-    })
+    let watched = watched_from_wire(request);
+    let Watched { level, after_height, block_ids } =
+        watched.map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let start = after_height.map_or(Start::Latest, Start::Height);
+    Ok(WatchOptions { level, start, block_ids, ..WatchOptions::default() })
 }
 
 /// Passes on what held until the reader goes or is too slow, or no upstream is left; why it ends.
-async fn feed(
-    mut watch: Watch,
-    sender: &Sender<Result<v1::WatchResponse, Status>>,
-) -> Option<Status> {
+async fn feed(mut watch: Watch, sender: &Sender<v1::WatchResponse>) -> Option<Status> {
     loop {
-        let beat = watch.newest_change();
-        let next = {
-            let mut next = pin!(watch.next_notice());
-            loop {
-                tokio::select! {
-                    next = &mut next => break next,
-                    () = sender.closed() => return None,
-                    () = sleep(HEARTBEAT) => {
-                        let notice = beat.map(|(id, height)| Wire::Reached(reference(id, height)));
-                        send(sender, notice?).await.err()?;
-                    }
-                }
-            }
-        };
-        let sent = match next {
-            Ok((notice, events)) => match wire(notice, &events) {
+        let sent = match next_or_beat(&mut watch, sender).await {
+            ControlFlow::Break(end) => return end,
+            ControlFlow::Continue(Ok((notice, events))) => match wire(notice, &events) {
                 Some(notice) => send(sender, notice).await,
-                None => Ok(()),
+                None => ControlFlow::Continue(()),
             },
-            Err(error) if is_ahead(&error) => {
+            ControlFlow::Continue(Err(error)) if is_ahead(&error) => {
                 sleep(RETRY).await;
-                Ok(())
+                ControlFlow::Continue(())
             }
-            Err(error) => return Some(Status::unavailable(error.to_string())),
+            ControlFlow::Continue(Err(error)) => {
+                return Some(Status::unavailable(error.to_string()));
+            }
         };
-        if let Err(end) = sent {
+        if let ControlFlow::Break(end) = sent {
             return end;
         }
     }
 }
 
-async fn send(
-    sender: &Sender<Result<v1::WatchResponse, Status>>,
-    notice: Wire,
-) -> Result<(), Option<Status>> {
+/// The next notice that held; until then the reader is told now and then that nothing is new.
+async fn next_or_beat(
+    watch: &mut Watch,
+    sender: &Sender<v1::WatchResponse>,
+) -> ControlFlow<Option<Status>, Result<(Notice, Vec<Event>), WatchError>> {
+    let newest = watch.newest_change();
+    let mut next = pin!(watch.next_notice());
+    loop {
+        tokio::select! {
+            next = &mut next => return ControlFlow::Continue(next),
+            () = sender.closed() => return ControlFlow::Break(None),
+            () = sleep(HEARTBEAT) => if let Some((id, height)) = newest {
+                send(sender, Wire::Reached(block_reference(&id, height, 0))).await?;
+            }
+        }
+    }
+}
+
+async fn send(sender: &Sender<v1::WatchResponse>, notice: Wire) -> ControlFlow<Option<Status>> {
     let response = v1::WatchResponse { notice: Some(notice) };
-    match timeout(SEND_TIMEOUT, sender.send(Ok(response))).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(None),
-        Err(_) => Err(Some(Status::resource_exhausted(format!(
+    match sender.send_timeout(response, SEND_TIMEOUT).await {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) if sender.is_closed() => ControlFlow::Break(None),
+        Err(_) => ControlFlow::Break(Some(Status::resource_exhausted(format!(
             "no notice was taken for {SEND_TIMEOUT:?}; subscribe again after the last height that \
              was reached"
         )))),
@@ -142,12 +133,15 @@ fn is_ahead(error: &WatchError) -> bool {
     )
 }
 
+/// The notice as it is passed on, without views: they are for people, and not checked.
 fn wire(notice: Notice, events: &[Event]) -> Option<Wire> {
     match notice {
         Notice::StateChanged { block_id, height } => {
-            Some(Wire::StateChanged(reference(block_id, height)))
+            Some(Wire::StateChanged(block_reference(&block_id, height, 0)))
         }
-        Notice::Reached { block_id, height } => Some(Wire::Reached(reference(block_id, height))),
+        Notice::Reached { block_id, height } => {
+            Some(Wire::Reached(block_reference(&block_id, height, 0)))
+        }
         Notice::BlockNews { block_id, .. } => {
             let status = match events.last()?.kind {
                 EventKind::Status { status, .. } => status,
@@ -164,11 +158,6 @@ fn wire(notice: Notice, events: &[Event]) -> Option<Wire> {
         }
         _ => None,
     }
-}
-
-/// The view is left out: it is for people, and not checked.
-fn reference(block_id: Identifier, height: u64) -> v1::BlockReference {
-    v1::BlockReference { block_id: block_id.0.to_vec().into(), height, view: 0 }
 }
 
 /// Subscriptions open at once; each has one at an upstream.

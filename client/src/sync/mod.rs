@@ -9,10 +9,8 @@ mod tree;
 pub mod watch;
 mod witnesses;
 
-use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{
-    Bundle, Evidence, HELD_IDS_MAX, HOPS_MAX, Question, Selector, Topic,
-};
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Bundle, Evidence, HOPS_MAX, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
 use crate::transport::{Health, Request, Servers};
@@ -162,28 +160,33 @@ impl LightClient {
     /// # Errors
     /// When the server does not answer, or its evidence fails.
     pub async fn ask(&mut self, question: &Question, proof: Proof) -> Result<Outcome, AskError> {
-        self.ask_and_read(question, proof, |_, _| Ok(())).await.map(|(outcome, ())| outcome)
+        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
+            let answer = trusted.verify(question, evidence, timing)?;
+            Ok((answer.trust, answer))
+        };
+        let (answer, evidence) = self.ask_and_verify(question, proof, verify).await?;
+        self.outcome(answer, evidence)
     }
 
-    /// As [`Self::ask`], and reads something else from the evidence with what is trusted before it.
-    async fn ask_and_read<T>(
+    /// What `verify` makes of the answer, and the evidence; it says how far the block is proved.
+    async fn ask_and_verify<T>(
         &mut self,
         question: &Question,
         proof: Proof,
-        read: impl Fn(&TrustedState, &Evidence) -> Result<T, Rejection>,
-    ) -> Result<(Outcome, T), AskError> {
+        verify: impl Fn(&mut TrustedState, &Evidence, &Timing) -> Result<(Trust, T), Rejection>,
+    ) -> Result<(T, Evidence), AskError> {
         for _ in 0..=HOPS_MAX {
-            let (asked, held) = (question.clone(), self.held());
+            let (asked, held) = (question.clone(), self.trusted.held());
             let request = Request::Question { question: asked, held, proof };
             let bytes = self.servers.send(&request).await?;
             self.bytes_received += bytes.len() as u64;
             let timing = self.clock.timing()?;
-            let rejection = match self.open(question, &bytes, &timing, &read) {
-                Ok((answer, evidence, read)) => {
-                    if lacks_seal(&answer, &evidence) && self.learns_of_later_epoch().await? {
+            let rejection = match self.open(&bytes, &timing, &verify) {
+                Ok((trust, verified, evidence)) => {
+                    if trust.leaves_seal(&evidence) && self.learns_of_later_epoch().await? {
                         continue;
                     }
-                    return Ok((self.outcome(answer, evidence)?, read));
+                    return Ok((verified, evidence));
                 }
                 Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
                     if self.learns_of_later_epoch().await? {
@@ -199,32 +202,22 @@ impl LightClient {
         Err(self.too_many_hops())
     }
 
-    /// Decodes an answer, reads what else is wanted from it, and verifies it.
-    fn open<T>(
-        &mut self,
-        question: &Question,
-        bytes: &[u8],
-        timing: &Timing,
-        read: impl Fn(&TrustedState, &Evidence) -> Result<T, Rejection>,
-    ) -> Result<(Verified<Answer>, Evidence, T), Rejection> {
-        let evidence = decode(bytes)?;
-        let read = read(&self.trusted, &evidence)?;
-        let answer = self.verify(question, &evidence, timing)?;
-        Ok((answer, evidence, read))
-    }
-
+    /// Decodes and verifies an answer.
+    ///
     /// Saved evidence is checked from its hops alone, so while it is kept, answers add nothing to
     /// what the next ones build on.
-    fn verify(
+    fn open<T>(
         &mut self,
-        question: &Question,
-        evidence: &Evidence,
+        bytes: &[u8],
         timing: &Timing,
-    ) -> Result<Verified<Answer>, Rejection> {
-        match self.path {
-            Some(_) => self.trusted.clone().verify(question, evidence, timing),
-            None => self.trusted.verify(question, evidence, timing),
-        }
+        verify: impl Fn(&mut TrustedState, &Evidence, &Timing) -> Result<(Trust, T), Rejection>,
+    ) -> Result<(Trust, T, Evidence), Rejection> {
+        let evidence = decode(bytes)?;
+        let (trust, verified) = match self.path {
+            Some(_) => verify(&mut self.trusted.clone(), &evidence, timing)?,
+            None => verify(&mut self.trusted, &evidence, timing)?,
+        };
+        Ok((trust, verified, evidence))
     }
 
     /// The servers, by preference, and how they are.
@@ -261,7 +254,7 @@ impl LightClient {
     async fn page(&mut self) -> Result<bool, AskError> {
         loop {
             let epoch_counter = self.trusted.newest_epoch().counter();
-            let request = Request::EpochHops { epoch_counter, held: self.held() };
+            let request = Request::EpochHops { epoch_counter, held: self.trusted.held() };
             let bytes = self.servers.send(&request).await?;
             self.bytes_received += bytes.len() as u64;
             let timing = self.clock.timing()?;
@@ -290,16 +283,6 @@ impl LightClient {
         Ok(applied)
     }
 
-    fn held(&self) -> Held {
-        let id = |id: &Identifier| id.0.to_vec().into();
-        Held {
-            checkpoint_id: id(&self.trusted.checkpoint().block_id),
-            head_id: id(&self.trusted.head().block_id),
-            newest_epoch_counter: self.trusted.newest_epoch().counter(),
-            preimage_ids: self.trusted.preimages().ids().take(HELD_IDS_MAX).map(id).collect(),
-        }
-    }
-
     fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Result<Outcome, AskError> {
         let evidence = match &self.path {
             Some(path) => self.standing_alone(path.clone(), evidence)?,
@@ -323,12 +306,6 @@ impl LightClient {
     fn too_many_hops(&self) -> AskError {
         AskError::TooManyHops { url: self.servers.url().to_owned() }
     }
-}
-
-/// Whether there is a seal that is not proved: it may lie in an epoch that is not known yet.
-fn lacks_seal(answer: &Answer, evidence: &Evidence) -> bool {
-    let has_seal = evidence.answer.as_ref().is_some_and(|proof| proof.seal.is_some());
-    has_seal && answer.trust < Trust::Sealed
 }
 
 fn decode(bytes: &[u8]) -> Result<Evidence, Violation> {

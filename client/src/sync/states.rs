@@ -1,12 +1,12 @@
 //! Whole protocol states.
 
 use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::evidence::{Evidence, Selector};
 use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient, decode};
 use crate::transport::Request;
-use crate::verifier::{Anchor, StateAt, TrustedState, Verified, state_at};
+use crate::verifier::{Anchor, StateAt, Timing, TrustedState, Verified, about_state, state_at};
 
 impl LightClient {
     /// The protocol state at a block, with its identity table.
@@ -18,11 +18,11 @@ impl LightClient {
         block: Selector,
         proof: Proof,
     ) -> Result<Verified<StateAt>, AskError> {
-        let question = about(block);
-        let read = |trusted: &TrustedState, evidence: &Evidence| {
-            state_at(Anchor::Trusted(trusted), &question, evidence, trusted.preimages())
+        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
+            let state = trusted.verify_state(block, evidence, timing)?;
+            Ok((state.trust, state))
         };
-        self.ask_and_read(&question, proof, read).await.map(|(_, state)| state)
+        self.ask_and_verify(&about_state(block), proof, verify).await.map(|(state, _)| state)
     }
 
     /// The protocol state at a block of which only the ID is trusted, such as the parent of a
@@ -34,18 +34,15 @@ impl LightClient {
         &mut self,
         block_id: Identifier,
     ) -> Result<Verified<StateAt>, AskError> {
-        let question = about(Selector::Id(block_id));
+        let block = Selector::Id(block_id);
         loop {
-            let request = Request::Question {
-                question: question.clone(),
-                held: self.held(),
-                proof: Proof::KnownBlock,
-            };
+            let (question, held) = (about_state(block), self.trusted.held());
+            let request = Request::Question { question, held, proof: Proof::KnownBlock };
             let bytes = self.servers.send(&request).await?;
             self.bytes_received += bytes.len() as u64;
             let state = decode(&bytes).map_err(Into::into).and_then(|evidence| {
                 let anchor = Anchor::KnownBlock(block_id);
-                state_at(anchor, &question, &evidence, self.trusted.preimages())
+                state_at(anchor, block, &evidence, self.trusted.preimages())
             });
             match state {
                 Ok(state) => return Ok(state),
@@ -53,8 +50,4 @@ impl LightClient {
             }
         }
     }
-}
-
-fn about(block: Selector) -> Question {
-    Question { block, topic: Topic::Identities(IdentityFilter::default()) }
 }

@@ -1,14 +1,14 @@
 //! Questions about the snapshot tree.
 
 use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 
 use super::{AskError, LightClient};
 use crate::transport::Request;
 use crate::verifier::{
-    Anchor, Missing, Rejection, TreeRoot, TrustedState, Verified, committed_tree_root,
-    derive_tree_root, verify_tree,
+    Anchor, Missing, Rejection, Timing, TreeRoot, TrustedState, Verified, about_state,
+    committed_tree_root, derive_tree_root, verify_tree,
 };
 
 impl LightClient {
@@ -19,26 +19,26 @@ impl LightClient {
     /// As [`Self::ask`].
     pub async fn tree_root(&mut self, block: Selector) -> Result<Verified<TreeRoot>, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
-        let read = |trusted: &TrustedState, evidence: &Evidence| {
+        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
             let (anchor, held) = (Anchor::Trusted(trusted), trusted.preimages());
-            match committed_tree_root(anchor, block, evidence, held) {
-                Err(Rejection::NotEnough(Missing::CommittedTree { block_id, .. })) => {
-                    Ok(Err(block_id))
-                }
-                root => root.map(Ok),
-            }
+            let root = match committed_tree_root(anchor, block, evidence, held) {
+                Err(Rejection::NotEnough(Missing::CommittedTree { block_id, .. })) => Err(block_id),
+                root => Ok(root?),
+            };
+            Ok((trusted.verify(&question, evidence, timing)?.trust, root))
         };
-        let (_, root) = self.ask_and_read(&question, Proof::Sealed, read).await?;
+        let (root, _) = self.ask_and_verify(&question, Proof::Sealed, verify).await?;
         let block = match root {
             Ok(root) => return Ok(root),
             Err(block_id) => Selector::Id(block_id),
         };
-        let topic = Topic::Identities(IdentityFilter::default());
-        let question = Question { block, topic };
-        let read = |trusted: &TrustedState, evidence: &Evidence| {
-            derive_tree_root(Anchor::Trusted(trusted), &question, evidence, trusted.preimages())
+        let question = about_state(block);
+        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
+            let (anchor, held) = (Anchor::Trusted(trusted), trusted.preimages());
+            let root = derive_tree_root(anchor, &question, evidence, held)?;
+            Ok((trusted.verify(&question, evidence, timing)?.trust, root))
         };
-        self.ask_and_read(&question, Proof::Sealed, read).await.map(|(_, root)| root)
+        self.ask_and_verify(&question, Proof::Sealed, verify).await.map(|(root, _)| root)
     }
 
     /// The answer to a question about the snapshot tree at a block, and the tree's root.

@@ -105,7 +105,8 @@ impl LightClient {
     async fn testify(&self, witness: &mut Server, block: Selector) -> Result<Said, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
         let proof = Proof::Sealed;
-        let request = Request::Question { question: question.clone(), held: self.held(), proof };
+        let request =
+            Request::Question { question: question.clone(), held: self.trusted.held(), proof };
         let bytes = match witness.send(&request).await {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Said::Refusal(error)),

@@ -18,10 +18,10 @@ use tonic::{Code, Status};
 use weir_proto::convert;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{
-    GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Held,
-    Proof, Reason,
+    GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Proof,
+    Reason,
 };
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question, Selector};
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Held, Question, Selector};
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeQuestion;
 
@@ -82,9 +82,13 @@ impl Server {
     pub async fn epoch_hops(
         &mut self,
         epoch_counter: u64,
-        held: Held,
+        held: &Held,
     ) -> Result<Vec<u8>, TransportError> {
-        let request = GetEpochHopsRequest { epoch_counter, held: Some(held), max_hops: 0 };
+        let request = GetEpochHopsRequest {
+            epoch_counter,
+            held: Some(convert::held_to_wire(held)),
+            max_hops: 0,
+        };
         let answer = in_time(self.request_timeout, self.client.get_epoch_hops(request)).await;
         Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
     }
@@ -106,12 +110,12 @@ impl Server {
     pub async fn ask(
         &mut self,
         question: &Question,
-        held: Held,
+        held: &Held,
         proof: Proof,
     ) -> Result<Vec<u8>, TransportError> {
         use convert::Request;
         let client = &mut self.client;
-        let request = convert::request_to_wire(question, held, proof);
+        let request = convert::request_to_wire(question, convert::held_to_wire(held), proof);
         let evidence = async {
             match request {
                 Request::Snapshot(request) => {

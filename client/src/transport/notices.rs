@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
+use weir_proto::convert::{Watched, watched_to_wire};
 use weir_proto::weir::v1::watch_response::Notice as Wire;
-use weir_proto::weir::v1::{BlockReference, WatchRequest, WatchResponse};
+use weir_proto::weir::v1::{BlockReference, WatchResponse};
 use weir_protocol::model::Identifier;
 
 use super::{Server, TransportError, in_time};
@@ -51,9 +52,9 @@ impl Server {
     ///
     /// # Errors
     /// When the server does not answer or refuses.
-    pub async fn watch(&mut self, request: WatchRequest) -> Result<Notices, TransportError> {
+    pub async fn watch(&mut self, watched: &Watched) -> Result<Notices, TransportError> {
         let mut client = self.client.clone().max_decoding_message_size(NOTICE_BYTES_MAX);
-        let stream = in_time(self.request_timeout, client.watch(request)).await;
+        let stream = in_time(self.request_timeout, client.watch(watched_to_wire(watched))).await;
         let stream = stream.map_err(|status| self.refused(status))?.into_inner();
         Ok(Notices { url: self.url.clone(), stream })
     }

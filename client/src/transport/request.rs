@@ -1,7 +1,7 @@
 //! What a client asks of a server.
 
-use weir_proto::weir::v1::{Held, Proof};
-use weir_protocol::evidence::{Question, Selector};
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Held, Question, Selector};
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeQuestion;
 
@@ -49,11 +49,9 @@ impl Server {
         match request {
             Request::Checkpoint { block_id } => self.checkpoint(*block_id).await,
             Request::EpochHops { epoch_counter, held } => {
-                self.epoch_hops(*epoch_counter, held.clone()).await
+                self.epoch_hops(*epoch_counter, held).await
             }
-            Request::Question { question, held, proof } => {
-                self.ask(question, held.clone(), *proof).await
-            }
+            Request::Question { question, held, proof } => self.ask(question, held, *proof).await,
             Request::Tree { block, question } => self.tree_proof(*block, question).await,
         }
     }

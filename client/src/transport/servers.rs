@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use weir_proto::weir::v1::{GetServerInfoResponse, WatchRequest};
+use weir_proto::convert::Watched;
+use weir_proto::weir::v1::GetServerInfoResponse;
 
 use super::{Notices, REQUEST_TIMEOUT, Request, Server, TransportError};
 
@@ -109,10 +110,10 @@ impl Servers {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub async fn watch(&mut self, request: &WatchRequest) -> Result<Notices, TransportError> {
+    pub async fn watch(&mut self, watched: &Watched) -> Result<Notices, TransportError> {
         let mut tried = Vec::new();
         loop {
-            let answer = self.connected(&mut tried).await?.watch(request.clone()).await;
+            let answer = self.connected(&mut tried).await?.watch(watched).await;
             if let Some(answer) = self.answered(answer, &mut tried)? {
                 return Ok(answer);
             }

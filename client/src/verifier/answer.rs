@@ -191,7 +191,7 @@ fn snapshot(
 }
 
 /// The identities that pass, of the whole table, so that nothing can be left out of it.
-pub(super) fn identities(
+fn identities(
     state: &StateView,
     sources: Sources<'_>,
     mut wanted: impl FnMut(&Identity<'_>) -> bool,

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{BlockProof, SealProof};
+use weir_protocol::evidence::{BlockProof, Evidence, SealProof};
 use weir_protocol::hotstuff::{self, Committee};
 use weir_protocol::merkle;
 use weir_protocol::model::{Header, Identifier, QuorumCertificate};
@@ -37,6 +37,14 @@ impl Trust {
             Self::Finalized => "finalized",
             Self::Sealed => "sealed",
         }
+    }
+
+    /// Whether the evidence of an answer proved so far has a seal that nothing known yet proves: it
+    /// may lie in a later epoch.
+    #[must_use]
+    pub fn leaves_seal(self, evidence: &Evidence) -> bool {
+        let has_seal = evidence.answer.as_ref().is_some_and(|proof| proof.seal.is_some());
+        has_seal && self < Self::Sealed
     }
 }
 

@@ -1,13 +1,13 @@
 //! Whole protocol states, and what changes from one to the next: what events are made of.
 
-use super::answer::{IdentityAnswer, identities};
+use super::answer::{Answer, AnswerValue, IdentityAnswer};
 use super::sources::Sources;
 use super::state::StateView;
-use super::{Anchor, Missing, Rejection, Trust, Verified, expand, verify_expanded};
+use super::{Anchor, Missing, Rejection, Trust, Verified, Violation, expand, verify_expanded};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use weir_protocol::evidence::{Evidence, Preimages, Question};
+use weir_protocol::evidence::{Evidence, IdentityFilter, Preimages, Question, Selector, Topic};
 use weir_protocol::model::{EpochPhase, Identifier, ViewBasedActivator};
 
 /// The protocol state at a block, with its identity table.
@@ -112,32 +112,49 @@ impl StateAt {
     }
 }
 
-/// Verifies the answer to a question about identities, and opens the whole state at its block.
+/// Verifies the answer to the question about all identities at a block, and opens the whole state
+/// there.
 ///
 /// # Errors
 /// As [`super::verify`]; [`Missing::Preimage`] when a setup of the identity table is missing.
 pub fn state_at(
     anchor: Anchor<'_>,
-    question: &Question,
+    block: Selector,
     evidence: &Evidence,
     held: &Preimages,
 ) -> Result<Verified<StateAt>, Rejection> {
     let preimages = expand(&evidence.bundle, &[held])?;
     let both = [&preimages, held];
     let sources = Sources::new(&both);
-    let answer = verify_expanded(anchor, question, evidence, sources)?;
-    let block = &evidence.answer.as_ref().ok_or(Missing::Answer)?.block;
-    let roots = block.roots.as_ref();
-    let roots = roots.ok_or(Missing::PayloadRoots { block_id: answer.block_id })?;
-    let state = StateView::derive(&block.header, roots, sources)?;
-    let identities = identities(&state, sources, |_| true)?;
+    let (answer, state) = verify_expanded(anchor, &about_state(block), evidence, sources)?;
+    whole_state(answer, state, evidence)
+}
+
+/// The question whose evidence has the whole state at a block.
+#[must_use]
+pub fn about_state(block: Selector) -> Question {
+    Question { block, topic: Topic::Identities(IdentityFilter::default()) }
+}
+
+/// The state behind a verified answer to [`about_state`].
+pub(super) fn whole_state(
+    answer: Verified<Answer>,
+    state: Option<StateView>,
+    evidence: &Evidence,
+) -> Result<Verified<StateAt>, Rejection> {
+    let Answer { block_id, height, view, timestamp_ms, trust, value, .. } = answer.into_value();
+    let state = state.ok_or(Missing::PayloadRoots { block_id })?;
+    let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
+    let AnswerValue::Identities(identities) = value else {
+        return Err(Violation::AnotherQuestion.into());
+    };
     Ok(Verified(StateAt {
-        block_id: answer.block_id,
-        parent_id: block.header.parent_id,
-        height: answer.height,
-        view: answer.view,
-        timestamp_ms: answer.timestamp_ms,
-        trust: answer.trust,
+        block_id,
+        parent_id: proof.block.header.parent_id,
+        height,
+        view,
+        timestamp_ms,
+        trust,
         protocol_state_id: state.protocol_state_id,
         epoch: EpochAt {
             counter: state.current_setup.counter,

@@ -27,7 +27,7 @@ pub use answer::{
     SnapshotAnswer,
 };
 pub use certify::{AnchoredBy, Trust};
-pub use changes::{Change, EpochAt, StateAt, VersionAt, state_at};
+pub use changes::{Change, EpochAt, StateAt, VersionAt, about_state, state_at};
 pub use error::{Missing, Rejection, Violation};
 pub use misbehaviour::{
     Act, Asked, Finding, MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION, Misbehaviour,
@@ -106,16 +106,19 @@ pub fn verify(
     held: &Preimages,
 ) -> Result<Verified<Answer>, Rejection> {
     let preimages = expand(&evidence.bundle, &[held])?;
-    verify_expanded(anchor, question, evidence, Sources::new(&[&preimages, held]))
+    let both = [&preimages, held];
+    let sources = Sources::new(&both);
+    verify_expanded(anchor, question, evidence, sources).map(|(answer, _)| answer)
 }
 
-/// As [`verify`], with the evidence's preimages in `sources`, deltas expanded.
+/// As [`verify`], with the evidence's preimages in `sources`, deltas expanded; and the state at the
+/// block, if the evidence has it.
 fn verify_expanded(
     anchor: Anchor<'_>,
     question: &Question,
     evidence: &Evidence,
     sources: Sources<'_>,
-) -> Result<Verified<Answer>, Rejection> {
+) -> Result<(Verified<Answer>, Option<StateView>), Rejection> {
     let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
     rules::answers_the_question(question, &proof.question)?;
     let state = match &proof.block.roots {
@@ -127,7 +130,8 @@ fn verify_expanded(
     };
     let anchored = level_of_trust(&Certifier::new(anchor, sources), proof, state.as_ref())?;
     rules::selected_block(question.block, &proof.block.header, anchored.trust)?;
-    answer::derive(question, proof, state.as_ref(), sources, anchored).map(Verified)
+    let answer = answer::derive(question, proof, state.as_ref(), sources, anchored)?;
+    Ok((Verified(answer), state))
 }
 
 /// All preimages of a bundle.

@@ -58,11 +58,9 @@ pub fn derive_tree_root(
     let preimages = expand(&evidence.bundle, &[held])?;
     let both = [&preimages, held];
     let sources = Sources::new(&both);
-    let answer = verify_expanded(anchor, question, evidence, sources)?;
-    let block = &evidence.answer.as_ref().ok_or(Missing::Answer)?.block;
-    let roots = block.roots.as_ref();
-    let roots = roots.ok_or(Missing::PayloadRoots { block_id: answer.block_id })?;
-    let state = StateView::derive(&block.header, roots, sources)?;
+    let (answer, state) = verify_expanded(anchor, question, evidence, sources)?;
+    let state = state.ok_or(Missing::PayloadRoots { block_id: answer.block_id })?;
+    let header = &evidence.answer.as_ref().ok_or(Missing::Answer)?.block.header;
     let root =
         read_identities(&state, sources, |epochs| snapshot_tree::root_of(&state.kv, epochs))?;
     let committed = state.kv.snapshot_tree_root;
@@ -70,7 +68,7 @@ pub fn derive_tree_root(
         let reason = "it commits to another snapshot tree than its own";
         return Err(Violation::State { reason }.into());
     }
-    let of = (&block.header, roots.protocol_state_id);
+    let of = (header, state.protocol_state_id);
     Ok(Verified(tree_root(root, committed.is_some(), of, answer.trust)))
 }
 

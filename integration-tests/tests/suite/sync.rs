@@ -6,7 +6,7 @@ use weir_client::transport::Server;
 use weir_client::verifier::{
     HopsApplied, Missing, Rejection, Timing, TrustedState, TrustedStateError, Violation,
 };
-use weir_integration_tests::{TestServer, expected, held};
+use weir_integration_tests::{TestServer, expected};
 use weir_protocol::evidence::{Evidence, Hop, Question, Selector, Topic};
 use weir_server::prover::{Depth, Held, ProverError};
 
@@ -24,7 +24,7 @@ fn checkpoint(server: &TestServer) -> TrustedState {
 }
 
 fn page(server: &TestServer, trusted: &TrustedState, max: usize) -> Evidence {
-    server.prover.hops(trusted.newest_epoch().counter(), &held(trusted), max).unwrap()
+    server.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
 }
 
 /// The size of one hop as it is sent.
@@ -216,11 +216,11 @@ async fn three_reasons_why_a_head_does_not_serve() {
     let blocks = expected(LONG).unwrap();
     let orphan = blocks.iter().find(|block| block["finalized"] == false).unwrap();
     let orphan_id = orphan["block_id"].as_str().unwrap().parse().unwrap();
-    let forked = Held { head_id: Some(orphan_id), ..held(client.trusted()) };
+    let forked = Held { head_id: Some(orphan_id), ..client.trusted().held() };
     let found = server.prover.answer(&above, &forked, Depth::Linked).unwrap_err();
     assert!(matches!(found, ProverError::HeadNotCanonical { .. }), "{found}");
     let orphan = about(Selector::Id(orphan_id));
-    let found = server.prover.answer(&orphan, &held(client.trusted()), Depth::Linked).unwrap_err();
+    let found = server.prover.answer(&orphan, &client.trusted().held(), Depth::Linked).unwrap_err();
     assert!(
         matches!(found, ProverError::HeadTooOld { .. } | ProverError::Orphaned { .. }),
         "{found}"

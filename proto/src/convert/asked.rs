@@ -1,26 +1,11 @@
 //! How a question is asked: what the client holds, how far the block is to be proved, in which form.
 
-use std::collections::{BTreeSet, HashSet};
-
-use weir_protocol::evidence::{HELD_IDS_MAX, Question, Topic};
+use weir_protocol::evidence::{HELD_IDS_MAX, Held, Question, Topic};
 use weir_protocol::model::Identifier;
 
 use super::ConvertError;
 use super::question::{bytes, identifier, selector_from_wire};
 use crate::weir::v1;
-
-/// What a client holds already.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Its checkpoint.
-    pub checkpoint_id: Option<Identifier>,
-    /// The newest block it knows to be final.
-    pub head_id: Option<Identifier>,
-    /// Newest epoch whose committee it knows.
-    pub newest_epoch_counter: u64,
-    /// Preimages it has.
-    pub preimage_ids: HashSet<Identifier>,
-}
 
 /// A request's question, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,15 +59,14 @@ pub fn held_from_wire(held: Option<v1::Held>) -> Result<Held, ConvertError> {
     })
 }
 
-/// The message that says what a client holds; its IDs come in order.
+/// The message that says what a client holds.
 #[must_use]
 pub fn held_to_wire(held: &Held) -> v1::Held {
     let optional = |id: Option<Identifier>| id.as_ref().map(bytes).unwrap_or_default();
-    let in_order: BTreeSet<_> = held.preimage_ids.iter().collect();
     v1::Held {
         checkpoint_id: optional(held.checkpoint_id),
         head_id: optional(held.head_id),
         newest_epoch_counter: held.newest_epoch_counter,
-        preimage_ids: in_order.into_iter().take(HELD_IDS_MAX).map(bytes).collect(),
+        preimage_ids: held.preimage_ids.iter().take(HELD_IDS_MAX).map(bytes).collect(),
     }
 }

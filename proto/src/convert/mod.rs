@@ -9,7 +9,7 @@ mod tree;
 mod values;
 mod watch;
 
-pub use asked::{Asked, Held, asked_from_wire, held_from_wire, held_to_wire};
+pub use asked::{Asked, asked_from_wire, held_from_wire, held_to_wire};
 pub use block::{block_from_wire, result_from_wire};
 pub use error::ConvertError;
 pub use question::{
@@ -19,4 +19,4 @@ pub use question::{
 pub use to_wire::{block_to_wire, header_to_wire, light_block_to_wire, result_to_wire};
 pub use tree::{TREE_ITEMS_MAX, tree_question_from_wire, tree_request_to_wire};
 pub use values::{CurrentEpoch, block_reference, epoch_to_wire, identity_to_wire, state_to_wire};
-pub use watch::{WATCHED_BLOCKS_MAX, Watched, watched_from_wire};
+pub use watch::{Level, WATCHED_BLOCKS_MAX, Watched, watched_from_wire, watched_to_wire};

@@ -6,11 +6,13 @@
 
 mod block_proof;
 mod delta;
+mod held;
 mod preimages;
 mod question;
 
 pub use block_proof::{BlockProof, LastSealedProof, SealProof};
 pub use delta::{Bundle, Delta, DeltaError, Piece};
+pub use held::Held;
 pub use preimages::Preimages;
 pub use question::{IdentityFilter, Question, Selector, Topic};
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
-    Watched, asked_from_wire, block_reference, epoch_from_wire, filter_from_wire, held_from_wire,
+    asked_from_wire, block_reference, epoch_from_wire, filter_from_wire, held_from_wire,
     identifier, watched_from_wire,
 };
 use weir_proto::weir::v1;
@@ -21,7 +21,7 @@ use super::tree;
 use super::values::{self, Progress};
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
 use crate::source::access::SyncState;
-use crate::watch::{Level, Streams, Subscription};
+use crate::watch::Streams;
 
 /// Answers from what has been announced when a request arrives.
 #[derive(Clone, Debug)]
@@ -254,21 +254,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
-        let subscription = subscription(&request.into_inner())?;
-        let notices = self.streams.open(self.prover.reader(), subscription, self.ended.clone())?;
+        let watched = watched_from_wire(request.get_ref()).map_err(|error| invalid(&error))?;
+        let notices = self.streams.open(self.prover.reader(), watched, self.ended.clone())?;
         Ok(Response::new(Box::pin(notices)))
     }
-}
-
-fn subscription(request: &v1::WatchRequest) -> Result<Subscription, Status> {
-    let asked = watched_from_wire(request).map_err(|error| invalid(&error))?;
-    let Watched { level, after_height, block_ids } = asked;
-    let level = match level {
-        v1::Level::Certified => Level::Certified,
-        v1::Level::Sealed => Level::Sealed,
-        v1::Level::Unspecified | v1::Level::Finalized => Level::Finalized,
-    };
-    Ok(Subscription { level, after_height, block_ids })
 }
 
 fn seal_of(proved: &Proved) -> Option<&weir_protocol::evidence::SealProof> {

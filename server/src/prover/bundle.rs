@@ -39,15 +39,13 @@ pub(super) struct Bundler<'a> {
 
 impl<'a> Bundler<'a> {
     /// For a client that holds `held`.
-    pub(super) fn new(reader: &'a Reader, deltas: &'a Deltas, held: &HashSet<Identifier>) -> Self {
-        // In order, so that the same request gets the same bytes.
-        let in_order = held.iter().copied().collect::<BTreeSet<_>>();
+    pub(super) fn new(reader: &'a Reader, deltas: &'a Deltas, held: &BTreeSet<Identifier>) -> Self {
         Self {
             reader,
             deltas,
-            held: held.clone(),
+            held: held.iter().copied().collect(),
             bases: Vec::new(),
-            unread_bases: in_order.into_iter().take(HELD_BASES_MAX).collect(),
+            unread_bases: held.iter().copied().take(HELD_BASES_MAX).collect(),
             added: HashSet::new(),
             bundle: Bundle::default(),
             bytes: 0,

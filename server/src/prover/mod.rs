@@ -9,7 +9,7 @@ mod seals;
 mod states;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
@@ -25,7 +25,7 @@ use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
 pub use tree::TreeProof;
-pub use weir_proto::convert::Held;
+pub use weir_protocol::evidence::Held;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Prover {
     pub fn checkpoint(&self, block_id: Identifier) -> Result<Evidence, ProverError> {
         let block = self.block_by_id(block_id)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
-        let mut bundler = self.bundler(&HashSet::new());
+        let mut bundler = self.bundler(&BTreeSet::new());
         add_state(&mut bundler, (state.id(), state.epoch_state_id()))?;
         add_epoch(&mut bundler, state.epoch_state(), EpochName::Current, WithCommit::Yes)?;
         if state.next_commit().is_some() {
@@ -172,7 +172,7 @@ impl Prover {
         Ok(Proved { evidence, block, state })
     }
 
-    fn bundler(&self, held: &HashSet<Identifier>) -> Bundler<'_> {
+    fn bundler(&self, held: &BTreeSet<Identifier>) -> Bundler<'_> {
         Bundler::new(&self.reader, &self.deltas, held)
     }
 

@@ -6,40 +6,30 @@ mod scan;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use weir_proto::convert::{Level, Watched, block_reference};
 use weir_proto::weir::v1::watch_response::Notice;
 use weir_proto::weir::v1::{BlockNews, BlockReference, BlockStatus, WatchResponse};
 use weir_protocol::model::Identifier;
 
 use crate::store::{BlockRef, ReadError, Reader};
-pub use scan::Level;
 
-/// What a reader wants to hear of.
+/// Admits so many streams at once.
 #[derive(Clone, Debug)]
-pub struct Subscription {
-    /// How far a block must be.
-    pub level: Level,
-    /// Blocks above this height only; above the newest one of the level when `None`.
-    pub after_height: Option<u64>,
-    /// Blocks whose status is told.
-    pub block_ids: Vec<Identifier>,
+pub struct Streams(Arc<Semaphore>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
+    }
 }
-
-/// The streams that are open.
-#[derive(Clone, Debug, Default)]
-pub struct Streams(Arc<AtomicUsize>);
-
-/// Counts a stream for as long as it lives.
-#[derive(Debug)]
-struct OpenStream(Streams);
 
 impl Streams {
     /// Opens a stream of notices; it ends when `ended` turns true.
@@ -50,15 +40,14 @@ impl Streams {
     pub fn open(
         &self,
         reader: &Reader,
-        subscription: Subscription,
+        watched: Watched,
         mut ended: watch::Receiver<bool>,
     ) -> Result<impl Stream<Item = Result<WatchResponse, Status>> + use<>, Status> {
-        let open = OpenStream(self.clone());
-        if self.0.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
-            return Err(Status::resource_exhausted("as many subscriptions are open as are served"));
-        }
+        let too_many =
+            |_| Status::resource_exhausted("as many subscriptions are open as are served");
+        let open = self.0.clone().try_acquire_owned().map_err(too_many)?;
         let (sender, receiver) = channel(NOTICES_AHEAD);
-        let feed = Feed::new(reader.latest(), subscription, sender)?;
+        let feed = Feed::new(reader.latest(), watched, sender)?;
         let (last, said_last) = oneshot::channel();
         tokio::spawn(async move {
             let _open = open;
@@ -71,12 +60,6 @@ impl Streams {
         // Why it ended comes after the notices that wait, however slow the reader is.
         let end = stream::once(said_last).filter_map(async |end| end.ok().flatten().map(Err));
         Ok(ReceiverStream::new(receiver).map(Ok).chain(end))
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -98,13 +81,13 @@ type End = ControlFlow<Option<Status>>;
 impl Feed {
     fn new(
         reader: Reader,
-        subscription: Subscription,
+        watched: Watched,
         sender: Sender<WatchResponse>,
     ) -> Result<Self, Status> {
-        let Subscription { level, after_height, block_ids } = subscription;
+        let Watched { level, after_height, block_ids } = watched;
         let head = reader.head();
         let first = head.first_height;
-        let after = after_height.unwrap_or_else(|| level.newest(head).height);
+        let after = after_height.unwrap_or_else(|| scan::newest(level, head).height);
         if after < first {
             let reason = format!("height {after} is before {first}, the first one that is served");
             return Err(Status::out_of_range(reason));
@@ -134,7 +117,7 @@ impl Feed {
 
     /// Tells all that is new as of the reader's head.
     async fn catch_up(&mut self) -> End {
-        let top = self.level.newest(self.reader.head());
+        let top = scan::newest(self.level, self.reader.head());
         while self.next <= top.height {
             let last = top.height.min(self.next.saturating_add(HEIGHTS_AT_ONCE - 1));
             let heights = self.next..=last;
@@ -228,7 +211,7 @@ fn ending() -> Status {
 }
 
 fn reference(block: &BlockRef) -> BlockReference {
-    BlockReference { block_id: block.id.0.to_vec().into(), height: block.height, view: block.view }
+    block_reference(&block.id, block.height, block.view)
 }
 
 /// Subscriptions open at once.

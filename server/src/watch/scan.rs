@@ -2,29 +2,17 @@
 
 use std::ops::RangeInclusive;
 
+use weir_proto::convert::Level;
 use weir_proto::weir::v1::BlockStatus;
 use weir_protocol::model::Identifier;
 
 use crate::store::{BlockRef, Head, ReadError, Reader, StoredBlock};
 
-/// How far a block must be before its changes are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Certified; it may be orphaned yet.
-    Certified,
-    /// Finalized.
-    Finalized,
-    /// Finalized and sealed.
-    Sealed,
-}
-
-impl Level {
-    /// The newest block up to which all changes can be told.
-    pub(super) fn newest(self, head: &Head) -> BlockRef {
-        match self {
-            Self::Certified | Self::Finalized => head.finalized,
-            Self::Sealed => head.sealed,
-        }
+/// The newest block up to which all changes can be told.
+pub(super) fn newest(level: Level, head: &Head) -> BlockRef {
+    match level {
+        Level::Certified | Level::Finalized => head.finalized,
+        Level::Sealed => head.sealed,
     }
 }
 

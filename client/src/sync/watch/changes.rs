@@ -3,6 +3,7 @@
 use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
+use super::event::trust_of;
 use super::{Cursor, EventBlock, Level, Pending, Place, Point, Watch};
 use crate::sync::{AskError, Fault};
 use crate::verifier::{Answer, AnswerValue, StateAt, Trust};
@@ -56,7 +57,7 @@ impl Watch {
             Ok(state) => state,
             Err(error) => return self.refused(&from, block_id, error),
         };
-        if state.trust < self.options.level.trust() {
+        if state.trust < trust_of(self.options.level) {
             let refusal = format!("it is only {}", state.trust);
             return self.distrust(Fault::Unproved { block_id, refusal });
         }
@@ -119,7 +120,7 @@ impl Watch {
             Ok(answer) => answer,
             Err(error) => return self.refused(&from, block_id, error),
         };
-        let needed = self.options.level.trust().max(Trust::Finalized);
+        let needed = trust_of(self.options.level).max(Trust::Finalized);
         if answer.trust < needed || answer.height != height {
             let refusal = format!("it is {} at height {}", answer.trust, answer.height);
             return self.distrust(Fault::Unproved { block_id, refusal });

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use weir_proto::convert::Level;
 use weir_protocol::model::Identifier;
 
 use crate::verifier::{Change, Trust};
@@ -106,39 +107,12 @@ impl BlockStatus {
     }
 }
 
-/// How far a block must be before its changes are told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Certified: soonest, and reverted should the block be orphaned.
-    Certified,
-    /// Finalized: never reverted.
-    #[default]
-    Finalized,
-    /// Finalized and sealed.
-    Sealed,
-}
-
-impl Level {
-    /// How far a block must be proved.
-    pub(super) fn trust(self) -> Trust {
-        match self {
-            Self::Certified => Trust::Certified,
-            Self::Finalized => Trust::Finalized,
-            Self::Sealed => Trust::Sealed,
-        }
-    }
-}
-
-impl FromStr for Level {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "certified" => Ok(Self::Certified),
-            "finalized" => Ok(Self::Finalized),
-            "sealed" => Ok(Self::Sealed),
-            _ => Err("a level is certified, finalized or sealed"),
-        }
+/// How far a block must be proved for its changes to be told.
+pub(super) fn trust_of(level: Level) -> Trust {
+    match level {
+        Level::Certified => Trust::Certified,
+        Level::Finalized => Trust::Finalized,
+        Level::Sealed => Trust::Sealed,
     }
 }
 

@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use weir_protocol::model::Identifier;
 
 pub use error::WatchError;
-pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind, Level};
+pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind};
 pub use filter::{Filter, Kind};
+pub use weir_proto::convert::Level;
 
 use super::LightClient;
 use crate::transport::{Notice, Notices};
@@ -132,7 +133,7 @@ impl Watch {
     #[must_use]
     pub fn new(client: LightClient, options: WatchOptions) -> Self {
         let blocks = options.block_ids.iter().map(|id| (*id, None)).collect();
-        let teller = Teller::new(options.filter.clone(), options.level.trust());
+        let teller = Teller::new(options.filter.clone(), event::trust_of(options.level));
         Self {
             client,
             options,

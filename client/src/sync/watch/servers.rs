@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_proto::weir::v1::{self, Proof, WatchRequest};
+use weir_proto::convert::Watched;
+use weir_proto::weir::v1::Proof;
 use weir_protocol::model::Identifier;
 
 use super::{BlockStatus, Level, Place, Watch};
@@ -56,18 +57,13 @@ impl Watch {
         too_many
     }
 
-    fn request(&self) -> WatchRequest {
-        let level = match self.options.level {
-            Level::Certified => v1::Level::Certified,
-            Level::Finalized => v1::Level::Finalized,
-            Level::Sealed => v1::Level::Sealed,
-        };
+    fn request(&self) -> Watched {
         let undecided =
             self.blocks.iter().filter(|(_, told)| !told.is_some_and(BlockStatus::is_last));
-        WatchRequest {
-            level: level.into(),
+        Watched {
+            level: self.options.level,
             after_height: self.place.as_ref().map(Place::told_to),
-            block_ids: undecided.map(|(id, _)| id.0.to_vec().into()).collect(),
+            block_ids: undecided.map(|(id, _)| *id).collect(),
         }
     }
 

@@ -10,14 +10,18 @@ pub use hops::HopsApplied;
 
 use super::sources::{Decoded, Sources};
 use super::state::{self, StateView};
-use super::{Anchor, Answer, Missing, Rejection, Timing, Trust, Verified, Violation, rules};
+use super::{
+    Anchor, Answer, Missing, Rejection, StateAt, Timing, Trust, Verified, Violation, changes, rules,
+};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{BlockProof, Evidence, Preimages, Question};
+use weir_protocol::evidence::{
+    BlockProof, Evidence, HELD_IDS_MAX, Held, Preimages, Question, Selector,
+};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{Header, Identifier};
 
@@ -96,12 +100,37 @@ impl TrustedState {
         evidence: &Evidence,
         timing: &Timing,
     ) -> Result<Verified<Answer>, Rejection> {
+        self.verify_and_open(question, evidence, timing).map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::verify`] of the question about all identities at a block, and returns the whole
+    /// state there.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_state(
+        &mut self,
+        block: Selector,
+        evidence: &Evidence,
+        timing: &Timing,
+    ) -> Result<Verified<StateAt>, Rejection> {
+        let question = changes::about_state(block);
+        let (answer, state) = self.verify_and_open(&question, evidence, timing)?;
+        changes::whole_state(answer, state, evidence)
+    }
+
+    fn verify_and_open(
+        &mut self,
+        question: &Question,
+        evidence: &Evidence,
+        timing: &Timing,
+    ) -> Result<(Verified<Answer>, Option<StateView>), Rejection> {
         timing.check_trust(self)?;
         let preimages = super::expand(&evidence.bundle, &[&self.preimages])?;
         let both = [&preimages, &self.preimages];
         let sources = Sources::new(&both).with_decoded(&self.decoded);
         let anchor = Anchor::Trusted(self);
-        let answer = super::verify_expanded(anchor, question, evidence, sources)?;
+        let (answer, state) = super::verify_expanded(anchor, question, evidence, sources)?;
         let Some(proof) = &evidence.answer else {
             return Err(Missing::Answer.into());
         };
@@ -113,7 +142,7 @@ impl TrustedState {
             self.advance(header, state_id.unwrap_or(self.head_state_id));
         }
         self.decoded.follow(&self.preimages, self.head_state_id);
-        Ok(answer)
+        Ok((answer, state))
     }
 
     /// A final block at this height or above must not contradict what is final already.
@@ -246,6 +275,17 @@ impl TrustedState {
     #[must_use]
     pub fn preimages(&self) -> &Preimages {
         &self.preimages
+    }
+
+    /// What to tell a server, so that answers leave it out and build on it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            checkpoint_id: Some(self.checkpoint.block_id),
+            head_id: Some(self.head.block_id),
+            newest_epoch_counter: self.newest_epoch().counter(),
+            preimage_ids: self.preimages.ids().take(HELD_IDS_MAX).copied().collect(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Honest evidence: reference chains made by flow-go, through the real prover.
 
 use weir_client::verifier::{Timing, TrustedState};
-use weir_integration_tests::{TestServer, held};
+use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
 use weir_protocol::model::{Header, Identifier};
@@ -36,7 +36,7 @@ impl Chain {
     }
 
     pub(super) fn hops(&self, trusted: &TrustedState, max: usize) -> Evidence {
-        self.server.prover.hops(trusted.newest_epoch().counter(), &held(trusted), max).unwrap()
+        self.server.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
     }
 
     /// Hops that need nothing held.
@@ -55,7 +55,7 @@ impl Chain {
         question: &Question,
         depth: Depth,
     ) -> Evidence {
-        self.server.prover.answer(question, &held(trusted), depth).unwrap().evidence
+        self.server.prover.answer(question, &trusted.held(), depth).unwrap().evidence
     }
 
     /// Evidence that needs nothing held.

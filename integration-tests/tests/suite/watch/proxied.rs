@@ -5,9 +5,12 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use weir_client::sync::AskError;
 use weir_client::sync::watch::{Level, Start, WatchError, WatchOptions};
+use weir_client::transport::{Notice, Server};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::proxy::TestProxy;
+use weir_proto::convert::Watched;
+use weir_protocol::model::Identifier;
 
 use super::faults::without;
 use super::{CHAIN, changes, finalized, start, watch};
@@ -62,6 +65,33 @@ async fn a_proxy_passes_no_gap_on() {
     hostile.stop_lying();
     told.extend(changes(&mut proxied).await);
     assert_eq!(told, expected, "the proxy is as good as its upstream again");
+}
+
+#[tokio::test]
+async fn while_nothing_is_new_a_proxy_says_so_again_and_again() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    let watched = Watched { after_height: Some(start(&server).height), ..Watched::default() };
+    let mut notices = Server::connect(&proxy.url()).await.unwrap().watch(&watched).await.unwrap();
+    let end = server.prover.head().finalized;
+    let end = Notice::Reached { block_id: end.id, height: end.height };
+    while timeout(PATIENCE, notices.next(PATIENCE)).await.unwrap().unwrap() != end {}
+    let newest_change = finalized_change(&server).await;
+    tokio::time::pause();
+    for _ in 0..5 {
+        let Notice::Reached { block_id, height } = notices.next(PATIENCE).await.unwrap() else {
+            panic!("nothing changes any more");
+        };
+        assert_eq!((block_id, height), newest_change);
+    }
+}
+
+/// The last block with a change.
+async fn finalized_change(server: &TestServer) -> (Identifier, u64) {
+    let end = finalized(server);
+    let all = changes(&mut watch(&[&server.url()], server.root_id, end, |_| ()).await).await;
+    let last = all.last().unwrap().block;
+    (last.block_id, last.height)
 }
 
 #[tokio::test]

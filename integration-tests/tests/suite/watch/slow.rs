@@ -7,9 +7,10 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch::{self, Receiver, Sender};
 use tonic::{Code, Status};
 use weir_integration_tests::TestServer;
+use weir_proto::convert::Watched;
 use weir_proto::weir::v1::WatchResponse;
 use weir_proto::weir::v1::watch_response::Notice;
-use weir_server::watch::{Level, Streams, Subscription};
+use weir_server::watch::Streams;
 
 const CHAIN: &str = "thirty-epochs";
 
@@ -17,12 +18,9 @@ type Notices = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>>>>;
 
 /// All changes of the chain.
 fn open(server: &TestServer, streams: &Streams, ended: &Receiver<bool>) -> Result<Notices, Status> {
-    let subscription = Subscription {
-        level: Level::Finalized,
-        after_height: Some(server.prover.head().first_height),
-        block_ids: Vec::new(),
-    };
-    Ok(Box::pin(streams.open(server.prover.reader(), subscription, ended.clone())?))
+    let after_height = Some(server.prover.head().first_height);
+    let watched = Watched { after_height, ..Watched::default() };
+    Ok(Box::pin(streams.open(server.prover.reader(), watched, ended.clone())?))
 }
 
 fn lasting() -> (Sender<bool>, Receiver<bool>) {
