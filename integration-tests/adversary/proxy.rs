@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use prost::bytes::Bytes;
 use tokio::net::TcpListener;
 use tonic::codegen::BoxStream;
+use tonic::metadata::MetadataMap;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status, async_trait};
@@ -12,6 +13,9 @@ use weir_integration_tests::TestServer;
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
+use weir_protocol::codec::sha3_256;
+use weir_protocol::evidence::{RECEIPT_METADATA, Receipt, Statement};
+use weir_server::api::{Signer, with_receipt};
 
 /// What the server makes of honest evidence.
 pub(crate) type Lie = Arc<dyn Fn(Bytes) -> Result<Bytes, Status> + Send + Sync>;
@@ -39,6 +43,7 @@ pub(crate) struct Hostile {
     lie: Arc<Mutex<Option<(Call, Lie)>>>,
     script: Arc<Mutex<Option<Script>>>,
     notices: Arc<Mutex<Option<Notices>>>,
+    signer: Arc<Mutex<Option<Signer>>>,
 }
 
 impl Hostile {
@@ -46,8 +51,13 @@ impl Hostile {
     pub(crate) async fn start(honest: &TestServer) -> (Self, String) {
         let channel = Channel::from_shared(honest.url()).unwrap().connect().await.unwrap();
         let honest = SnapshotApiClient::new(channel);
-        let hostile =
-            Self { honest, lie: Arc::default(), script: Arc::default(), notices: Arc::default() };
+        let hostile = Self {
+            honest,
+            lie: Arc::default(),
+            script: Arc::default(),
+            notices: Arc::default(),
+            signer: Arc::default(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = SnapshotApiServer::new(hostile.clone());
@@ -71,6 +81,20 @@ impl Hostile {
         *self.notices.lock().unwrap() = Some(notices);
     }
 
+    /// Signs what it says from now on, as far as the honest server signs.
+    pub(crate) fn sign(&self, signer: Signer) {
+        *self.signer.lock().unwrap() = Some(signer);
+    }
+
+    /// The answer, with a receipt of its own where the honest server gave one.
+    fn signed<T>(&self, message: T, honest: Option<Receipt>, evidence: &Bytes) -> Response<T> {
+        let receipt = self.signer.lock().unwrap().as_ref().zip(honest).map(|(signer, honest)| {
+            let answer_hash = sha3_256(&[evidence]);
+            signer.sign(Statement { answer_hash, ..honest.statement })
+        });
+        with_receipt(message, receipt.as_ref())
+    }
+
     /// Is honest from now on.
     pub(crate) fn stop_lying(&self) {
         *self.lie.lock().unwrap() = None;
@@ -83,6 +107,11 @@ impl Hostile {
             _ => Ok(evidence),
         }
     }
+}
+
+fn receipt(metadata: &MetadataMap) -> Option<Receipt> {
+    let bytes = metadata.get_bin(RECEIPT_METADATA)?.to_bytes().unwrap();
+    Some(Receipt::from_bytes(&bytes).unwrap())
 }
 
 macro_rules! pass_on {
@@ -130,15 +159,18 @@ macro_rules! pass_on {
                 request: Request<v1::$request>,
             ) -> Result<Response<v1::$response>, Status> {
                 let script = self.script.lock().unwrap().clone();
-                let mut answer = match script {
-                    Some(_) => v1::$response::default(),
-                    None => self.honest.clone().$method(request).await?.into_inner(),
+                let honest = match script {
+                    Some(_) => Response::new(v1::$response::default()),
+                    None => self.honest.clone().$method(request).await?,
                 };
+                let receipt = receipt(honest.metadata());
+                let mut answer = honest.into_inner();
                 answer.evidence = match script {
                     Some(script) => script($call),
                     None => self.twist($call, answer.evidence)?,
                 };
-                Ok(Response::new(answer))
+                let evidence = answer.evidence.clone();
+                Ok(self.signed(answer, receipt, &evidence))
             })*
         }
     };

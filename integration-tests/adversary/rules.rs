@@ -124,7 +124,8 @@ impl Adversary {
         let mut server = self.connect().await;
         let held = Held::default();
         let asked = server.ask(&question, &held, Proof::Unspecified);
-        let evidence = Evidence::from_bytes(&timeout(PATIENCE, asked).await.unwrap().unwrap());
+        let evidence =
+            Evidence::from_bytes(&timeout(PATIENCE, asked).await.unwrap().unwrap().bytes);
         let evidence = evidence.map_err(Violation::Evidence)?;
         let anchor = Anchor::KnownBlock(block_id);
         committed_tree_root(anchor, block, &evidence, &Preimages::default()).map(|_| ())

@@ -150,6 +150,19 @@ impl ServerProcess {
         Self::announced(spawn_serve(data, source), SERVING).await
     }
 
+    /// As [`Self::start`], with a key that signs answers.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn signing(data: &Path, source: &Path, key: &Path) -> Result<Self, Ran> {
+        let mut command = serve(data, source);
+        command.arg("--receipt-key").arg(key);
+        Self::announced(command.spawn(), SERVING).await
+    }
+
     /// Starts to follow the access node at `url` into `data`, from a checkpoint.
     ///
     /// # Errors
@@ -261,11 +274,16 @@ impl ServerProcess {
 /// # Errors
 /// When there is no such program.
 pub fn spawn_serve(data: &Path, source: &Path) -> io::Result<Child> {
+    serve(data, source).spawn()
+}
+
+fn serve(data: &Path, source: &Path) -> AsyncCommand {
     let mut replay = std::ffi::OsString::from("replay:");
     replay.push(source);
     let mut command = Program::Server.command();
     command.arg("serve").arg("--data").arg(data).arg("--source").arg(replay);
-    command.args(["--listen", "127.0.0.1:0"]).spawn()
+    command.args(["--listen", "127.0.0.1:0"]);
+    command
 }
 
 /// Builds both programs and returns where they are.

@@ -63,7 +63,8 @@ async fn said(chain: &Chain, upstream: &Upstream) -> Result<v1::GetServerInfoRes
         let (expected, found) = (own.chain_id(), &said.chain_id);
         return Err(Fault::Wrong(format!("it says it is of {found}, the chain is {expected}")));
     }
-    Ok(said)
+    // What is relayed is not signed by it.
+    Ok(v1::GetServerInfoResponse { receipt_key: Default::default(), ..said })
 }
 
 fn epoch_counter(answer: &Answer) -> u64 {

@@ -72,8 +72,10 @@ impl Upstreams {
 impl Upstream {
     fn new(url: &str, timeout: Duration) -> Result<Self, StartError> {
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(full.clone());
-        let endpoint = endpoint.map_err(|_| StartError::Url { url: url.to_owned() })?;
+        // What follows `#` is a key of receipts, which are not asked for here.
+        let endpoint = Some(Endpoint::from_shared(full.clone())).filter(|_| !url.contains('#'));
+        let no_url = || StartError::Url { url: url.to_owned() };
+        let endpoint = endpoint.and_then(Result::ok).ok_or_else(no_url)?;
         let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
         let snapshots = SnapshotApiClient::new(channel.clone())
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);

@@ -46,7 +46,11 @@ pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow
     let finding = found.verify(arguments.checkpoint()?).with_context(about)?;
     let mut fields = describe(&found);
     match finding.value() {
-        Finding::BrokenRule(rule) => fields["broken_rule"] = json!(rule.to_string()),
+        Finding::BrokenRule { rule, signed_by, proved } => {
+            fields["broken_rule"] = json!(rule.to_string());
+            fields["signed_by"] = json!(signed_by.map(|key| Identifier(key).to_hex()));
+            fields["proved_from_checkpoint"] = json!(proved);
+        }
         Finding::Conflict { height, block_ids } => {
             fields["height"] = json!(height);
             fields["block_ids"] = block_ids.iter().map(Identifier::to_hex).collect();

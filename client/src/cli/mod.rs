@@ -82,7 +82,7 @@ async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outco
     }
     let mut session = Session::begin(arguments).await?;
     let outcome = session.client.ask(question, Proof::Sealed).await;
-    session.end(outcome)
+    session.end(outcome).await
 }
 
 fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Result<u8> {

@@ -36,8 +36,9 @@ impl Session {
 
     /// Keeps what was proved, also when the end of it failed: the part before stays proved.
     /// The lies on the way are told.
-    pub(crate) fn end<T>(&self, result: Result<T, AskError>) -> anyhow::Result<T> {
+    pub(crate) async fn end<T>(&mut self, result: Result<T, AskError>) -> anyhow::Result<T> {
         let kept = self.keep();
+        self.client.prove_lies().await;
         evidence::tell_lies(self.folder.as_ref(), self.client.lies(), ending(&result));
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
@@ -66,6 +67,7 @@ pub(crate) async fn ask_for_evidence(
     let client = LightClient::start_keeping_evidence(servers, checkpoint).await?;
     let mut client = client.with_clock(arguments.clock());
     let outcome = client.ask(question, Proof::Sealed).await;
+    client.prove_lies().await;
     evidence::tell_lies(Some(&arguments.folder()?), client.lies(), ending(&outcome));
     Ok(outcome?)
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Ok(outcome) => session.client.cross_check().await.map(|said| (outcome, said)),
         Err(error) => Err(error),
     };
-    let (outcome, testimonies) = session.end(checked)?;
+    let (outcome, testimonies) = session.end(checked).await?;
     let conflicts = evidence::tell_testimonies(session.folder.as_ref(), &testimonies);
     let code = if conflicts { EXIT_INVALID } else { 0 };
     let trusted = session.client.trusted();

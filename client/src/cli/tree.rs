@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
         TreeCommand::Root(block) => {
             let mut session = Session::begin(arguments).await?;
             let root = session.client.tree_root(block.selector(Selector::LatestFinalized)).await;
-            let root = session.end(root)?.into_value();
+            let root = session.end(root).await?.into_value();
             print(arguments, Some(&root), Map::new())?;
             return Ok(0);
         }
@@ -77,13 +77,13 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
             let proof = proof.map_err(AskError::from)?;
             let mut about = Map::new();
             about.insert("root".into(), json!(root.to_hex()));
-            let answer = verify_tree(root, &question, &proof)?.into_value();
+            let answer = verify_tree(root, &question, &proof.bytes)?.into_value();
             return finish(arguments, None, (item, &answer), about);
         }
         None => {
             let mut session = Session::begin(arguments).await?;
             let asked = session.client.ask_tree(block, &question).await;
-            let (root, answer) = session.end(asked)?;
+            let (root, answer) = session.end(asked).await?;
             (root.into_value(), answer.into_value())
         }
     };

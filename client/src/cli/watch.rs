@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use clap::Args;
+use weir_client::sync::AskError;
 use weir_client::sync::watch::{
     Cursor, CursorError, Event, Filter, Kind, Level, Start, Watch, WatchError, WatchOptions,
 };
-use weir_client::sync::{AskError, LightClient};
 use weir_protocol::model::{Identifier, Role};
 
 use super::args::Arguments;
@@ -112,7 +112,7 @@ pub(crate) async fn run(arguments: &Arguments, watched: &WatchArguments) -> anyh
             next = patiently(&mut watch, watched.patience) => next,
             _ = &mut interrupted => break,
         };
-        keeper.keep(watch.client())?;
+        keeper.keep(&mut watch).await?;
         if let Some(broken) = print(arguments, &next?).err() {
             // Whoever read has seen enough.
             let kind = broken.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -120,7 +120,7 @@ pub(crate) async fn run(arguments: &Arguments, watched: &WatchArguments) -> anyh
         }
         left -= 1;
     }
-    keeper.keep(watch.client())?;
+    keeper.keep(&mut watch).await?;
     Ok(0)
 }
 
@@ -132,7 +132,11 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(&mut self, client: &LightClient) -> anyhow::Result<()> {
+    async fn keep(&mut self, watch: &mut Watch) -> anyhow::Result<()> {
+        if watch.client().lies().len() > self.told {
+            watch.prove_lies().await;
+        }
+        let client = watch.client();
         let (folder, lies) = (self.folder.as_ref(), client.lies());
         evidence::tell_lies(folder, &lies[self.told..], None);
         self.told = lies.len();

@@ -1,11 +1,13 @@
 //! Answers that do not verify: what becomes of the server, and of what it said.
 
 use thiserror::Error;
+use weir_proto::weir::v1::Proof;
+use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient};
-use crate::transport::Servers;
-use crate::verifier::{Act, Asked, Misbehaviour, Rejection};
+use crate::transport::{Reply, Servers, proof_number};
+use crate::verifier::{Act, Asked, Misbehaviour, Rejection, TrustedState};
 
 /// A server that was set aside.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,50 @@ impl LightClient {
         &self.lies
     }
 
+    /// Adds to what shows wrong answers that were signed the evidence of what was trusted then, from
+    /// the checkpoint on, as far as there is a server left that gives it: then everybody who has the
+    /// checkpoint can check them.
+    pub async fn prove_lies(&mut self) {
+        for index in 0..self.lies.len() {
+            if let Some(found) = self.lies[index].misbehaviour.take() {
+                self.lies[index].misbehaviour = Some(self.with_grounds(found).await);
+            }
+        }
+    }
+
+    /// As [`Self::prove_lies`] does with one.
+    pub(super) async fn with_grounds(&mut self, found: Misbehaviour) -> Misbehaviour {
+        let Some(trusted) = found.lacks_grounds() else { return found };
+        let Some(evidence) = self.grounds(&trusted).await else { return found };
+        let mut proved = found.clone();
+        if let Act::WrongAnswer { grounds, .. } = &mut proved.act {
+            *grounds = Some(evidence);
+        }
+        let checkpoint_id = trusted.checkpoint().block_id;
+        if proved.verify(checkpoint_id).is_ok() { proved } else { found }
+    }
+
+    /// Evidence of all that this state knows, from its checkpoint on.
+    async fn grounds(&mut self, trusted: &TrustedState) -> Option<Vec<u8>> {
+        let server = self.servers.present().await.ok()?;
+        let checkpoint_id = trusted.checkpoint().block_id;
+        let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
+        let mut client = client.with_clock(self.clock);
+        while client.trusted.newest_epoch().counter() < trusted.newest_epoch().counter() {
+            client.learns_of_later_epoch().await.ok().filter(|more| *more)?;
+        }
+        let block = Selector::Id(trusted.head().block_id);
+        let question = Question { block, topic: Topic::Snapshot };
+        let outcome = client.ask(&question, Proof::Unspecified).await.ok()?;
+        Some(outcome.evidence.to_bytes())
+    }
+
+    /// A question, as it is shown to others, with what is trusted now.
+    pub(super) fn asked(&self, question: &Question, proof: Proof) -> Asked {
+        let (trusted, question) = (self.trusted.to_bytes(), question.clone());
+        Asked::Question { trusted, question, proof: proof_number(proof) }
+    }
+
     /// Takes the answer of the present server for what it is, and goes on to the next server.
     ///
     /// # Errors
@@ -63,7 +109,7 @@ impl LightClient {
     pub(super) fn reject(
         &mut self,
         rejection: Rejection,
-        answer: Option<(Asked, Vec<u8>)>,
+        answer: Option<(Asked, Reply)>,
     ) -> Result<(), AskError> {
         let seen_at_ms = self.clock.timing()?.now_ms();
         let checkpoint_id = self.trusted.checkpoint().block_id;
@@ -79,9 +125,10 @@ pub(super) fn misbehaviour(
     url: &str,
     checkpoint_id: Identifier,
     seen_at_ms: u64,
-    (asked, answer): (Asked, Vec<u8>),
+    (asked, reply): (Asked, Reply),
 ) -> Option<Misbehaviour> {
-    let act = Act::WrongAnswer { asked, answer };
+    let Reply { bytes: answer, receipt } = reply;
+    let act = Act::WrongAnswer { asked, answer, receipt: receipt.map(Box::new), grounds: None };
     let found = Misbehaviour { server: url.to_owned(), seen_at_ms, act };
     found.verify(checkpoint_id).is_ok().then_some(found)
 }

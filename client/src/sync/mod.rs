@@ -90,16 +90,16 @@ impl LightClient {
     ) -> Result<Self, AskError> {
         let (mut servers, mut lies) = (servers.into(), Vec::new());
         loop {
-            let bytes = servers.send(&Request::Checkpoint { block_id: checkpoint_id }).await?;
-            match open_checkpoint(checkpoint_id, &bytes) {
+            let reply = servers.send(&Request::Checkpoint { block_id: checkpoint_id }).await?;
+            match open_checkpoint(checkpoint_id, &reply.bytes) {
                 Ok((trusted, evidence)) => {
-                    let bytes_received = bytes.len() as u64;
+                    let bytes_received = reply.bytes.len() as u64;
                     let client = Self::resume(servers, trusted.into_value());
                     return Ok(Self { path: Some(evidence), bytes_received, lies, ..client });
                 }
                 Err(rejection) => {
                     let now_ms = ClockOptions::default().timing()?.now_ms();
-                    let said = (Asked::Checkpoint, bytes);
+                    let said = (Asked::Checkpoint, reply);
                     let shown = blame::misbehaviour(servers.url(), checkpoint_id, now_ms, said);
                     blame::set_aside(&mut servers, &mut lies, rejection.into(), shown)?;
                 }
@@ -178,10 +178,10 @@ impl LightClient {
         for _ in 0..=HOPS_MAX {
             let (asked, held) = (question.clone(), self.trusted.held());
             let request = Request::Question { question: asked, held, proof };
-            let bytes = self.servers.send(&request).await?;
-            self.bytes_received += bytes.len() as u64;
+            let reply = self.servers.send(&request).await?;
+            self.bytes_received += reply.bytes.len() as u64;
             let timing = self.clock.timing()?;
-            let rejection = match self.open(&bytes, &timing, &verify) {
+            let rejection = match self.open(&reply.bytes, &timing, &verify) {
                 Ok((trust, verified, evidence)) => {
                     if trust.leaves_seal(&evidence) && self.learns_of_later_epoch().await? {
                         continue;
@@ -196,8 +196,8 @@ impl LightClient {
                 }
                 Err(rejection) => rejection,
             };
-            let (trusted, question) = (self.trusted.to_bytes(), question.clone());
-            self.reject(rejection, Some((Asked::Question { trusted, question }, bytes)))?;
+            let asked = self.asked(question, proof);
+            self.reject(rejection, Some((asked, reply)))?;
         }
         Err(self.too_many_hops())
     }
@@ -255,11 +255,11 @@ impl LightClient {
         loop {
             let epoch_counter = self.trusted.newest_epoch().counter();
             let request = Request::EpochHops { epoch_counter, held: self.trusted.held() };
-            let bytes = self.servers.send(&request).await?;
-            self.bytes_received += bytes.len() as u64;
+            let reply = self.servers.send(&request).await?;
+            self.bytes_received += reply.bytes.len() as u64;
             let timing = self.clock.timing()?;
             let before = self.trusted.clone();
-            match self.apply(&bytes, &timing) {
+            match self.apply(&reply.bytes, &timing) {
                 Ok(applied) => return Ok(applied.more && applied.applied > 0),
                 Err(rejection) => {
                     let trusted = before.to_bytes();
@@ -267,7 +267,7 @@ impl LightClient {
                         // What is kept of the way here has no part of this page.
                         self.trusted = before;
                     }
-                    self.reject(rejection, Some((Asked::EpochHops { trusted }, bytes)))?;
+                    self.reject(rejection, Some((Asked::EpochHops { trusted }, reply)))?;
                 }
             }
         }

@@ -38,9 +38,9 @@ impl LightClient {
         loop {
             let (question, held) = (about_state(block), self.trusted.held());
             let request = Request::Question { question, held, proof: Proof::KnownBlock };
-            let bytes = self.servers.send(&request).await?;
-            self.bytes_received += bytes.len() as u64;
-            let state = decode(&bytes).map_err(Into::into).and_then(|evidence| {
+            let reply = self.servers.send(&request).await?;
+            self.bytes_received += reply.bytes.len() as u64;
+            let state = decode(&reply.bytes).map_err(Into::into).and_then(|evidence| {
                 let anchor = Anchor::KnownBlock(block_id);
                 state_at(anchor, block, &evidence, self.trusted.preimages())
             });

@@ -54,7 +54,7 @@ impl LightClient {
         let block = Selector::Id(root.block_id);
         let request = Request::Tree { block, question: question.clone() };
         loop {
-            let proof = self.servers.send(&request).await?;
+            let proof = self.servers.send(&request).await?.bytes;
             self.bytes_received += proof.len() as u64;
             match verify_tree(root.root, question, &proof) {
                 Ok(answer) => return Ok((root, answer)),

@@ -6,7 +6,7 @@ use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
 use super::blame::misbehaviour;
 use super::{AskError, LightClient};
 use crate::transport::{Request, Server, TransportError};
-use crate::verifier::{Act, Answer, Asked, Misbehaviour, Rejection, Trust, Violation};
+use crate::verifier::{Act, Answer, Misbehaviour, Rejection, Trust, Violation};
 
 /// What another server says of the client's head.
 #[derive(Debug)]
@@ -80,7 +80,11 @@ impl LightClient {
                 let misbehaviour = self.conflict(witness, head).await;
                 Ok(Verdict::Conflicts { misbehaviour })
             }
-            Said::Wrong(rejection, misbehaviour) => {
+            Said::Wrong(rejection, found) => {
+                let misbehaviour = match found {
+                    Some(found) => Some(Box::new(self.with_grounds(*found).await)),
+                    None => None,
+                };
                 Ok(Verdict::Rejected { rejection, misbehaviour })
             }
         }
@@ -107,21 +111,20 @@ impl LightClient {
         let proof = Proof::Sealed;
         let request =
             Request::Question { question: question.clone(), held: self.trusted.held(), proof };
-        let bytes = match witness.send(&request).await {
-            Ok(bytes) => bytes,
+        let reply = match witness.send(&request).await {
+            Ok(reply) => reply,
             Err(error) => return Ok(Said::Refusal(error)),
         };
         let timing = self.clock.timing()?;
         let mut trusted = self.trusted.clone();
-        let said = Evidence::from_bytes(&bytes)
+        let said = Evidence::from_bytes(&reply.bytes)
             .map_err(|error| Violation::Evidence(error).into())
             .and_then(|evidence| trusted.verify(&question, &evidence, &timing));
         Ok(match said {
             Ok(answer) => Said::Answer(Box::new(answer.into_value())),
             Err(rejection) => {
-                let asked = Asked::Question { trusted: self.trusted.to_bytes(), question };
                 let (checkpoint_id, now_ms) = (self.trusted.checkpoint().block_id, timing.now_ms());
-                let said = (asked, bytes);
+                let said = (self.asked(&question, proof), reply);
                 let found = misbehaviour(witness.url(), checkpoint_id, now_ms, said);
                 Said::Wrong(rejection, found.map(Box::new))
             }

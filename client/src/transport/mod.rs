@@ -8,20 +8,24 @@ use std::fmt;
 use std::time::Duration;
 
 pub use notices::{Notice, Notices};
-pub use request::Request;
+pub(crate) use request::proof_number;
+pub use request::{Reply, Request};
 pub use servers::{Health, NoServer, Servers};
 
 use thiserror::Error;
 use tokio::time::timeout;
+use tonic::codegen::Bytes;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 use weir_proto::convert;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{
     GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Proof,
     Reason,
 };
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Held, Question, Selector};
+use weir_protocol::evidence::{
+    EVIDENCE_BYTES_MAX, Held, Question, RECEIPT_METADATA, Receipt, Selector,
+};
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeQuestion;
 
@@ -31,14 +35,20 @@ pub struct Server {
     url: String,
     client: SnapshotApiClient<Channel>,
     request_timeout: Duration,
+    /// The ed25519 key that has to sign its answers.
+    key: Option<[u8; 32]>,
 }
 
 impl Server {
     /// Connects to `url`, such as `http://127.0.0.1:9400`; without a scheme, `http` is assumed.
     ///
+    /// `URL#KEY`, with an ed25519 public key of 64 hexadecimal digits, takes no evidence without the
+    /// receipt of that key, so that a wrong answer can be shown to others (`docs/servers.md`).
+    ///
     /// # Errors
     /// When the URL is malformed or nobody answers within [`CONNECT_TIMEOUT`].
     pub async fn connect(url: &str) -> Result<Self, TransportError> {
+        let (url, key) = read_key(url)?;
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let malformed = |_| TransportError::Url { url: url.to_owned() };
         let endpoint = Endpoint::from_shared(full.clone())
@@ -50,7 +60,7 @@ impl Server {
             .map_err(|source| TransportError::Connect { url: full.clone(), source })?;
         let client = SnapshotApiClient::new(channel)
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url: full, client, request_timeout: REQUEST_TIMEOUT })
+        Ok(Self { url: full, client, request_timeout: REQUEST_TIMEOUT, key })
     }
 
     /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].
@@ -69,10 +79,10 @@ impl Server {
     ///
     /// # Errors
     /// When the server does not answer or refuses.
-    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Vec<u8>, TransportError> {
+    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Reply, TransportError> {
         let request = GetCheckpointRequest { block_id: block_id.0.to_vec().into() };
         let answer = in_time(self.request_timeout, self.client.get_checkpoint(request)).await;
-        Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
+        Ok(reply(answer.map_err(|status| self.refused(status))?, |answer| answer.evidence))
     }
 
     /// A page of epoch hops, from the newest epoch that the client knows.
@@ -83,14 +93,11 @@ impl Server {
         &mut self,
         epoch_counter: u64,
         held: &Held,
-    ) -> Result<Vec<u8>, TransportError> {
-        let request = GetEpochHopsRequest {
-            epoch_counter,
-            held: Some(convert::held_to_wire(held)),
-            max_hops: 0,
-        };
+    ) -> Result<Reply, TransportError> {
+        let held = Some(convert::held_to_wire(held));
+        let request = GetEpochHopsRequest { epoch_counter, held, max_hops: 0 };
         let answer = in_time(self.request_timeout, self.client.get_epoch_hops(request)).await;
-        Ok(answer.map_err(|status| self.refused(status))?.into_inner().evidence.into())
+        Ok(reply(answer.map_err(|status| self.refused(status))?, |answer| answer.evidence))
     }
 
     /// What the server says of itself; nothing proves it.
@@ -112,34 +119,29 @@ impl Server {
         question: &Question,
         held: &Held,
         proof: Proof,
-    ) -> Result<Vec<u8>, TransportError> {
+    ) -> Result<Reply, TransportError> {
         use convert::Request;
         let client = &mut self.client;
         let request = convert::request_to_wire(question, convert::held_to_wire(held), proof);
-        let evidence = async {
-            match request {
-                Request::Snapshot(request) => {
-                    client.get_snapshot(request).await.map(|answer| answer.into_inner().evidence)
+        let answer = async {
+            Ok(match request {
+                Request::Snapshot(asked) => {
+                    reply(client.get_snapshot(asked).await?, |a| a.evidence)
                 }
-                Request::Identity(request) => {
-                    client.get_identity(request).await.map(|answer| answer.into_inner().evidence)
+                Request::Identity(asked) => {
+                    reply(client.get_identity(asked).await?, |a| a.evidence)
                 }
-                Request::Identities(request) => {
-                    client.list_identities(request).await.map(|answer| answer.into_inner().evidence)
+                Request::Identities(asked) => {
+                    reply(client.list_identities(asked).await?, |a| a.evidence)
                 }
-                Request::Epoch(request) => {
-                    client.get_epoch(request).await.map(|answer| answer.into_inner().evidence)
+                Request::Epoch(asked) => reply(client.get_epoch(asked).await?, |a| a.evidence),
+                Request::Seal(asked) => reply(client.get_seal(asked).await?, |a| a.evidence),
+                Request::ExecutionResult(asked) => {
+                    reply(client.get_execution_result(asked).await?, |a| a.evidence)
                 }
-                Request::Seal(request) => {
-                    client.get_seal(request).await.map(|answer| answer.into_inner().evidence)
-                }
-                Request::ExecutionResult(request) => {
-                    client.get_execution_result(request).await.map(|a| a.into_inner().evidence)
-                }
-            }
+            })
         };
-        let evidence = in_time(self.request_timeout, evidence).await;
-        Ok(evidence.map_err(|status| self.refused(status))?.into())
+        in_time(self.request_timeout, answer).await.map_err(|status| self.refused(status))
     }
 
     /// A proof about the snapshot tree at a block.
@@ -170,6 +172,22 @@ impl Server {
             code => refused_for(url, code, &status),
         }
     }
+}
+
+/// The evidence of an answer, and a receipt, if it can be read.
+fn reply<T>(answer: Response<T>, evidence: impl FnOnce(T) -> Bytes) -> Reply {
+    let receipt = answer.metadata().get_bin(RECEIPT_METADATA).and_then(|receipt| {
+        let bytes = receipt.to_bytes().ok()?;
+        Receipt::from_bytes(&bytes).ok()
+    });
+    Reply { bytes: evidence(answer.into_inner()).into(), receipt }
+}
+
+/// A server's URL, and the key that it is known by.
+fn read_key(url: &str) -> Result<(&str, Option<[u8; 32]>), TransportError> {
+    let Some((bare, key)) = url.split_once('#') else { return Ok((url, None)) };
+    let key: Identifier = key.parse().map_err(|_| TransportError::Key { url: url.to_owned() })?;
+    Ok((bare, Some(key.0)))
 }
 
 /// A refusal, with the server's reason where it is one of those that a client acts on.
@@ -203,6 +221,18 @@ pub enum TransportError {
     #[error("`{url}` is not a server url; use for example http://127.0.0.1:9400")]
     Url {
         /// The text given.
+        url: String,
+    },
+    /// What follows the URL is no public key.
+    #[error("`{url}`: what follows `#` is not a public key, 64 hexadecimal digits")]
+    Key {
+        /// The text given.
+        url: String,
+    },
+    /// The answer came without a receipt of the key that the server is known by.
+    #[error("{url} gave no receipt of its key for what it said")]
+    NoReceipt {
+        /// The server.
         url: String,
     },
     /// Nobody accepts connections there, or not as HTTP/2.
@@ -278,6 +308,7 @@ impl TransportError {
             self,
             Self::Connect { .. }
                 | Self::NotWeir { .. }
+                | Self::NoReceipt { .. }
                 | Self::Unavailable { .. }
                 | Self::All { .. }
         )

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir_proto::convert::Watched;
 use weir_proto::weir::v1::GetServerInfoResponse;
 
-use super::{Notices, REQUEST_TIMEOUT, Request, Server, TransportError};
+use super::{Notices, REQUEST_TIMEOUT, Reply, Request, Server, TransportError};
 
 /// Servers to ask, by preference.
 ///
@@ -21,7 +21,10 @@ pub struct Servers {
 
 #[derive(Debug)]
 struct Endpoint {
+    /// Without the key that it is known by.
     url: String,
+    /// As it was given.
+    given: String,
     /// The connection, once there is one.
     server: Option<Server>,
     health: Health,
@@ -48,12 +51,16 @@ pub enum Health {
 }
 
 impl Servers {
-    /// Servers at these URLs, by preference; they are connected to when they are asked.
+    /// Servers at these URLs, by preference, each with its key after `#` if it is known by one
+    /// ([`Server::connect`]); they are connected to when they are asked.
     ///
     /// # Errors
     /// When there is none.
     pub fn new(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, NoServer> {
-        let endpoint = |url: String| Endpoint { url, server: None, health: Health::Untried };
+        let endpoint = |given: String| {
+            let url = given.split('#').next().unwrap_or_default().to_owned();
+            Endpoint { url, given, server: None, health: Health::Untried }
+        };
         let endpoints: Vec<_> = urls.into_iter().map(|url| endpoint(url.into())).collect();
         if endpoints.is_empty() {
             return Err(NoServer);
@@ -82,7 +89,7 @@ impl Servers {
     ///
     /// # Errors
     /// When it refuses, or no server answers.
-    pub async fn send(&mut self, request: &Request) -> Result<Vec<u8>, TransportError> {
+    pub async fn send(&mut self, request: &Request) -> Result<Reply, TransportError> {
         let mut tried = Vec::new();
         loop {
             let answer = self.connected(&mut tried).await?.send(request).await;
@@ -228,7 +235,8 @@ impl Servers {
 impl From<Server> for Servers {
     fn from(server: Server) -> Self {
         let (url, request_timeout) = (server.url().to_owned(), server.request_timeout);
-        let endpoint = Endpoint { url, server: Some(server), health: Health::Untried };
+        let (given, health) = (url.clone(), Health::Untried);
+        let endpoint = Endpoint { url, given, server: Some(server), health };
         Self { endpoints: vec![endpoint], current: 0, request_timeout }
     }
 }
@@ -237,7 +245,7 @@ impl Endpoint {
     async fn connect(&mut self, request_timeout: Duration) -> Result<&Server, TransportError> {
         let server = match self.server.take() {
             Some(server) => server,
-            None => Server::connect(&self.url).await?.with_request_timeout(request_timeout),
+            None => Server::connect(&self.given).await?.with_request_timeout(request_timeout),
         };
         Ok(self.server.insert(server))
     }

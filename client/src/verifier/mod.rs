@@ -15,6 +15,7 @@ mod certify;
 mod changes;
 mod error;
 mod misbehaviour;
+mod receipt;
 mod rules;
 mod sources;
 mod state;
@@ -33,6 +34,7 @@ pub use misbehaviour::{
     Act, Asked, Finding, MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION, Misbehaviour,
     MisbehaviourError,
 };
+pub use receipt::{ReceiptError, check_receipt};
 pub use timing::{
     CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
     Timing, TimingError,

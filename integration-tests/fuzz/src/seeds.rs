@@ -11,7 +11,7 @@ use weir_proto::frames::Frames;
 use weir_proto::weir::v1;
 use weir_protocol::codec::Entity;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
+use weir_protocol::evidence::{IdentityFilter, Question, Receipt, Selector, Statement, Topic};
 use weir_protocol::model::{Block, Identifier, KvStore, Role, ServiceEvent};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
 
@@ -90,11 +90,20 @@ impl Seeds {
         }
         let trusted = KNOWN.states.first().map(Item::to_bytes).unwrap_or_default();
         let question = Question { block: Selector::Height(7), topic: Topic::Snapshot };
-        let asked = Asked::Question { trusted, question };
+        let asked = Asked::Question { trusted, question, proof: 1 };
         let (server, answer) = ("http://127.0.0.1:9400".to_owned(), vec![0xc0]);
         let evidence = [vec![0xc0], vec![0xc1, 0x80]];
         let conflict = Act::Conflict { other_server: server.clone(), evidence };
-        let acts = [("wrong-answer", Act::WrongAnswer { asked, answer }), ("conflict", conflict)];
+        let wrong = Act::WrongAnswer {
+            asked: asked.clone(),
+            answer: answer.clone(),
+            receipt: None,
+            grounds: None,
+        };
+        let statement = Statement::new(Identifier([1; 32]), (7, Identifier([2; 32])), &answer);
+        let receipt = Some(Box::new(Receipt { statement, key: [3; 32], signature: [4; 64] }));
+        let signed = Act::WrongAnswer { asked, answer, receipt, grounds: Some(vec![0xc0]) };
+        let acts = [("wrong-answer", wrong), ("signed", signed), ("conflict", conflict)];
         for (name, act) in acts {
             let found = Misbehaviour { server: server.clone(), seen_at_ms: 1 << 40, act };
             self.add("evidence", name, &[&[0, 1], &found.to_bytes()]);

@@ -26,6 +26,7 @@ mod limits;
 mod live_kill;
 mod migrate;
 mod proxy;
+mod receipts;
 mod replay;
 mod server_command_line;
 mod servers;

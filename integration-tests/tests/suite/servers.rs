@@ -110,7 +110,11 @@ async fn a_lie_is_kept_and_the_next_server_asked() {
             panic!("{call:?}: {lie:?}")
         };
         let finding = found.verify(honest.root_id).unwrap();
-        assert_eq!(*finding.value(), Finding::BrokenRule(rule.clone()));
+        let Finding::BrokenRule { rule: broken, signed_by: None, proved } = finding.into_value()
+        else {
+            panic!("{call:?}: {found:?}")
+        };
+        assert_eq!((broken, proved), (rule.clone(), call == Call::Checkpoint));
         assert_bytes(found);
     }
 }
@@ -138,8 +142,10 @@ async fn an_honest_answer_is_no_misbehaviour() {
         server: honest.url(),
         seen_at_ms: 1_798_761_600_000,
         act: Act::WrongAnswer {
-            asked: Asked::Question { trusted: checkpoint, question: head() },
+            asked: Asked::Question { trusted: checkpoint, question: head(), proof: 1 },
             answer,
+            receipt: None,
+            grounds: None,
         },
     };
     let answer = outcome.evidence.to_bytes();
@@ -147,8 +153,9 @@ async fn an_honest_answer_is_no_misbehaviour() {
     assert_eq!(accused.verify(honest.root_id), Err(MisbehaviourError::Nothing));
     // An answer to another question is wrong, but only from the checkpoint it was seen from.
     let other = Question { block: Selector::Height(1), topic: Topic::Snapshot };
-    let asked = Asked::Question { trusted, question: other };
-    let wrong = Misbehaviour { act: Act::WrongAnswer { asked, answer }, ..accused };
+    let asked = Asked::Question { trusted, question: other, proof: 1 };
+    let act = Act::WrongAnswer { asked, answer, receipt: None, grounds: None };
+    let wrong = Misbehaviour { act, ..accused };
     wrong.verify(honest.root_id).unwrap();
     let elsewhere = wrong.verify(Identifier([1; 32])).unwrap_err();
     assert!(matches!(elsewhere, MisbehaviourError::Checkpoint { .. }), "{elsewhere}");

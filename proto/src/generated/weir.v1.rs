@@ -107,6 +107,10 @@ pub struct GetServerInfoResponse {
     pub sync_state: ::prost::alloc::string::String,
     #[prost(string, tag = "18")]
     pub sync_detail: ::prost::alloc::string::String,
+    /// The ed25519 public key that signs answers, 32 bytes; empty when none is configured. Learn it
+    /// where you learned of the server: this field is the server's word like all others here.
+    #[prost(bytes = "bytes", tag = "19")]
+    pub receipt_key: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockReference {

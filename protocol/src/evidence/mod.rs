@@ -9,12 +9,14 @@ mod delta;
 mod held;
 mod preimages;
 mod question;
+mod receipt;
 
 pub use block_proof::{BlockProof, LastSealedProof, SealProof};
 pub use delta::{Bundle, Delta, DeltaError, Piece};
 pub use held::Held;
 pub use preimages::Preimages;
 pub use question::{IdentityFilter, Question, Selector, Topic};
+pub use receipt::{RECEIPT_METADATA, RECEIPT_VERSION, Receipt, ReceiptRequest, Statement};
 
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use alloc::vec::Vec;

@@ -2,6 +2,7 @@
 
 mod access;
 mod errors;
+mod receipts;
 mod service;
 mod tree;
 mod values;
@@ -24,12 +25,13 @@ use weir_access_api::AccessService;
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
-use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, RECEIPT_METADATA};
 
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
 use crate::source::access::SyncState;
 pub use access::{Passthrough, Rest, UNVERIFIED_METADATA};
+pub use receipts::{Signer, with_receipt};
 use service::SnapshotService;
 
 /// What is served, besides what the prover shows.
@@ -39,6 +41,8 @@ pub struct ApiOptions {
     pub indexing: Arc<AtomicBool>,
     /// Where following the network stands, when the source is one.
     pub sync: Option<watch::Receiver<SyncState>>,
+    /// Signs evidence, if a key is configured.
+    pub signer: Option<Signer>,
     /// An access node for the methods of the Access API that cannot be answered from the store.
     pub pass_on: Option<Channel>,
 }
@@ -55,7 +59,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (ending, ended) = watch::channel(false);
     let access = AccessService::new(AccessView::new(prover.clone())?, ended.clone());
-    let snapshots = SnapshotService::new(prover, options.indexing, options.sync, ended);
+    let snapshots = SnapshotService::new(prover, &options, ended);
     let rest = Rest::of_store(options.pass_on);
     serve_services(listener, Services { snapshots, access, rest, ending }, shutdown).await
 }
@@ -134,7 +138,13 @@ async fn grace_is_over(mut ended: watch::Receiver<bool>) {
 
 /// Any page may ask: nothing here is secret, and no request carries credentials.
 fn cors() -> CorsLayer {
-    let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin", UNVERIFIED_METADATA];
+    let exposed = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        RECEIPT_METADATA,
+        UNVERIFIED_METADATA,
+    ];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_headers(Any)

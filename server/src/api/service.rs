@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use prost::bytes::Bytes;
 use tokio::sync::watch;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
@@ -14,11 +15,15 @@ use weir_proto::convert::{
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Topic};
+use weir_protocol::evidence::{
+    EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Receipt, ReceiptRequest, Statement, Topic,
+};
+use weir_protocol::model::Identifier;
 
 use super::errors::{invalid, reference, unproved};
-use super::tree;
+use super::receipts::with_receipt;
 use super::values::{self, Progress};
+use super::{ApiOptions, Signer, tree};
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
 use crate::source::access::SyncState;
 use crate::watch::Streams;
@@ -29,6 +34,7 @@ pub(super) struct SnapshotService {
     prover: Prover,
     indexing: Arc<AtomicBool>,
     sync: Option<watch::Receiver<SyncState>>,
+    signer: Option<Signer>,
     streams: Streams,
     /// Turns true when the server ends.
     ended: watch::Receiver<bool>,
@@ -38,18 +44,23 @@ pub(super) struct SnapshotService {
 struct Asked {
     question: Question,
     held: Held,
-    depth: Depth,
+    proof: v1::Proof,
     with_value: bool,
 }
 
+/// An answer, ready to be sent.
+struct Answered {
+    proved: Proved,
+    with_value: bool,
+    /// The evidence, as bytes.
+    evidence: Bytes,
+    receipt: Option<Receipt>,
+}
+
 impl SnapshotService {
-    pub(super) fn new(
-        prover: Prover,
-        indexing: Arc<AtomicBool>,
-        sync: Option<watch::Receiver<SyncState>>,
-        ended: watch::Receiver<bool>,
-    ) -> Self {
-        Self { prover, indexing, sync, streams: Streams::default(), ended }
+    pub(super) fn new(prover: Prover, options: &ApiOptions, ended: watch::Receiver<bool>) -> Self {
+        let ApiOptions { indexing, sync, signer, .. } = options.clone();
+        Self { prover, indexing, sync, signer, streams: Streams::default(), ended }
     }
 
     /// Runs `prove` on a thread that may block.
@@ -63,10 +74,29 @@ impl SnapshotService {
         proved.map_err(|error| unproved(&error))
     }
 
-    async fn answer(&self, asked: Asked) -> Result<(Proved, bool), Status> {
-        let Asked { question, held, depth, with_value } = asked;
+    async fn answer(&self, asked: Asked) -> Result<Answered, Status> {
+        let Asked { question, held, proof, with_value } = asked;
+        let request_id = self.signs(|| {
+            let proof = i32::from(proof).unsigned_abs().into();
+            ReceiptRequest::Question { question: &question, held: &held, proof }.id()
+        });
+        let depth = depth(proof);
         let proved = self.blocking(move |prover| prover.answer(&question, &held, depth)).await?;
-        Ok((proved, with_value))
+        let evidence = encoded(&proved.evidence);
+        let receipt = self.receipt(request_id, &evidence);
+        Ok(Answered { proved, with_value, evidence, receipt })
+    }
+
+    /// The ID of a request, if answers are signed.
+    fn signs(&self, id: impl FnOnce() -> Identifier) -> Option<Identifier> {
+        self.signer.as_ref().map(|_| id())
+    }
+
+    /// The receipt of an answer, if answers are signed.
+    fn receipt(&self, request_id: Option<Identifier>, evidence: &[u8]) -> Option<Receipt> {
+        let head = self.prover.latest().head().finalized;
+        let statement = Statement::new(request_id?, (head.height, head.id), evidence);
+        self.signer.as_ref().map(|signer| signer.sign(statement))
     }
 }
 
@@ -94,6 +124,11 @@ impl SnapshotApi for SnapshotService {
             sealing_lag: head.finalized.height.saturating_sub(head.sealed.height),
             indexing: self.indexing.load(Ordering::Relaxed),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            receipt_key: self
+                .signer
+                .as_ref()
+                .map(|signer| signer.public_key().to_vec().into())
+                .unwrap_or_default(),
             evidence_versions: vec![u32::try_from(EVIDENCE_VERSION).unwrap_or(u32::MAX)],
             epoch_counter: head.epoch_counter,
             conflicting_certificates: head
@@ -110,8 +145,11 @@ impl SnapshotApi for SnapshotService {
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let block_id =
             identifier("block_id", &request.into_inner().block_id).map_err(|e| invalid(&e))?;
+        let request_id = self.signs(|| ReceiptRequest::Checkpoint(block_id).id());
         let evidence = self.blocking(move |prover| prover.checkpoint(block_id)).await?;
-        Ok(Response::new(v1::GetCheckpointResponse { evidence: encoded(&evidence) }))
+        let evidence = encoded(&evidence);
+        let receipt = self.receipt(request_id, &evidence);
+        Ok(with_receipt(v1::GetCheckpointResponse { evidence }, receipt.as_ref()))
     }
 
     async fn get_epoch_hops(
@@ -124,8 +162,14 @@ impl SnapshotApi for SnapshotService {
             Ok(0) | Err(_) => HOPS_PER_PAGE_MAX,
             Ok(max) => max.min(HOPS_PER_PAGE_MAX),
         };
+        let request_id = self.signs(|| {
+            let max_hops = max_hops.into();
+            ReceiptRequest::EpochHops { epoch_counter, held: &held, max_hops }.id()
+        });
         let page = self.blocking(move |prover| prover.hops(epoch_counter, &held, max)).await?;
-        Ok(Response::new(v1::GetEpochHopsResponse { evidence: encoded(&page) }))
+        let evidence = encoded(&page);
+        let receipt = self.receipt(request_id, &evidence);
+        Ok(with_receipt(v1::GetEpochHopsResponse { evidence }, receipt.as_ref()))
     }
 
     async fn get_snapshot(
@@ -133,8 +177,7 @@ impl SnapshotApi for SnapshotService {
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let asked = asked(request.into_inner().question, Topic::Snapshot)?;
-        let (proved, with_value) = self.answer(asked).await?;
-        let evidence = encoded(&proved.evidence);
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let snapshot = if with_value {
             let (progress, proved) =
                 self.blocking(move |prover| Ok((progress(&prover, &proved)?, proved))).await?;
@@ -142,7 +185,7 @@ impl SnapshotApi for SnapshotService {
         } else {
             None
         };
-        Ok(Response::new(v1::GetSnapshotResponse { snapshot, evidence }))
+        Ok(with_receipt(v1::GetSnapshotResponse { snapshot, evidence }, receipt.as_ref()))
     }
 
     async fn get_identity(
@@ -152,8 +195,7 @@ impl SnapshotApi for SnapshotService {
         let v1::GetIdentityRequest { question, node_id } = request.into_inner();
         let node_id = identifier("node_id", &node_id).map_err(|error| invalid(&error))?;
         let asked = asked(question, Topic::Identity(node_id))?;
-        let (proved, with_value) = self.answer(asked).await?;
-        let evidence = encoded(&proved.evidence);
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let block = Some(values::block(&proved.block));
         let identity = if with_value {
             let filter =
@@ -168,7 +210,7 @@ impl SnapshotApi for SnapshotService {
         } else {
             None
         };
-        Ok(Response::new(v1::GetIdentityResponse { block, identity, evidence }))
+        Ok(with_receipt(v1::GetIdentityResponse { block, identity, evidence }, receipt.as_ref()))
     }
 
     async fn list_identities(
@@ -180,14 +222,17 @@ impl SnapshotApi for SnapshotService {
         let filter =
             filter_from_wire(&roles, &statuses, &node_ids).map_err(|error| invalid(&error))?;
         let asked = asked(question, Topic::Identities(filter.clone()))?;
-        let (proved, with_value) = self.answer(asked).await?;
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let identities =
             if with_value { values::identities(&proved.state, &filter) } else { Vec::new() };
-        Ok(Response::new(v1::ListIdentitiesResponse {
-            block: Some(values::block(&proved.block)),
-            identities,
-            evidence: encoded(&proved.evidence),
-        }))
+        Ok(with_receipt(
+            v1::ListIdentitiesResponse {
+                block: Some(values::block(&proved.block)),
+                identities,
+                evidence,
+            },
+            receipt.as_ref(),
+        ))
     }
 
     async fn get_epoch(
@@ -197,11 +242,11 @@ impl SnapshotApi for SnapshotService {
         let v1::GetEpochRequest { question, epoch } = request.into_inner();
         let name = epoch_from_wire(epoch).map_err(|error| invalid(&error))?;
         let asked = asked(question, Topic::Epoch(name))?;
-        let (proved, with_value) = self.answer(asked).await?;
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let mut response =
             if with_value { values::epoch(&proved, name) } else { Default::default() };
-        response.evidence = encoded(&proved.evidence);
-        Ok(Response::new(response))
+        response.evidence = evidence;
+        Ok(with_receipt(response, receipt.as_ref()))
     }
 
     async fn get_seal(
@@ -209,7 +254,7 @@ impl SnapshotApi for SnapshotService {
         request: Request<v1::GetSealRequest>,
     ) -> Result<Response<v1::GetSealResponse>, Status> {
         let asked = asked(request.into_inner().question, Topic::Seal)?;
-        let (proved, with_value) = self.answer(asked).await?;
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let mut response = v1::GetSealResponse::default();
         if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
             let header = &seal.block.header;
@@ -219,8 +264,8 @@ impl SnapshotApi for SnapshotService {
             let sealing = block_reference(&header.id(), header.height, header.view);
             response.sealing_block = Some(sealing);
         }
-        response.evidence = encoded(&proved.evidence);
-        Ok(Response::new(response))
+        response.evidence = evidence;
+        Ok(with_receipt(response, receipt.as_ref()))
     }
 
     async fn get_execution_result(
@@ -228,7 +273,7 @@ impl SnapshotApi for SnapshotService {
         request: Request<v1::GetExecutionResultRequest>,
     ) -> Result<Response<v1::GetExecutionResultResponse>, Status> {
         let asked = asked(request.into_inner().question, Topic::ExecutionResult)?;
-        let (proved, with_value) = self.answer(asked).await?;
+        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
         let mut response = v1::GetExecutionResultResponse::default();
         if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
             let result_id = seal.seal.result_id;
@@ -237,8 +282,8 @@ impl SnapshotApi for SnapshotService {
             response.result_id = values::bytes(&result_id);
             response.result = result.to_vec().into();
         }
-        response.evidence = encoded(&proved.evidence);
-        Ok(Response::new(response))
+        response.evidence = evidence;
+        Ok(with_receipt(response, receipt.as_ref()))
     }
 
     async fn get_tree_proof(
@@ -276,17 +321,20 @@ fn progress(prover: &Prover, proved: &Proved) -> Result<Progress, ProverError> {
 
 fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> {
     let asked = asked_from_wire(question, topic).map_err(|error| invalid(&error))?;
-    let depth = match asked.proof {
+    let with_value = asked.form == v1::Form::Unspecified;
+    Ok(Asked { question: asked.question, held: asked.held, proof: asked.proof, with_value })
+}
+
+fn depth(proof: v1::Proof) -> Depth {
+    match proof {
         v1::Proof::Unspecified => Depth::Finality,
         v1::Proof::Sealed => Depth::Seal,
         v1::Proof::KnownBlock => Depth::KnownBlock,
         v1::Proof::Linked => Depth::Linked,
-    };
-    let with_value = asked.form == v1::Form::Unspecified;
-    Ok(Asked { question: asked.question, held: asked.held, depth, with_value })
+    }
 }
 
-fn encoded(evidence: &Evidence) -> prost::bytes::Bytes {
+fn encoded(evidence: &Evidence) -> Bytes {
     evidence.to_bytes().into()
 }
 

@@ -10,6 +10,7 @@ mod metrics;
 mod migrate;
 #[cfg(feature = "proxy")]
 mod proxy;
+mod receipt_key;
 mod replay;
 mod serve;
 mod source;
@@ -59,6 +60,8 @@ enum Command {
     /// Show the whole way on a simulated network: index it live, serve, ask, verify
     #[cfg(feature = "demo")]
     Demo,
+    /// Make a key that signs answers, for `serve --receipt-key`, and print its public half
+    ReceiptKey(receipt_key::ReceiptKeyOptions),
     /// Bring a data folder to this version's format
     Migrate {
         /// Folder of the index
@@ -91,6 +94,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Demo) | None => demo::run(),
         #[cfg(not(feature = "demo"))]
         None => Arguments::command().print_help().map(|()| ExitCode::from(2)).map_err(Into::into),
+        Some(Command::ReceiptKey(options)) => receipt_key::run(&options),
         Some(Command::Migrate { data, dry_run }) => migrate::run(&data, dry_run),
         Some(Command::Fsck { data }) => fsck::run(&data),
     };

@@ -27,8 +27,8 @@ use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
 use weir_server::store::StoreOptions;
 
 use super::interrupt::interrupted;
-use super::metrics;
 use super::source::{Source, access_url};
+use super::{metrics, receipt_key};
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -63,6 +63,10 @@ pub(crate) struct ServeOptions {
     /// proved any more
     #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(KEPT_MIN..))]
     keep_payloads: Option<u64>,
+    /// File with the secret key that signs answers, as `weir-server receipt-key` makes it; a lie can
+    /// then be shown to others. Answers are not signed if left out
+    #[arg(long, value_name = "FILE")]
+    receipt_key: Option<PathBuf>,
     /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
     /// accounts, events and collections
     #[arg(long, value_name = "URL", value_parser = access_url)]
@@ -154,8 +158,9 @@ async fn serve(
     }
     tokio::spawn(metrics::report_head(indexer.reader().watch_head()));
     let worker = index_in_background(indexer, indexing.clone())?;
+    let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
     let pass_on = options.pass_on.clone().map(access_node);
-    let api = ApiOptions { indexing, sync, pass_on };
+    let api = ApiOptions { indexing, sync, signer, pass_on };
     api::serve(listener, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {

@@ -155,6 +155,11 @@ impl Watch {
         &self.client
     }
 
+    /// As [`LightClient::prove_lies`].
+    pub async fn prove_lies(&mut self) {
+        self.client.prove_lies().await;
+    }
+
     /// Whether it is told of all blocks asked about that they are sealed or orphaned.
     #[must_use]
     pub fn blocks_are_decided(&self) -> bool {
