@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters, MagnitudeVersion,
-    ServiceEvent, UpdatableField, VersionBoundary,
+    ServiceEvent, UpdatableField, VersionBoundary, ViewBasedActivator,
 };
 use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
 
@@ -108,10 +108,7 @@ fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
         "timestamp_ms": answer.timestamp_ms,
         "protocol_state_id": snapshot.protocol_state_id.to_hex(),
         "protocol_state_version": kv.version,
-        "version_upgrade": kv.version_upgrade.map(|upgrade| json!({
-            "version": upgrade.data,
-            "activation_view": upgrade.activation_view,
-        })),
+        "version_upgrade": kv.version_upgrade.as_ref().map(version_upgrade),
         "epoch_state_id": kv.epoch_state_id.to_hex(),
         "epoch_extension_view_count": kv.epoch_extension_view_count,
         "finalization_safety_threshold": kv.finalization_safety_threshold,
@@ -230,6 +227,12 @@ fn epoch_events(epoch: &EpochAnswer) -> Value {
     })
 }
 
+/// The upgrade of the protocol state that was scheduled last.
+#[must_use]
+pub fn version_upgrade(upgrade: &ViewBasedActivator<u64>) -> Value {
+    json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
+}
+
 /// The value of a snapshot tree's field.
 #[must_use]
 pub fn field_value(value: &FieldValue) -> Value {
@@ -239,9 +242,7 @@ pub fn field_value(value: &FieldValue) -> Value {
         FieldValue::Phase(phase) => json!(phase.name()),
         FieldValue::Id(id) => json!(id.to_hex()),
         FieldValue::Extensions(found) => extensions(found).into(),
-        FieldValue::VersionUpgrade(upgrade) => {
-            json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
-        }
+        FieldValue::VersionUpgrade(upgrade) => version_upgrade(upgrade),
         FieldValue::Metering(found) => metering(&found.current_value),
         FieldValue::ComponentVersion(version) => component_version(version),
         _ => Value::Null,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use metrics::counter;
 use prost::bytes::Bytes;
 use tokio::time::{Instant, timeout};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Response, Status};
+use weir_client::transport::endpoint;
 use weir_proto::convert::{Request, held_to_wire, request_to_wire};
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::weir::v1;
@@ -71,18 +72,15 @@ impl Upstreams {
 
 impl Upstream {
     fn new(url: &str, timeout: Duration) -> Result<Self, StartError> {
-        let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        // What follows `#` is a key of receipts, which are not asked for here.
-        let endpoint = Some(Endpoint::from_shared(full.clone())).filter(|_| !url.contains('#'));
-        let no_url = || StartError::Url { url: url.to_owned() };
-        let endpoint = endpoint.and_then(Result::ok).ok_or_else(no_url)?;
+        // Receipts are not asked for: a URL with a key is none here.
+        let (url, endpoint) = endpoint(url).map_err(|_| StartError::Url { url: url.to_owned() })?;
         let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
         let snapshots = SnapshotApiClient::new(channel.clone())
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         let access = AccessApiClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_LEN_MAX + MESSAGE_OVERHEAD_BYTES);
         let behaviour = Mutex::default();
-        Ok(Self { url: full, snapshots, access, timeout, behaviour })
+        Ok(Self { url, snapshots, access, timeout, behaviour })
     }
 
     /// Its `weir.v1.SnapshotAPI`.

@@ -79,10 +79,7 @@ fn epoch(epoch: &EpochAt) -> Value {
 fn version(version: &VersionAt) -> Value {
     json!({
         "protocol_state_version": version.version,
-        "version_upgrade": version.upgrade.map(|upgrade| json!({
-            "version": upgrade.data,
-            "activation_view": upgrade.activation_view,
-        })),
+        "version_upgrade": version.upgrade.as_ref().map(json::version_upgrade),
     })
 }
 

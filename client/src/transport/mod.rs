@@ -49,18 +49,13 @@ impl Server {
     /// When the URL is malformed or nobody answers within [`CONNECT_TIMEOUT`].
     pub async fn connect(url: &str) -> Result<Self, TransportError> {
         let (url, key) = read_key(url)?;
-        let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let malformed = |_| TransportError::Url { url: url.to_owned() };
-        let endpoint = Endpoint::from_shared(full.clone())
-            .map_err(malformed)?
-            .connect_timeout(CONNECT_TIMEOUT);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|source| TransportError::Connect { url: full.clone(), source })?;
+        let (url, endpoint) = endpoint(url)?;
+        let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
+        let channel =
+            channel.map_err(|source| TransportError::Connect { url: url.clone(), source })?;
         let client = SnapshotApiClient::new(channel)
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url: full, client, request_timeout: REQUEST_TIMEOUT, key })
+        Ok(Self { url, client, request_timeout: REQUEST_TIMEOUT, key })
     }
 
     /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].
@@ -171,6 +166,18 @@ impl Server {
             }
             code => refused_for(url, code, &status),
         }
+    }
+}
+
+/// Where a server is: its whole URL, and how to connect to it. Without a scheme, `http` is assumed.
+///
+/// # Errors
+/// When the URL is malformed.
+pub fn endpoint(url: &str) -> Result<(String, Endpoint), TransportError> {
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    match Endpoint::from_shared(full.clone()) {
+        Ok(endpoint) if !url.contains('#') => Ok((full, endpoint)),
+        _ => Err(TransportError::Url { url: url.to_owned() }),
     }
 }
 

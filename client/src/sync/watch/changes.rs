@@ -10,13 +10,13 @@ use crate::verifier::{Answer, AnswerValue, StateAt, Trust};
 
 impl Point {
     pub(super) fn of(state: &StateAt) -> Self {
-        let StateAt { height, block_id, protocol_state_id: state_id, .. } = *state;
-        Self { height, block_id, state_id }
+        Self { block: EventBlock::of(state), state_id: state.protocol_state_id }
     }
 
     /// The place after all changes of the block.
     fn cursor(&self) -> Cursor {
-        Cursor { height: self.height, block_id: self.block_id, changes: None }
+        let EventBlock { height, block_id, .. } = self.block;
+        Cursor { height, block_id, changes: None }
     }
 }
 
@@ -24,7 +24,7 @@ impl Place {
     /// Up to this height all final changes are told: each that was told came right after the one
     /// before it.
     pub(super) fn told_to(&self) -> u64 {
-        self.reached.max(self.base.height)
+        self.reached.max(self.base.block.height)
     }
 
     /// The block whose changes were told last.
@@ -33,7 +33,7 @@ impl Place {
     }
 
     fn knows(&self, block_id: Identifier) -> bool {
-        self.pending.iter().any(|pending| pending.point.block_id == block_id)
+        self.pending.iter().any(|pending| pending.point.block.block_id == block_id)
     }
 }
 
@@ -89,7 +89,9 @@ impl Watch {
             // Of another fork than the one told of: it is told if that one is orphaned.
             return self.nothing_new();
         }
-        if state.protocol_state_id == parent.protocol_state_id || state.height <= newest.height {
+        if state.protocol_state_id == parent.protocol_state_id
+            || state.height <= newest.block.height
+        {
             return self.nothing_new();
         }
         let before = place.before;
@@ -99,8 +101,7 @@ impl Watch {
         if is_final && place.pending.is_empty() {
             place.base = point;
         } else {
-            let (block, cursor) = (EventBlock::of(state), newest.cursor());
-            place.pending.push(Pending { point, block, cursor, told });
+            place.pending.push(Pending { point, cursor: newest.cursor(), told });
         }
         self.progress();
         Ok(())
@@ -130,7 +131,7 @@ impl Watch {
         }
         let AnswerValue::Snapshot(snapshot) = &answer.value else { return self.nothing_new() };
         let place = self.place();
-        let is_open = place.pending.first().is_some_and(|first| first.point.height <= height);
+        let is_open = place.pending.first().is_some_and(|first| first.point.block.height <= height);
         if is_open {
             return self.nothing_new();
         }
@@ -149,17 +150,17 @@ impl Watch {
         if self.options.level != Level::Certified {
             return Ok(false);
         }
-        while let Some(point) = self.place().pending.first().map(|pending| pending.point)
-            && point.height <= height
+        while let Some(block) = self.place().pending.first().map(|pending| pending.point.block)
+            && block.height <= height
         {
-            let answer = match self.about(Selector::Height(point.height)).await {
+            let answer = match self.about(Selector::Height(block.height)).await {
                 Ok(answer) => answer,
                 // Not final as far as this server knows.
                 Err(AskError::Transport(error)) if !error.is_silence() => return Ok(false),
                 Err(error) => return Err(error),
             };
             let place = self.place();
-            if answer.block_id == point.block_id {
+            if answer.block_id == block.block_id {
                 place.base = place.pending.remove(0).point;
                 continue;
             }

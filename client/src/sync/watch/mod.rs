@@ -112,8 +112,7 @@ struct Place {
 /// A block and its protocol state.
 #[derive(Clone, Copy, Debug)]
 struct Point {
-    height: u64,
-    block_id: Identifier,
+    block: EventBlock,
     state_id: Identifier,
 }
 
@@ -121,7 +120,6 @@ struct Point {
 #[derive(Debug)]
 struct Pending {
     point: Point,
-    block: EventBlock,
     /// Where a later run goes on should the block be orphaned.
     cursor: Cursor,
     /// Whether the filter lets any of its changes pass.
@@ -201,7 +199,7 @@ impl Watch {
     /// height; none before it has begun.
     #[must_use]
     pub fn newest_change(&self) -> Option<(Identifier, u64)> {
-        self.place.as_ref().map(|place| (place.base.block_id, place.base.height))
+        self.place.as_ref().map(|place| (place.base.block.block_id, place.base.block.height))
     }
 
     async fn advance_or_resume(&mut self) -> Result<Option<Notice>, WatchError> {

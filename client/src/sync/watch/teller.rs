@@ -69,7 +69,7 @@ impl Teller {
         (finalized_id, finalized_height): (Identifier, u64),
     ) {
         if pending.told {
-            let block = EventBlock { trust: self.trust, ..pending.block };
+            let block = EventBlock { trust: self.trust, ..pending.point.block };
             let kind = EventKind::Reverted { finalized_id, finalized_height };
             self.push(block, pending.cursor, kind);
         }
