@@ -2,18 +2,14 @@
 // one, with its trusted state in IndexedDB.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
-import { gunzipSync } from "node:zlib";
 
 import { startChromium } from "./chromium.js";
-import { expected, flipped, inMessage, root, startProxy, startServer } from "./servers.js";
+import { servePages } from "./pages.js";
+import { expected, flipped, inMessage, startProxy, startServer } from "./servers.js";
 
 const program = process.env.WEIR_CHROMIUM;
 const options = { skip: program ? false : "WEIR_CHROMIUM names no browser" };
-const TYPES = { js: "text/javascript", wasm: "application/wasm", html: "text/html" };
 
 let server, proxy, pages, browser, page, checkpoint, head;
 
@@ -39,36 +35,6 @@ after(async () => {
   await proxy?.stop();
   await server?.stop();
 });
-
-/** Serves the package, the suite's build and its cases, and the example, as any web server does. */
-async function servePages() {
-  const folders = {
-    weir: "target/wasm-pkg",
-    suite: "target/wasm-conformance",
-    cases: "integration-tests/conformance/cases",
-    page: "examples/page",
-  };
-  const http = createServer(async ({ url }, response) => {
-    const [folder, name] = new URL(url, "http://page").pathname.slice(1).split("/");
-    try {
-      const type = TYPES[name?.split(".").pop()] ?? "application/octet-stream";
-      const content = folder === "blank.html" ? "" : await readFile(root(`${folders[folder]}/${name}`));
-      response.setHeader("content-type", name ? type : TYPES.html);
-      response.end(name?.endsWith(".gz") ? gunzipSync(content) : content);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  return {
-    url: `http://127.0.0.1:${http.address().port}`,
-    stop: async () => {
-      http.closeAllConnections();
-      await new Promise((done) => http.close(done));
-    },
-  };
-}
 
 /** In the page: syncs with the state kept in IndexedDB. */
 async function syncKept(url, checkpoint) {
