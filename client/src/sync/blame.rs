@@ -81,19 +81,23 @@ impl LightClient {
         if proved.verify(checkpoint_id).is_ok() { proved } else { found }
     }
 
-    /// Evidence of all that this state knows, from its checkpoint on.
+    /// Evidence of all that this state knows and of no later epoch, from its checkpoint on.
     async fn grounds(&mut self, trusted: &TrustedState) -> Option<Vec<u8>> {
         let server = self.servers.present().await.ok()?;
         let checkpoint_id = trusted.checkpoint().block_id;
         let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
         let mut client = client.with_clock(self.clock);
-        while client.trusted.newest_epoch().counter() < trusted.newest_epoch().counter() {
+        let (known, newest) =
+            (client.trusted.newest_epoch().counter(), trusted.newest_epoch().counter());
+        while client.trusted.newest_epoch().counter() < newest {
             client.learns_of_later_epoch().await.ok().filter(|more| *more)?;
         }
         let block = Selector::Id(trusted.head().block_id);
         let question = Question { block, topic: Topic::Snapshot };
-        let outcome = client.ask(&question, Proof::Unspecified).await.ok()?;
-        Some(outcome.evidence.to_bytes())
+        let mut evidence = client.ask(&question, Proof::Unspecified).await.ok()?.evidence;
+        // Pages bring more.
+        evidence.hops.truncate(usize::try_from(newest.saturating_sub(known)).ok()?);
+        Some(evidence.to_bytes())
     }
 
     /// A question, as it is shown to others, with what is trusted now.

@@ -7,7 +7,7 @@ use weir_client::sync::{LightClient, Verdict};
 use weir_client::transport::{Health, Server, Servers, TransportError};
 use weir_client::verifier::{
     Act, Asked, CLOCK_SKEW_MS_DEFAULT, Finding, Misbehaviour, MisbehaviourError, ReceiptError,
-    TrustedState, check_receipt,
+    Timing, TrustedState, Violation, check_receipt,
 };
 use weir_integration_tests::programs::{Program, ServerProcess};
 use weir_integration_tests::{TestServer, chain_dir};
@@ -145,6 +145,29 @@ async fn whoever_signs_a_lie_is_convicted_by_the_checkpoint_alone() {
     }
 }
 
+/// Also who lies in the middle of the way: grounds go as far as the client had come.
+#[tokio::test]
+async fn a_lie_about_later_epochs_is_convicted() {
+    let options = ApiOptions { signer: Some(signer()), ..ApiOptions::default() };
+    let honest = TestServer::start_with("thirty-epochs", options).await.unwrap();
+    let checkpoint = honest.prover.checkpoint(honest.root_id).unwrap();
+    let trusted = TrustedState::from_checkpoint(honest.root_id, &checkpoint).unwrap();
+    let mut trusted = trusted.into_value();
+    for hops in [1, 4] {
+        let newest = trusted.newest_epoch().counter();
+        let page = honest.prover.hops(newest, &trusted.held(), hops).unwrap();
+        trusted.apply_hops(&page, &Timing::at(1_798_761_600_000)).unwrap();
+        let (_hostile, url) = liar(&honest, Call::Hop, edited(another_time)).await;
+        let servers = Servers::new([url, honest.url()]).unwrap();
+        let mut client = LightClient::resume(servers, trusted.clone());
+        client.sync(|_, _| ()).await.unwrap();
+        client.prove_lies().await;
+        let [lie] = client.lies() else { panic!("{:?}", client.lies()) };
+        let found = lie.misbehaviour.as_ref().unwrap();
+        assert_eq!(finding(found, honest.root_id), (Some(signer().public_key()), true));
+    }
+}
+
 #[tokio::test]
 async fn a_lying_witness_is_convicted_too() {
     let honest = signing().await;
@@ -241,6 +264,42 @@ async fn who_trusts_what_no_checkpoint_proves_convicts_nobody() {
     assert!(matches!(found, Finding::BrokenRule { signed_by: Some(_), proved: false, .. }));
     let unproved = accuse(Some(grounds)).unwrap_err();
     assert_eq!(unproved, MisbehaviourError::Grounds { head_id: forged_id });
+}
+
+/// What the grounds show counts, not what the accuser's state shows.
+#[tokio::test]
+async fn an_invented_state_does_not_hide_that_the_clock_is_to_blame() {
+    let honest = signing().await;
+    let alone = Servers::new([honest.url()]).unwrap();
+    let mut client = LightClient::start_keeping_evidence(alone, honest.root_id).await.unwrap();
+    let trusted = client.trusted().clone();
+    let checkpoint = Question { block: Selector::Id(honest.root_id), topic: Topic::Snapshot };
+    let outcome = client.ask(&checkpoint, Proof::Unspecified).await.unwrap();
+    let grounds = Some(outcome.evidence.to_bytes());
+    let early_ms = trusted.head().timestamp_ms - CLOCK_SKEW_MS_DEFAULT;
+
+    // Of another chain, whose blocks the honest server's are not.
+    let name = trusted.chain_id().as_bytes();
+    let other: Vec<u8> = name.iter().rev().copied().collect();
+    let bytes = trusted.to_bytes();
+    let content = replaced(&bytes[..bytes.len() - 32], name, &other);
+    let forged = [&content[..], &sha3_256(&[&content]).0].concat();
+    let forged = TrustedState::from_bytes(&forged).unwrap();
+    let mut rules = Vec::new();
+    for trusted in [&trusted, &forged] {
+        let mut act = honest_answer(&honest, trusted, &at(trusted.head().height + 5)).await;
+        if let Act::WrongAnswer { grounds: place, .. } = &mut act {
+            place.clone_from(&grounds);
+        }
+        let found = Misbehaviour { server: honest.url(), seen_at_ms: early_ms, act };
+        let found = found.verify(honest.root_id).unwrap().into_value();
+        let Finding::BrokenRule { rule, signed_by: Some(_), proved: false } = found else {
+            panic!("{found:?}")
+        };
+        rules.push(*rule);
+    }
+    assert!(matches!(rules[0], Violation::FromTheFuture { .. }), "{rules:?}");
+    assert!(!matches!(rules[1], Violation::FromTheFuture { .. }), "{rules:?}");
 }
 
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -122,24 +122,22 @@ impl Misbehaviour {
                     }
                     None => None,
                 };
+                // Without a trusted state, the checkpoint alone was asked for.
                 let proved = match (trusted, grounds) {
-                    (None, _) => true,
+                    (None, _) => is_the_servers(&rule),
                     (Some(_), None) => false,
                     (Some(trusted), Some(grounds)) => {
-                        let trusted = proved(checkpoint_id, &trusted, grounds, &timing)?;
-                        broken_rule(asked.verify(checkpoint_id, Some(trusted), answer, &timing))?;
-                        true
+                        let own = Some(proved(checkpoint_id, &trusted, grounds, &timing)?);
+                        let verdict = asked.verify(checkpoint_id, own, answer, &timing);
+                        is_the_servers(&*broken_rule(verdict)?)
                     }
                 };
-                let proved = proved && is_the_servers(&rule);
                 Ok(Verified(Finding::BrokenRule { rule, signed_by, proved }))
             }
             Act::Conflict { evidence, .. } => conflict(checkpoint_id, evidence, &timing),
         }
     }
-}
 
-impl Misbehaviour {
     /// What the client trusted, of a signed answer for which evidence of that is missing.
     #[must_use]
     pub fn lacks_grounds(&self) -> Option<TrustedState> {
