@@ -27,7 +27,8 @@ use super::watch::WatchArguments;
 #[command(name = "weir", version, propagate_version = true)]
 pub(crate) struct Arguments {
     /// Servers to ask, by preference, such as http://127.0.0.1:9400: the next one is asked when one
-    /// gives no answer, or one that does not verify
+    /// gives no answer, or one that does not verify. URL#KEY takes no evidence from that server
+    /// without its receipt, signed with this key
     #[arg(long = "server", value_name = "URL,...", env = "WEIR_SERVER", global = true)]
     #[arg(value_delimiter = ',')]
     pub(crate) servers: Vec<String>,
