@@ -1,12 +1,13 @@
 //! Answers that do not verify: what becomes of the server, and of what it said.
 
 use thiserror::Error;
+use weir_proto::convert::proof_number;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient};
-use crate::transport::{Reply, Servers, proof_number};
+use crate::transport::{Reply, Servers};
 use crate::verifier::{Act, Asked, Misbehaviour, Rejection, TrustedState};
 
 /// A server that was set aside.

@@ -8,7 +8,6 @@ use std::fmt;
 use std::time::Duration;
 
 pub use notices::{Notice, Notices};
-pub(crate) use request::proof_number;
 pub use request::{Reply, Request};
 pub use servers::{Health, NoServer, Servers};
 

@@ -1,5 +1,6 @@
 //! What a client asks of a server.
 
+use weir_proto::convert::proof_number;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Held, Question, Receipt, ReceiptRequest, Selector};
 use weir_protocol::model::Identifier;
@@ -55,11 +56,6 @@ impl Request {
             Self::Tree { .. } => return None,
         })
     }
-}
-
-/// How much to prove, as receipts name it.
-pub(crate) fn proof_number(proof: Proof) -> u64 {
-    i32::from(proof).unsigned_abs().into()
 }
 
 /// What a server sends back.

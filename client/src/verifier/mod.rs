@@ -155,12 +155,23 @@ pub fn verify_file(
     bytes: &[u8],
     timing: &Timing,
 ) -> Result<(Question, Verified<Answer>), Rejection> {
+    let (_, proof, answer) = open_file(checkpoint_id, bytes, timing)?;
+    Ok((proof.question, answer))
+}
+
+/// As [`verify_file`], and returns what is trusted after it, and the answer's proof.
+fn open_file(
+    checkpoint_id: Identifier,
+    bytes: &[u8],
+    timing: &Timing,
+) -> Result<(TrustedState, AnswerProof, Verified<Answer>), Rejection> {
     let evidence = Evidence::from_bytes(bytes).map_err(Violation::Evidence)?;
     let mut trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?.into_value();
     trusted.apply_hops(&evidence, timing)?;
-    let question = evidence.answer.as_ref().ok_or(Missing::Answer)?.question.clone();
-    let answer = trusted.verify(&question, &evidence, timing)?;
-    Ok((question, answer))
+    let question = &evidence.answer.as_ref().ok_or(Missing::Answer)?.question;
+    let answer = trusted.verify(question, &evidence, timing)?;
+    let proof = evidence.answer.ok_or(Missing::Answer)?;
+    Ok((trusted, proof, answer))
 }
 
 /// How far the block is proved: by its own certificates, and further by its seal.

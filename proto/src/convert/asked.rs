@@ -35,6 +35,12 @@ pub fn asked_from_wire(wire: Option<v1::Question>, topic: Topic) -> Result<Asked
     Ok(Asked { question: Question { block, topic }, held, proof, form })
 }
 
+/// How much to prove, as receipts name it: the number that `weir.v1.Proof` has.
+#[must_use]
+pub fn proof_number(proof: v1::Proof) -> u64 {
+    i32::from(proof).unsigned_abs().into()
+}
+
 /// Reads what a client holds.
 ///
 /// # Errors

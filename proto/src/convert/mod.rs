@@ -9,7 +9,7 @@ mod tree;
 mod values;
 mod watch;
 
-pub use asked::{Asked, asked_from_wire, held_from_wire, held_to_wire};
+pub use asked::{Asked, asked_from_wire, held_from_wire, held_to_wire, proof_number};
 pub use block::{block_from_wire, result_from_wire};
 pub use error::ConvertError;
 pub use question::{

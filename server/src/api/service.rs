@@ -10,7 +10,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
     asked_from_wire, block_reference, epoch_from_wire, filter_from_wire, held_from_wire,
-    identifier, watched_from_wire,
+    identifier, proof_number, watched_from_wire,
 };
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
@@ -77,7 +77,7 @@ impl SnapshotService {
     async fn answer(&self, asked: Asked) -> Result<Answered, Status> {
         let Asked { question, held, proof, with_value } = asked;
         let request_id = self.signs(|| {
-            let proof = i32::from(proof).unsigned_abs().into();
+            let proof = proof_number(proof);
             ReceiptRequest::Question { question: &question, held: &held, proof }.id()
         });
         let depth = depth(proof);
@@ -94,9 +94,9 @@ impl SnapshotService {
 
     /// The receipt of an answer, if answers are signed.
     fn receipt(&self, request_id: Option<Identifier>, evidence: &[u8]) -> Option<Receipt> {
+        let (signer, request_id) = self.signer.as_ref().zip(request_id)?;
         let head = self.prover.latest().head().finalized;
-        let statement = Statement::new(request_id?, (head.height, head.id), evidence);
-        self.signer.as_ref().map(|signer| signer.sign(statement))
+        Some(signer.sign(Statement::new(request_id, (head.height, head.id), evidence)))
     }
 }
 

@@ -10,8 +10,8 @@ mod bytes;
 pub use bytes::{MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION};
 
 use super::{
-    Missing, ReceiptError, Rejection, Timing, Trust, TrustedState, TrustedStateError, Verified,
-    Violation, check_receipt, verify_file,
+    ReceiptError, Rejection, Timing, Trust, TrustedState, TrustedStateError, Verified, Violation,
+    check_receipt, open_file, verify_file,
 };
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -241,12 +241,7 @@ fn proved(
     grounds: &[u8],
     timing: &Timing,
 ) -> Result<TrustedState, MisbehaviourError> {
-    let evidence =
-        Evidence::from_bytes(grounds).map_err(|e| Rejection::from(Violation::Evidence(e)))?;
-    let mut own = TrustedState::from_checkpoint(checkpoint_id, &evidence)?.into_value();
-    own.apply_hops(&evidence, timing)?;
-    let proof = evidence.answer.as_ref().ok_or(Rejection::from(Missing::Answer))?;
-    let head = own.verify(&proof.question, &evidence, timing)?;
+    let (own, proof, head) = open_file(checkpoint_id, grounds, timing)?;
     if head.trust < Trust::Finalized || head.block_id != trusted.head().block_id {
         return Err(MisbehaviourError::Grounds { head_id: trusted.head().block_id });
     }
