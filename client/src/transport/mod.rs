@@ -69,6 +69,14 @@ impl Server {
         &self.url
     }
 
+    /// Its URL with the key that it is known by, as [`Self::connect`] takes it.
+    fn address(&self) -> String {
+        match self.key {
+            Some(key) => format!("{}#{}", self.url, Identifier(key)),
+            None => self.url.clone(),
+        }
+    }
+
     /// Evidence for a checkpoint.
     ///
     /// # Errors

@@ -21,10 +21,8 @@ pub struct Servers {
 
 #[derive(Debug)]
 struct Endpoint {
-    /// Without the key that it is known by.
-    url: String,
-    /// As it was given.
-    given: String,
+    /// Its URL, with the key that it is known by.
+    address: String,
     /// The connection, once there is one.
     server: Option<Server>,
     health: Health,
@@ -57,10 +55,8 @@ impl Servers {
     /// # Errors
     /// When there is none.
     pub fn new(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, NoServer> {
-        let endpoint = |given: String| {
-            let url = given.split('#').next().unwrap_or_default().to_owned();
-            Endpoint { url, given, server: None, health: Health::Untried }
-        };
+        let endpoint =
+            |address: String| Endpoint { address, server: None, health: Health::Untried };
         let endpoints: Vec<_> = urls.into_iter().map(|url| endpoint(url.into())).collect();
         if endpoints.is_empty() {
             return Err(NoServer);
@@ -76,13 +72,13 @@ impl Servers {
 
     /// All servers, by preference, and how they are.
     pub fn health(&self) -> impl Iterator<Item = (&str, &Health)> {
-        self.endpoints.iter().map(|endpoint| (endpoint.url.as_str(), &endpoint.health))
+        self.endpoints.iter().map(|endpoint| (endpoint.url(), &endpoint.health))
     }
 
     /// The server that is asked next.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.endpoints[self.current].url
+        self.endpoints[self.current].url()
     }
 
     /// Sends a request to the first server that answers.
@@ -154,7 +150,7 @@ impl Servers {
             let endpoint = &mut self.endpoints[index];
             if !matches!(endpoint.health, Health::SetAside { .. }) {
                 let server = endpoint.connect(self.request_timeout).await.cloned();
-                others.push((endpoint.url.clone(), server));
+                others.push((endpoint.url().to_owned(), server));
             }
         }
         others
@@ -234,18 +230,22 @@ impl Servers {
 
 impl From<Server> for Servers {
     fn from(server: Server) -> Self {
-        let (url, request_timeout) = (server.url().to_owned(), server.request_timeout);
-        let (given, health) = (url.clone(), Health::Untried);
-        let endpoint = Endpoint { url, given, server: Some(server), health };
+        let (address, request_timeout) = (server.address(), server.request_timeout);
+        let endpoint = Endpoint { address, server: Some(server), health: Health::Untried };
         Self { endpoints: vec![endpoint], current: 0, request_timeout }
     }
 }
 
 impl Endpoint {
+    /// Its URL, without a key.
+    fn url(&self) -> &str {
+        self.address.split_once('#').map_or(&self.address, |(url, _)| url)
+    }
+
     async fn connect(&mut self, request_timeout: Duration) -> Result<&Server, TransportError> {
         let server = match self.server.take() {
             Some(server) => server,
-            None => Server::connect(&self.given).await?.with_request_timeout(request_timeout),
+            None => Server::connect(&self.address).await?.with_request_timeout(request_timeout),
         };
         Ok(self.server.insert(server))
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use weir_client::sync::{LightClient, Verdict};
-use weir_client::transport::{Health, Server, Servers, TransportError};
+use weir_client::transport::{Health, Request, Server, Servers, TransportError};
 use weir_client::verifier::{
     Act, Asked, CLOCK_SKEW_MS_DEFAULT, Finding, Misbehaviour, MisbehaviourError, ReceiptError,
     Timing, TrustedState, Violation, check_receipt,
@@ -336,6 +336,13 @@ async fn a_server_known_by_its_key_has_to_sign() {
     hostile.sign(Signer::new(&[8; 32]));
     let health = sync([known(url), honest.url()]).await;
     assert!(matches!(health[0].1, Health::Unreachable { .. }), "{health:?}");
+    // Nor is it taken without one when it is connected to again.
+    let connected = Server::connect(&known(silent.url())).await.unwrap();
+    let mut again = Servers::from(connected);
+    for _ in 0..2 {
+        let reply = again.send(&Request::Checkpoint { block_id: silent.root_id }).await;
+        assert!(matches!(reply, Err(TransportError::NoReceipt { .. })), "{reply:?}");
+    }
     let no_key = Server::connect(&format!("{}#12", honest.url())).await.unwrap_err();
     assert!(matches!(no_key, TransportError::Key { .. }), "{no_key}");
 }
