@@ -14,10 +14,12 @@ extern crate alloc;
 extern crate std;
 
 pub mod bls;
+pub mod chunk_assignment;
 pub mod codec;
 pub mod evidence;
 pub mod hotstuff;
 pub mod merkle;
 pub mod model;
+pub mod prg;
 pub mod protocol_state;
 pub mod snapshot_tree;

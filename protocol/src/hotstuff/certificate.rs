@@ -98,6 +98,23 @@ impl Committee {
     }
 }
 
+/// Returns the random beacon's signature in a QC, the certified block's source of randomness
+/// (flow-go `consensus/hotstuff/model.BeaconSignature`).
+///
+/// The certificate is not checked.
+///
+/// # Errors
+/// When the signature data is malformed.
+pub fn beacon_signature(qc: &QuorumCertificate) -> Result<&[u8], CertificateError> {
+    let beacon = Decoder::new(&qc.sig_data).list(|d| {
+        for _ in 0..3 {
+            d.bytes()?;
+        }
+        d.bytes()
+    })?;
+    Ok(beacon)
+}
+
 /// Checks many QCs in one multi-pairing, each with its committee.
 ///
 /// # Errors
