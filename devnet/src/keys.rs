@@ -1,13 +1,14 @@
-//! BLS secret keys and what they sign.
+//! BLS secret keys and what they sign; the public keys of the network layer.
 //!
 //! Secrets follow from the seed, so they protect nothing: a network of these keys is for
 //! development only. Never sign for a real network with them.
 
 use blstrs_plus::group::Group as _;
 use blstrs_plus::{G1Affine, G1Projective, G2Affine, G2Projective, Scalar};
+use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use weir_protocol::bls::{Native, SIGNATURE_LEN};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::model::{BlsPublicKey, Identifier};
+use weir_protocol::model::{BlsPublicKey, Identifier, NETWORK_KEY_LEN};
 
 /// A secret key, or a sum of such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,25 @@ pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<Secre
     (SecretKey(coefficients[0]), shares)
 }
 
+/// Returns the network key of a node: a point of P-256, as x and y (flow-go decodes it as an ECDSA
+/// key, and refuses other numbers).
+#[must_use]
+pub fn network_key(node_id: &Identifier) -> [u8; NETWORK_KEY_LEN] {
+    let mut digest = sha3_256(&[b"network key", &node_id.0]);
+    // A hash is no secret key once in 2^32 times.
+    let secret = loop {
+        match p256::SecretKey::from_slice(&digest.0) {
+            Ok(secret) => break secret,
+            Err(_) => digest = sha3_256(&[&digest.0]),
+        }
+    };
+    let point = secret.public_key().to_encoded_point(false);
+    let mut key = [0; NETWORK_KEY_LEN];
+    // The first byte says that both coordinates follow.
+    key.copy_from_slice(&point.as_bytes()[1..]);
+    key
+}
+
 /// The digits of a number to base 16, from -8 to 7, the lowest first.
 ///
 /// With a sign, half as many multiples of a point are needed.
@@ -212,6 +232,18 @@ mod tests {
         let terms: [(&[u8], &PublicKey); 2] =
             [(b"message", &public(&a)), (b"message", &public(&b))];
         assert!(verify_aggregate(&signature, tag::COLLECTOR_VOTE, &terms));
+    }
+
+    #[test]
+    fn a_network_key_is_a_point_of_its_curve() {
+        let is_point =
+            |key: &[u8]| p256::PublicKey::from_sec1_bytes(&[&[4][..], key].concat()).is_ok();
+        let key = network_key(&Identifier([1; 32]));
+        assert!(is_point(&key));
+        assert_ne!(key, network_key(&Identifier([2; 32])));
+        let mut other = key;
+        other[NETWORK_KEY_LEN - 1] ^= 1;
+        assert!(!is_point(&other));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use weir_protocol::model::{Identifier, IdentitySkeleton, NETWORK_KEY_LEN, Role};
+use weir_protocol::model::{Identifier, IdentitySkeleton, Role};
 
 use crate::config::Config;
-use crate::keys::SecretKey;
+use crate::keys::{SecretKey, network_key};
 use crate::random::{Random, hash};
 
 /// A node.
@@ -75,7 +75,7 @@ impl Node {
             role,
             initial_weight: 1000 + 100 * random.below(5),
             staking_key: staking_key.public_key(),
-            network_key: random.bytes::<NETWORK_KEY_LEN>(),
+            network_key: network_key(&node_id),
         };
         Self { skeleton, staking_key }
     }
