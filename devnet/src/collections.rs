@@ -156,8 +156,8 @@ impl Tip {
     /// The root block of a cluster's chain, certified by all members, as the epoch's commit says.
     fn root(epoch_counter: u64, cluster: &Cluster) -> Self {
         let group = &cluster.group;
-        let members = group.members.iter().map(|node| &node.skeleton);
-        let header = cluster_root(epoch_counter, members);
+        let members: Vec<_> = group.members.iter().map(|node| node.id()).collect();
+        let header = cluster_root(epoch_counter, &members);
         let block_id = header.id();
         let all = vec![true; group.members.len()];
         let message = vote_message(header.view, &block_id);
@@ -216,8 +216,8 @@ mod tests {
         let reference = Reference { block_id: Identifier([7; 32]), timestamp_ms: 5 };
         let mut parents: HashMap<String, (Identifier, Vec<u8>)> = HashMap::new();
         for (cluster, votes) in epoch.clusters.iter().zip(&commit.cluster_qcs) {
-            let members = cluster.group.members.iter().map(|node| &node.skeleton);
-            let root_id = cluster_root(epoch.counter, members).id();
+            let members: Vec<_> = cluster.group.members.iter().map(|node| node.id()).collect();
+            let root_id = cluster_root(epoch.counter, &members).id();
             parents.insert(cluster.chain_id.clone(), (root_id, votes.sig_data.clone()));
         }
         for round in 1..4 {

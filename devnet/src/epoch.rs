@@ -8,7 +8,7 @@ use weir_protocol::codec::{Entity as _, entity_id};
 use weir_protocol::hotstuff::committee_members;
 use weir_protocol::hotstuff::signer_indices::checksum;
 use weir_protocol::model::{
-    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier, IdentitySkeleton,
+    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier,
 };
 
 use crate::keys::{SecretKey, beacon_shares};
@@ -24,6 +24,8 @@ pub struct Epoch {
     pub committee: Group,
     /// The group secret of the random beacon.
     pub beacon_key: SecretKey,
+    /// The committee's shares of it, in the order of its members.
+    beacon_shares: Vec<SecretKey>,
     /// The collection clusters.
     pub clusters: Vec<Cluster>,
 }
@@ -50,18 +52,29 @@ impl Epoch {
     #[must_use]
     pub fn new(seed: u64, setup: &EpochSetup, nodes: &Nodes) -> Self {
         let cluster = |members: &Vec<Identifier>| {
-            let members = nodes.all(members.iter().copied());
-            let chain_id = cluster_chain_id(setup.counter, members.iter().map(|n| &n.skeleton));
-            Cluster { chain_id, group: Group::new(members) }
+            let chain_id = cluster_chain_id(setup.counter, members);
+            Cluster { chain_id, group: Group::new(nodes.all(members.iter().copied())) }
         };
         let clusters = setup.assignments.iter().map(cluster);
-        let committee = committee_members(&setup.participants).map(|node| node.node_id);
+        let members = committee_members(&setup.participants).map(|node| node.node_id);
+        let committee = Group::new(nodes.all(members));
+        let (beacon_key, beacon_shares) =
+            beacon_shares(&beacon_seed(seed, setup), committee.members.len());
         Self {
             counter: setup.counter,
-            committee: Group::new(nodes.all(committee)),
-            beacon_key: beacon_shares(&beacon_seed(seed, setup), 1).0,
+            committee,
+            beacon_key,
+            beacon_shares,
             clusters: clusters.collect(),
         }
+    }
+
+    /// Returns the staking key of a member of the committee, and its share of the beacon's key.
+    #[must_use]
+    pub fn voting_keys(&self, node_id: &Identifier) -> Option<[SecretKey; 2]> {
+        let members = &self.committee.members;
+        let place = members.binary_search_by_key(node_id, |node| node.id()).ok()?;
+        Some([members[place].staking_key, *self.beacon_shares.get(place)?])
     }
 
     /// The commit of the epoch: what clusters voted and key generation brought forth.
@@ -135,8 +148,8 @@ fn beacon_seed(seed: u64, setup: &EpochSetup) -> Identifier {
 
 /// All members vote for the root block of their cluster's chain.
 fn cluster_votes(counter: u64, members: &[Identifier], nodes: &Nodes) -> ClusterQcVoteData {
+    let root = cluster_root(counter, members);
     let nodes = nodes.all(members.iter().copied());
-    let root = cluster_root(counter, nodes.iter().map(|node| &node.skeleton));
     let key = SecretKey::sum(nodes.iter().map(|node| &node.staking_key));
     let message = vote_message(root.view, &root.id());
     let sig_data = key.sign(tag::COLLECTOR_VOTE, &message).to_vec();
@@ -146,10 +159,7 @@ fn cluster_votes(counter: u64, members: &[Identifier], nodes: &Nodes) -> Cluster
 /// The root block of a cluster's chain (flow-go `state/cluster/root_block.go`): of height and view
 /// 0, its payload an empty collection without a reference block.
 #[must_use]
-pub fn cluster_root<'a>(
-    counter: u64,
-    members: impl Iterator<Item = &'a IdentitySkeleton>,
-) -> Header {
+pub fn cluster_root(counter: u64, members: &[Identifier]) -> Header {
     // flow-go `model/cluster/payload.go`: [collection, reference block], a collection being
     // [[transactions]].
     let mut payload = Encoder::new();
@@ -172,14 +182,11 @@ pub fn cluster_root<'a>(
     }
 }
 
-/// Epoch counter and the hash of the members as the setup has them, in canonical order (flow-go
-/// `state/cluster/root_block.go`; the reference chains show what is hashed).
-fn cluster_chain_id<'a>(
-    counter: u64,
-    members: impl Iterator<Item = &'a IdentitySkeleton>,
-) -> String {
+/// Epoch counter and the hash of the members' IDs, in canonical order (flow-go
+/// `state/cluster/root_block.go`, `CanonicalClusterID`).
+fn cluster_chain_id(counter: u64, members: &[Identifier]) -> String {
     let mut encoder = Encoder::new();
-    encoder.list(|e| members.for_each(|member| member.encode(e)));
+    encoder.list_of(members, |e, id| e.bytes(&id.0));
     format!("cluster-{counter}-{}", entity_id(&encoder.finish()))
 }
 
