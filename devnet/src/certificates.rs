@@ -3,13 +3,14 @@
 //! One signature under the sum of the signers' keys is the aggregate of theirs, bit for bit.
 
 use std::collections::BTreeMap;
+use std::vec::IntoIter;
 
 use weir_protocol::bls::tag;
 use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::model::{Identifier, QuorumCertificate, TimeoutCertificate};
 
 use crate::epoch::{Epoch, Group, vote_message};
-use crate::keys::SignaturePoint;
+use crate::keys::{SecretKey, SignaturePoint};
 use crate::random::Random;
 use crate::signer::{Job, Signed, Signer};
 
@@ -38,8 +39,11 @@ pub struct Timeout<'a> {
 pub struct UnsignedCertificate {
     certificate: QuorumCertificate,
     signers: usize,
-    jobs: [Job; 2],
+    keys: VotingKeys,
 }
+
+/// A staking key and a beacon key, or sums of such.
+pub type VotingKeys = [SecretKey; 2];
 
 impl UnsignedCertificate {
     /// A certificate of a block, by a quorum without those who are absent.
@@ -52,8 +56,7 @@ impl UnsignedCertificate {
     ) -> Self {
         let committee = &epoch.committee;
         let signed = signers(committee, is_absent, random);
-        let message = vote_message(vote.view, &vote.block_id);
-        let staking_key = committee.signers_key(&signed);
+        let keys = [committee.signers_key(&signed), epoch.beacon_key];
         Self {
             certificate: QuorumCertificate {
                 view: vote.view,
@@ -62,35 +65,60 @@ impl UnsignedCertificate {
                 sig_data: Vec::new(),
             },
             signers: signed.iter().filter(|signed| **signed).count(),
-            jobs: [
-                Job::single(staking_key, tag::CONSENSUS_VOTE, &message),
-                Job::single(epoch.beacon_key, tag::RANDOM_BEACON, &message),
-            ],
+            keys,
         }
     }
 
-    /// What is to be signed for it.
+    /// The sum of the signers' staking keys, and the beacon's key.
     #[must_use]
-    pub fn jobs(&self) -> Vec<Job> {
-        self.jobs.to_vec()
+    pub fn keys(&self) -> VotingKeys {
+        self.keys
     }
 
-    /// The certificate with the next of these signatures, which are those of its jobs.
+    /// Signs it by itself.
     #[must_use]
-    pub fn signed(self, signed: &mut impl Iterator<Item = Signed>) -> QuorumCertificate {
-        let [staking, beacon] =
-            [(); 2].map(|()| signed.next().and_then(|signed| signed.first().copied()));
+    pub fn sign(self, signer: &Signer) -> QuorumCertificate {
+        let vote = Vote { view: self.certificate.view, block_id: self.certificate.block_id };
+        let signed = signer.sign(vote_jobs(vote, &[self.keys]).into());
+        let vote = votes(&mut signed.into_iter()).next();
+        self.signed(vote.expect("the keys of the certificate vote"))
+    }
+
+    /// The certificate with the vote of its keys.
+    #[must_use]
+    pub fn signed(self, [staking, beacon]: [SignaturePoint; 2]) -> QuorumCertificate {
         let mut encoder = Encoder::new();
         encoder.list(|e| {
-            let bytes = |signature: Option<SignaturePoint>| signature.map(|point| point.to_bytes());
             // One bit a signer: all of them signed with their staking keys.
             e.bytes(&vec![0; self.signers.div_ceil(8)]);
-            e.bytes(bytes(staking).as_ref().map_or(&[], |bytes| &bytes[..]));
+            e.bytes(&staking.to_bytes());
             e.bytes(&[]);
-            e.bytes(bytes(beacon).as_ref().map_or(&[], |bytes| &bytes[..]));
+            e.bytes(&beacon.to_bytes());
         });
         QuorumCertificate { sig_data: encoder.finish(), ..self.certificate }
     }
+}
+
+/// Returns what voters sign: one message, each with its staking key, and again with its beacon key
+/// (flow-go `consensus/hotstuff/verification/combined_signer_v2.go`).
+///
+/// All sign the same, and hashing it to the curve takes longer than signing with a short key.
+#[must_use]
+pub fn vote_jobs(vote: Vote, voters: &[VotingKeys]) -> [Job; 2] {
+    let message = vote_message(vote.view, &vote.block_id).to_vec();
+    let keys = |place: usize| voters.iter().map(|keys| keys[place]).collect();
+    [
+        Job { keys: keys(0), tag: tag::CONSENSUS_VOTE, message: message.clone() },
+        Job { keys: keys(1), tag: tag::RANDOM_BEACON, message },
+    ]
+}
+
+/// Takes the votes of all voters from the next of these signatures, which are those of the jobs.
+#[must_use]
+pub fn votes(signed: &mut IntoIter<Signed>) -> IntoIter<[SignaturePoint; 2]> {
+    let [staking, beacon] = [(); 2].map(|()| signed.next().unwrap_or_default());
+    let votes = staking.into_iter().zip(beacon).map(|(staking, beacon)| [staking, beacon]);
+    votes.collect::<Vec<_>>().into_iter()
 }
 
 /// Certifies that a view timed out.

@@ -4,6 +4,7 @@
 //! handle.
 
 use thiserror::Error;
+use weir_protocol::chunk_assignment::DEFAULT_CHUNK_ASSIGNMENT_ALPHA;
 use weir_protocol::codec::snapshot::SnapshotError;
 use weir_protocol::model::{KV_STORE_VERSION_MAX, Role, SIMULATED_KV_STORE_VERSION, Versions};
 
@@ -139,7 +140,7 @@ impl EpochConfig {
             views,
             staking_views: (spare / 4).max(1),
             dkg_phase_views: (spare / 12).max(1),
-            finalization_safety_threshold: (spare / 4).max(1),
+            finalization_safety_threshold: (spare / 4).max(SAFETY_THRESHOLD_MIN),
             extension_view_count: views.saturating_mul(3) / 2,
         }
     }
@@ -154,7 +155,7 @@ impl Default for Config {
                 collection: 3,
                 consensus: 5,
                 execution: 2,
-                verification: 2,
+                verification: 4,
                 access: 2,
             },
             clusters: 2,
@@ -231,7 +232,8 @@ impl Config {
         };
         at_least("staking phase views", 1, epochs.staking_views)?;
         at_least("key generation phase views", 1, epochs.dkg_phase_views)?;
-        at_least("finalization safety threshold", 1, epochs.finalization_safety_threshold)?;
+        let threshold = epochs.finalization_safety_threshold;
+        at_least("finalization safety threshold", SAFETY_THRESHOLD_MIN, threshold)?;
         let extension_min = epochs.finalization_safety_threshold + COMMIT_MARGIN_VIEWS;
         at_least("epoch extension view count", extension_min, epochs.extension_view_count)?;
         let min = epochs.staking_views
@@ -281,6 +283,24 @@ impl Config {
                 Err(ConfigError::Number { field, min: 0, max: NUMBER_MAX, found: *found })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Verification nodes of a chunk, as nodes of flow-go are started with (`--chunk-alpha`): their
+    /// default, or less, so that one of the first epoch's verification nodes can be ejected.
+    #[must_use]
+    pub fn chunk_alpha(&self) -> usize {
+        let spare = self.nodes.verification.saturating_sub(1);
+        spare.clamp(1, DEFAULT_CHUNK_ASSIGNMENT_ALPHA)
+    }
+
+    /// Nodes of a role that stay, whatever is commanded: nothing works with fewer.
+    #[must_use]
+    pub(crate) fn nodes_min(&self, role: Role) -> usize {
+        match role {
+            Role::Verification => self.chunk_alpha(),
+            Role::Collection | Role::Consensus | Role::Execution => 1,
+            Role::Access => 0,
         }
     }
 
@@ -366,6 +386,9 @@ pub const SIMULATED_CHAIN_ID: &str = "weir-devnet";
 pub const NODES_MAX: usize = 1000;
 
 const CHAIN_ID_LEN_MAX: usize = 64;
+/// So many views go by until a block is final, mishaps apart; with fewer, a node would come to the
+/// end of an epoch and not know the next.
+const SAFETY_THRESHOLD_MIN: u64 = 12;
 const GUARANTEES_MAX: u64 = 100;
 /// Below it a network makes progress.
 const CHANCE_MAX: u64 = 800;

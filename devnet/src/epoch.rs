@@ -11,6 +11,7 @@ use weir_protocol::model::{
     BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochSetup, Header, Identifier,
 };
 
+use crate::certificates::VotingKeys;
 use crate::keys::{SecretKey, beacon_shares};
 use crate::nodes::{Node, Nodes};
 use crate::random::hash;
@@ -71,7 +72,7 @@ impl Epoch {
 
     /// Returns the staking key of a member of the committee, and its share of the beacon's key.
     #[must_use]
-    pub fn voting_keys(&self, node_id: &Identifier) -> Option<[SecretKey; 2]> {
+    pub fn voting_keys(&self, node_id: &Identifier) -> Option<VotingKeys> {
         let members = &self.committee.members;
         let place = members.binary_search_by_key(node_id, |node| node.id()).ok()?;
         Some([members[place].staking_key, *self.beacon_shares.get(place)?])

@@ -1,15 +1,14 @@
-//! Execution and its verification: results, receipts and seals.
+//! Execution: results and receipts.
 //!
 //! No transactions run here, so states and hashes are made up. IDs, shapes and links are the
-//! network's, and so are the signatures of execution and verification nodes.
+//! network's, and so are the signatures of execution nodes.
 
 use std::sync::Arc;
 
 use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::codec::{Entity as _, entity_id};
 use weir_protocol::model::{
-    AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Identifier, Role, Seal,
-    ServiceEvent,
+    Chunk, ExecutionReceiptStub, ExecutionResult, Identifier, Role, ServiceEvent,
 };
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
@@ -27,8 +26,6 @@ pub struct Execution {
     pub result_id: Identifier,
     /// Receipts of the nodes that executed the block.
     pub receipts: Vec<ExecutionReceiptStub>,
-    /// The seal, with the approvals of verification nodes.
-    pub seal: Seal,
 }
 
 /// What the execution of a block starts from.
@@ -40,18 +37,17 @@ pub struct Task<'a> {
     pub collections: usize,
     /// Its parent's execution.
     pub parent: &'a Execution,
-    /// Who executes and verifies.
+    /// Who executes.
     pub state: &'a ProtocolState,
     /// Events the system chunk emits.
     pub events: Vec<ServiceEvent>,
 }
 
-/// An execution whose receipts and approvals lack their signatures.
+/// An execution whose receipts lack their signatures.
 #[derive(Debug)]
 pub struct UnsignedExecution {
     execution: Execution,
     executors: Vec<Arc<Node>>,
-    verifiers: Vec<Arc<Node>>,
 }
 
 impl UnsignedExecution {
@@ -59,7 +55,6 @@ impl UnsignedExecution {
     #[must_use]
     pub fn new(task: Task<'_>, nodes: &Nodes, spocks: &mut Spocks, random: &mut Random) -> Self {
         let chunks = chunks(&task, random);
-        let final_state = chunks.last().map_or(Identifier::ZERO, |chunk| chunk.end_state);
         let result = ExecutionResult {
             previous_result_id: task.parent.result_id,
             block_id: task.block_id,
@@ -68,8 +63,9 @@ impl UnsignedExecution {
             execution_data_id: random.identifier(),
         };
         let result_id = result.id();
-        let executors = nodes.all(nodes_of(task.state, Role::Execution, random));
-        let verifiers = nodes.all(nodes_of(task.state, Role::Verification, random));
+        let mut executors = active_nodes(task.state, Role::Execution);
+        draw_some(&mut executors, random);
+        let executors = nodes.all(executors);
         let mut receipt = |executor: &Arc<Node>| ExecutionReceiptStub {
             executor_id: executor.id(),
             result_id,
@@ -77,51 +73,27 @@ impl UnsignedExecution {
             executor_signature: Vec::new(),
         };
         let receipts = executors.iter().map(&mut receipt).collect();
-        let seal = Seal {
-            block_id: task.block_id,
-            result_id,
-            final_state,
-            aggregated_approval_sigs: Vec::new(),
-        };
-        let execution = Execution { result: Arc::new(result), result_id, receipts, seal };
-        Self { execution, executors, verifiers }
+        let execution = Execution { result: Arc::new(result), result_id, receipts };
+        Self { execution, executors }
     }
 
-    /// What is to be signed: each receipt by its executor, and each chunk by those who verify it.
+    /// What is to be signed: each receipt by its executor.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
-        let Execution { result, result_id, receipts, .. } = &self.execution;
         let receipt = |(receipt, executor): (&ExecutionReceiptStub, &Arc<Node>)| {
             Job::single(executor.staking_key, EXECUTION_RECEIPT, &unsigned_receipt_id(receipt).0)
         };
-        let keys: Vec<_> = self.verifiers.iter().map(|node| node.staking_key).collect();
-        let approval = |chunk: &Chunk| Job {
-            keys: keys.clone(),
-            tag: RESULT_APPROVAL,
-            message: attestation_id(&result.block_id, result_id, chunk.index).0.to_vec(),
-        };
-        let receipts = receipts.iter().zip(&self.executors).map(receipt);
-        receipts.chain(result.chunks.iter().map(approval)).collect()
+        self.execution.receipts.iter().zip(&self.executors).map(receipt).collect()
     }
 
     /// The execution with the next of these signatures, which are those of its jobs.
     #[must_use]
     pub fn signed(self, signed: &mut impl Iterator<Item = Signed>) -> Execution {
-        let Self { mut execution, verifiers, .. } = self;
-        let mut next = || -> Vec<Vec<u8>> {
-            let points = signed.next().unwrap_or_default();
-            points.iter().map(|point| point.to_bytes().to_vec()).collect()
-        };
+        let Self { mut execution, .. } = self;
         for receipt in &mut execution.receipts {
-            receipt.executor_signature = next().concat();
+            let points = signed.next().unwrap_or_default();
+            receipt.executor_signature = points.iter().flat_map(|point| point.to_bytes()).collect();
         }
-        let signer_ids: Vec<_> = verifiers.iter().map(|node| node.id()).collect();
-        let approval = |_: &Chunk| AggregatedSignature {
-            verifier_signatures: next(),
-            signer_ids: signer_ids.clone(),
-        };
-        let approvals = execution.result.chunks.iter().map(approval).collect();
-        execution.seal.aggregated_approval_sigs = approvals;
         execution
     }
 }
@@ -139,24 +111,13 @@ pub fn unsigned_receipt_id(receipt: &ExecutionReceiptStub) -> Identifier {
     entity_id(&encoder.finish())
 }
 
-/// What the signature of an approval covers (flow-go `model/flow/resultApproval.go`,
-/// `Attestation`): block, result and chunk.
-#[must_use]
-pub fn attestation_id(
-    block_id: &Identifier,
-    result_id: &Identifier,
-    chunk_index: u64,
-) -> Identifier {
-    let mut encoder = Encoder::new();
-    encoder.list(|e| {
-        e.bytes(&block_id.0);
-        e.bytes(&result_id.0);
-        e.uint(chunk_index);
-    });
-    entity_id(&encoder.finish())
-}
-
 impl Execution {
+    /// Returns the state after the last chunk.
+    #[must_use]
+    pub fn final_state(&self) -> Identifier {
+        self.result.chunks.last().map_or(Identifier::ZERO, |chunk| chunk.end_state)
+    }
+
     /// The execution of the root block, sealed from the start.
     #[must_use]
     pub fn root(block_id: Identifier, events: Vec<ServiceEvent>, final_state: Identifier) -> Self {
@@ -179,15 +140,13 @@ impl Execution {
             execution_data_id: Identifier::ZERO,
         };
         let result_id = result.id();
-        let aggregated_approval_sigs = Vec::new();
-        let seal = Seal { block_id, result_id, final_state, aggregated_approval_sigs };
-        Self { result: Arc::new(result), result_id, receipts: Vec::new(), seal }
+        Self { result: Arc::new(result), result_id, receipts: Vec::new() }
     }
 }
 
 /// One chunk a collection, then the system chunk, which emits all service events.
 fn chunks(task: &Task<'_>, random: &mut Random) -> Vec<Chunk> {
-    let mut start_state = task.parent.seal.final_state;
+    let mut start_state = task.parent.final_state();
     let system = task.collections;
     let chunk = |index: usize| {
         let is_system = index == system;
@@ -210,24 +169,23 @@ fn chunks(task: &Task<'_>, random: &mut Random) -> Vec<Chunk> {
     (0..=system).map(chunk).collect()
 }
 
-/// Some nodes of a role that are not ejected, in canonical order.
-fn nodes_of(state: &ProtocolState, role: Role, random: &mut Random) -> Vec<Identifier> {
+/// Returns the nodes of a role that are active in the current epoch, in canonical order.
+pub(crate) fn active_nodes(state: &ProtocolState, role: Role) -> Vec<Identifier> {
     let participants = &state.current_setup().participants;
     let entries = state.container(EpochName::Current).map(|epoch| &epoch.active_identities[..]);
     let nodes = participants.iter().zip(entries.unwrap_or_default());
-    let mut ids: Vec<Identifier> = nodes
-        .filter(|(node, entry)| node.role == role && !entry.ejected)
-        .map(|(node, _)| node.node_id)
-        .collect();
+    let active = nodes.filter(|(node, entry)| node.role == role && !entry.ejected);
+    active.map(|(node, _)| node.node_id).collect()
+}
+
+/// Leaves as many nodes as vouch for something, and keeps their order.
+pub(crate) fn draw_some(ids: &mut Vec<Identifier>, random: &mut Random) {
     while ids.len() > WITNESSES {
         ids.remove(random.position(ids.len()));
     }
-    ids
 }
 
-/// Tag of receipts (flow-go `module/signature/signing_tags.go`, as the other tags).
+/// Tag of receipts (flow-go `module/signature/signing_tags.go`).
 pub const EXECUTION_RECEIPT: &str = "FLOW-Execution_Receipt-V00-CS00-with-";
-/// Tag of result approvals.
-pub const RESULT_APPROVAL: &str = "FLOW-Result_Approval-V00-CS00-with-";
 /// Nodes that execute a block, and nodes that approve a chunk.
 const WITNESSES: usize = 2;

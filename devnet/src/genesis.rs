@@ -9,7 +9,7 @@ use weir_protocol::merkle;
 use weir_protocol::model::{
     Block, DynamicIdentityEntry, EpochStateContainer, EpochStateEntry, ExecutionMeteringParameters,
     ExecutionParameters, Header, Identifier, KvStore, MagnitudeVersion, Payload, PayloadRoots,
-    ServiceEvent, UpdatableField,
+    Seal, ServiceEvent, UpdatableField,
 };
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
@@ -57,8 +57,7 @@ impl Genesis {
         let mut random = Random::new(config.seed, "qc", &[&block_id.0]);
         let vote = Vote { view: config.root.view, block_id };
         let qc = UnsignedCertificate::new(&epoch, vote, |_| false, &mut random);
-        let signed = signer.sign(qc.jobs());
-        let qc = qc.signed(&mut signed.into_iter());
+        let qc = qc.sign(signer);
         let record = Record::root(root, state, Contract::new(approved, setup), execution, qc);
         let snapshot = snapshot(config, &record, block_id)?;
         Ok(Self { snapshot, record, block_id })
@@ -161,14 +160,19 @@ fn root_block(config: &Config, protocol_state_id: Identifier) -> (Block, Payload
 
 fn snapshot(config: &Config, root: &Record, block_id: Identifier) -> Result<Snapshot, ConfigError> {
     let block = (*root.block).clone();
-    let seal = &root.execution.seal;
+    let seal = Seal {
+        block_id,
+        result_id: root.execution.result_id,
+        final_state: root.execution.final_state(),
+        aggregated_approval_sigs: Vec::new(),
+    };
     let states = BTreeMap::from([(root.state.id(), ProtocolStateEntry::of(&root.state))]);
     let segment = SealingSegment {
         blocks: vec![block.clone()],
         extra_blocks: Vec::new(),
         execution_results: vec![(*root.execution.result).clone()],
         latest_seals: BTreeMap::from([(block_id, seal.id())]),
-        first_seal: Some(seal.clone()),
+        first_seal: Some(seal),
         protocol_state_entries: states,
         spork_root_block: block,
     };

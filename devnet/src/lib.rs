@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod approvals;
 pub mod archive;
 pub mod certificates;
 pub mod collections;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::hotstuff::finality::ForkBlock;
-use weir_protocol::model::{Block, Identifier, PayloadRoots, QuorumCertificate};
+use weir_protocol::model::{Block, Identifier, PayloadRoots, QuorumCertificate, Seal};
 use weir_protocol::protocol_state::ProtocolState;
 use weir_protocol::protocol_state::sealing::LastSealed;
 
@@ -15,8 +15,10 @@ use crate::execution::Execution;
 /// A block with everything that follows from it.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The block.
+    /// The block, without its proposer's signature, as access nodes hand it out.
     pub block: Arc<Block>,
+    /// Its proposer's vote for it, which only snapshots hold; empty for the root.
+    pub proposer_sig_data: Vec<u8>,
     /// The roots that its payload hash covers.
     pub roots: PayloadRoots,
     /// Its protocol state.
@@ -25,6 +27,9 @@ pub struct Record {
     pub contract: Contract,
     /// Its execution.
     pub execution: Execution,
+    /// Seals of the results that its parent includes: the parent's certificate, which came with
+    /// this block, says who had to approve them. They may go into its children.
+    pub approved: Vec<Seal>,
     /// The highest block sealed as of it.
     pub last_sealed: LastSealed,
     /// Height up to which its fork includes results.
@@ -48,15 +53,23 @@ impl Record {
         let last_sealed = LastSealed { block_id: block.header.id(), height };
         Self {
             block: Arc::new(block),
+            proposer_sig_data: Vec::new(),
             roots,
             state,
             contract,
             execution,
+            approved: Vec::new(),
             last_sealed,
             included_height: height,
             version_beacon: None,
             qc: Some(qc),
         }
+    }
+
+    /// The block with its proposer's signature, as snapshots hold it.
+    #[must_use]
+    pub fn proposal(&self) -> Block {
+        Block { proposer_sig_data: self.proposer_sig_data.clone(), ..Block::clone(&self.block) }
     }
 
     /// Its place among the forks.

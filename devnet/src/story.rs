@@ -12,6 +12,7 @@ pub struct Story {
     spork_id: String,
     root: (u64, u64),
     seed: u64,
+    chunk_alpha: usize,
     blocks: u64,
     finalized: u64,
     phase: EpochPhase,
@@ -30,6 +31,7 @@ impl Story {
             spork_id: network.root().params().spork_id.to_hex(),
             root: (head.height, head.view),
             seed: network.config().seed,
+            chunk_alpha: network.config().chunk_alpha(),
             blocks: 1,
             finalized: 1,
             phase: EpochPhase::Staking,
@@ -77,6 +79,7 @@ impl Story {
         let scenario: Value = json!({
             "scenario": "devnet",
             "seed": self.seed,
+            "chunk_alpha": self.chunk_alpha,
             "chain_id": self.chain_id,
             "spork_id": self.spork_id,
             "root_height": self.root.0,

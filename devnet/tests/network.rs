@@ -1,11 +1,12 @@
 //! What a network can be asked, and which configurations make none.
 
-use weir_devnet::config::{ConfigError, EpochConfig, NodeCounts};
+use weir_devnet::config::{Chances, ConfigError, EpochConfig, NodeCounts};
 use weir_devnet::network::SnapshotError;
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::model::{EpochPhase, Identifier, Role};
+use weir_protocol::model::{EpochPhase, Identifier, Role, ServiceEvent};
+use weir_protocol::protocol_state::EpochName;
 use weir_server::ingest::Chain;
 
 /// Epochs of 100 views.
@@ -131,4 +132,101 @@ fn commands_given_at_run_time_take_effect() {
     let participants = &state.current_setup().participants;
     assert_eq!(participants.len(), Config::default().nodes.total());
     assert!(participants.iter().all(|node| node.node_id != victim.node_id));
+}
+
+fn place(role: Role, position: usize) -> NodeName {
+    NodeName::Place { role, position }
+}
+
+/// flow-go stops at the end of an epoch when it does not know the next one for certain.
+#[test]
+fn blocks_become_final_within_the_safety_threshold_whatever_goes_wrong() {
+    for seed in 0..4 {
+        let chances =
+            Chances { fork_per_mille: 400, timeout_per_mille: 400, view_gap_per_mille: 800 };
+        let config = Config { seed, chances, ..config() }
+            .at(Trigger::Height(5), Command::Eject(place(Role::Consensus, 0)));
+        let threshold = config.epochs.finalization_safety_threshold;
+        let mut network = Network::new(config).unwrap();
+        for _ in 0..300 {
+            let known = network.latest_finalized().view;
+            let view = network.next_block().block.header.view;
+            assert!(view - known <= threshold, "seed {seed}: {known} before {view}");
+        }
+    }
+}
+
+#[test]
+fn an_ejected_leader_does_not_propose() {
+    let config = config().at(Trigger::Height(5), Command::Eject(place(Role::Consensus, 2)));
+    let mut network = Network::new(config).unwrap();
+    let (mut before, mut after) = (0, 0);
+    let victim = network.root().head_state().current_epoch_setup.participants.iter();
+    let victim = victim.filter(|node| node.role == Role::Consensus).nth(2).unwrap().node_id;
+    for _ in 0..80 {
+        let block = network.next_block().block;
+        let parent = network.protocol_state(&block.header.parent_id).unwrap();
+        let nodes = &parent.container(EpochName::Current).unwrap().active_identities;
+        let is_ejected = nodes.iter().any(|node| node.node_id == victim && node.ejected);
+        let count = if is_ejected { &mut after } else { &mut before };
+        *count += u32::from(block.header.proposer_id == victim);
+    }
+    assert!(before > 0);
+    assert_eq!(after, 0);
+}
+
+/// Ejections that would leave too few of a role in an epoch are not carried out, even where others
+/// have joined since.
+#[test]
+fn every_epoch_keeps_nodes_of_every_role() {
+    let mut config = config();
+    for round in 0..8 {
+        for role in Role::ALL {
+            config = config
+                .at(Trigger::Height(2 + round), Command::Join(role))
+                .at(Trigger::Height(3 + round), Command::Eject(place(role, 0)));
+        }
+    }
+    let alpha = config.chunk_alpha();
+    let mut network = Network::new(config).unwrap();
+    let mut ejected = 0;
+    for _ in 0..300 {
+        let produced = network.next_block();
+        let result = network.result_of(&produced.block_id).unwrap();
+        let is_ejection = |event: &&ServiceEvent| matches!(event, ServiceEvent::EjectNode { .. });
+        ejected += result.service_events.iter().filter(is_ejection).count();
+        let state = network.protocol_state(&produced.block_id).unwrap();
+        let nodes = &state.container(EpochName::Current).unwrap().active_identities;
+        let active = |role| {
+            let participants = state.current_setup().participants.iter().zip(nodes);
+            participants.filter(|(node, entry)| node.role == role && !entry.ejected).count()
+        };
+        for role in [Role::Collection, Role::Consensus, Role::Execution] {
+            assert!(active(role) >= 1, "{role}");
+        }
+        assert!(active(Role::Verification) >= alpha);
+    }
+    assert!(ejected > 5, "{ejected}");
+}
+
+/// flow-go halts where one block seals both.
+#[test]
+fn no_block_seals_a_setup_with_its_commit() {
+    for seed in 0..3 {
+        let epochs = EpochConfig { staking_views: 1, dkg_phase_views: 1, ..config().epochs };
+        let chances =
+            Chances { fork_per_mille: 300, timeout_per_mille: 300, view_gap_per_mille: 300 };
+        let mut network = Network::new(Config { seed, epochs, chances, ..config() }).unwrap();
+        let mut commits = 0;
+        for _ in 0..300 {
+            let block = network.next_block().block;
+            let results = block.payload.seals.iter();
+            let results = results.filter_map(|seal| network.result_of(&seal.block_id));
+            let names: Vec<_> =
+                results.flat_map(|result| &result.service_events).map(|e| e.type_name()).collect();
+            commits += names.iter().filter(|name| **name == "commit").count();
+            assert!(!(names.contains(&"setup") && names.contains(&"commit")), "seed {seed}");
+        }
+        assert!(commits > 2, "seed {seed}: {commits}");
+    }
 }

@@ -66,7 +66,7 @@ impl Waiting {
         field("payload_hash", header.payload_hash.to_hex().into());
         let tc = Some(header.last_view_tc_id).filter(|id| !id.is_zero());
         field("last_view_tc_id", tc.map(|id| id.to_hex()).unwrap_or_default().into());
-        field("proposer_sig_data", bytes(&block.proposer_sig_data));
+        field("proposer_sig_data", bytes(&self.record.proposer_sig_data));
         field("guarantees_root", roots.guarantees_root.to_hex().into());
         field("seals_root", roots.seals_root.to_hex().into());
         field("receipts_root", roots.receipts_root.to_hex().into());

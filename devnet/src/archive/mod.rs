@@ -117,7 +117,8 @@ fn send_block(
     sender.send(Item::Block(Made { block_id, record, finalized })).is_ok()
 }
 
-/// When a snapshot is due: as soon as an epoch's first block is final, if its turn has come.
+/// When a snapshot is due: as soon as an epoch's first block is sealed, if its turn has come. Before,
+/// the snapshot would reach back into the epoch before, and no node of flow-go starts from it.
 struct Snapshots {
     /// Epochs from one snapshot to the next, so that few of them cover the whole chain.
     stride: u64,
@@ -142,7 +143,7 @@ impl Snapshots {
         epochs: u64,
         sender: &SyncSender<Item>,
     ) -> Result<bool, ArchiveError> {
-        if epochs < self.due_epoch || self.count >= SNAPSHOTS_MAX {
+        if epochs < self.due_epoch || self.count >= SNAPSHOTS_MAX || !is_in_one_epoch(network) {
             return Ok(true);
         }
         self.due_epoch = epochs + self.stride;
@@ -151,6 +152,14 @@ impl Snapshots {
         let snapshot = Box::new(network.snapshot_at(height)?);
         Ok(sender.send(Item::Snapshot { number: self.count, height, snapshot }).is_ok())
     }
+}
+
+/// Whether the latest final block and the one that it seals last are of the same epoch.
+fn is_in_one_epoch(network: &Network) -> bool {
+    let finalized = network.protocol_state(&network.latest_finalized().block_id);
+    let sealed = network.record(&network.latest_sealed().block_id);
+    let view = sealed.map(|record| record.block.header.view);
+    finalized.zip(view).is_some_and(|(state, view)| view >= state.first_view())
 }
 
 fn is_enough(amount: Amount, progress: Progress) -> bool {

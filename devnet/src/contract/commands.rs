@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use weir_protocol::model::{Role, ServiceEvent, VersionBeacon, VersionBoundary};
+use weir_protocol::model::{Identifier, Role, ServiceEvent, VersionBeacon, VersionBoundary};
+use weir_protocol::protocol_state::EpochName;
 
-use super::{Contract, Environment, ExecutedBlock, Flaw, Recovery};
+use super::{Contract, Environment, ExecutedBlock, Flaw, Recovery, Stage};
 use crate::nodes::Node;
 use crate::schedule::{Command, NodeName, Schedule, ScheduledEvent, Trigger};
 
@@ -57,12 +58,16 @@ impl Contract {
     ) {
         match command {
             Command::Eject(name) => {
-                let Some(node) = self.named(name) else { return };
+                let Some(node) = self.named(name, environment) else { return };
+                if !self.is_spared(&node, block, environment) {
+                    return;
+                }
                 self.dismiss(&node);
+                Arc::make_mut(&mut self.ejected).insert(node.id());
                 events.push(ServiceEvent::EjectNode { node_id: node.id() });
             }
             Command::Leave(name) => {
-                let Some(node) = self.named(name) else { return };
+                let Some(node) = self.named(name, environment) else { return };
                 self.dismiss(&node);
             }
             Command::Join(role) => self.join(*role, environment),
@@ -91,9 +96,9 @@ impl Contract {
         }
     }
 
-    /// The approved node of this name; none when it left, never was, or the network needs it
-    /// because it is the last of its role.
-    fn named(&self, name: &NodeName) -> Option<Arc<Node>> {
+    /// The approved node of this name; none when it left, never was, or later epochs need it
+    /// because too few others of its role are approved.
+    fn named(&self, name: &NodeName, environment: &Environment<'_>) -> Option<Arc<Node>> {
         let mut approved = self.approved.iter();
         let node = match name {
             NodeName::Id(id) => approved.find(|node| node.id() == *id),
@@ -103,7 +108,31 @@ impl Contract {
         }?;
         let role = node.skeleton.role;
         let others = self.approved.iter().filter(|other| other.skeleton.role == role).count() - 1;
-        (others > 0 || role == Role::Access).then(|| Arc::clone(node))
+        (others >= environment.config.nodes_min(role)).then(|| Arc::clone(node))
+    }
+
+    /// Whether the epochs that are set up have enough nodes of its role without it.
+    ///
+    /// Nodes that joined since are in none of them, and those that are leaving still are.
+    fn is_spared(
+        &self,
+        node: &Node,
+        block: &ExecutedBlock<'_>,
+        environment: &Environment<'_>,
+    ) -> bool {
+        let role = node.skeleton.role;
+        let next = block.state.events(EpochName::Next).map(|events| &*events.setup);
+        let setups = [Some(&**block.state.current_setup()), next, Some(&*self.current)];
+        let coming = match &self.stage {
+            Stage::Setup { setup, .. } | Stage::Committed(setup) => Some(&**setup),
+            Stage::Staking | Stage::Halted => None,
+        };
+        setups.into_iter().chain([coming]).flatten().all(|setup| {
+            let of_role = setup.participants.iter().filter(|other| other.role == role);
+            let stays = |id: &Identifier| *id != node.id() && !self.ejected.contains(id);
+            let others = of_role.filter(|other| stays(&other.node_id)).count();
+            others >= environment.config.nodes_min(role)
+        })
     }
 
     fn dismiss(&mut self, node: &Node) {

@@ -10,6 +10,7 @@ mod setup;
 pub use commands::CommandLog;
 pub(crate) use setup::{SetupParts, setup_of};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_protocol::model::{
@@ -26,6 +27,8 @@ use crate::nodes::{Node, Nodes};
 pub struct Contract {
     /// Nodes of the next setup, in canonical order.
     approved: Arc<Vec<Arc<Node>>>,
+    /// Nodes that were ever ejected.
+    ejected: Arc<BTreeSet<Identifier>>,
     /// Number of the next node that joins.
     next_number: u64,
     /// Sequence number of the next version beacon.
@@ -68,7 +71,11 @@ pub struct Environment<'a> {
 #[derive(Clone, Debug)]
 enum Stage {
     Staking,
-    Setup(Arc<EpochSetup>),
+    /// The setup was emitted by the execution of the block at this height.
+    Setup {
+        setup: Arc<EpochSetup>,
+        height: u64,
+    },
     Committed(Arc<EpochSetup>),
     /// Something went wrong; only a recovery goes on from here.
     Halted,
@@ -101,6 +108,7 @@ impl Contract {
             next_number: approved.len() as u64,
             next_beacon: 0,
             approved: Arc::new(approved),
+            ejected: Arc::default(),
             current: root,
             stage: Stage::Staking,
             flaw: None,
@@ -143,7 +151,12 @@ impl Contract {
             Stage::Staking if view > staking_final_view(&self.current, environment.config) => {
                 self.set_up(block, environment, events);
             }
-            Stage::Setup(setup) if view > self.current.dkg_phase3_final_view => {
+            // Nobody votes for clusters and generates keys before the protocol has the setup. And
+            // flow-go halts where one block seals both events: it knows no way from the staking phase
+            // to the committed one.
+            Stage::Setup { setup, height }
+                if view > self.current.dkg_phase3_final_view && block.sealed_height >= *height =>
+            {
                 let setup = Arc::clone(setup);
                 self.commit(setup, environment, events);
             }
@@ -152,7 +165,7 @@ impl Contract {
                 let commit = Epoch::commit(environment.config.seed, setup, environment.nodes);
                 events.push(ServiceEvent::EpochCommit(commit.into()));
             }
-            Stage::Staking | Stage::Setup(_) | Stage::Committed(_) | Stage::Halted => {}
+            Stage::Staking | Stage::Setup { .. } | Stage::Committed(_) | Stage::Halted => {}
         }
     }
 
@@ -169,7 +182,7 @@ impl Contract {
             setup.first_view += 1;
         }
         events.push(ServiceEvent::EpochSetup(setup.clone().into()));
-        self.stage = Stage::Setup(Arc::new(setup));
+        self.stage = Stage::Setup { setup: Arc::new(setup), height: block.height };
     }
 
     fn commit(

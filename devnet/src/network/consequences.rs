@@ -1,16 +1,18 @@
-//! What follows from a block: its execution, its certificate, and the next collections.
+//! What follows from a block: its proposer's vote, its execution, its certificate, the approval of
+//! what its parent includes, and the next collections.
 //!
 //! Nearly all of a network's time goes into signatures, so all of a block's are made together.
 
 use std::sync::Arc;
 
-use weir_protocol::model::{CollectionGuarantee, Identifier};
+use weir_protocol::model::{CollectionGuarantee, ExecutionResult, Identifier};
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
 use super::Network;
 use super::pace::{Fate, Slot};
 use super::proposal::{Proposal, is_ejected};
-use crate::certificates::{UnsignedCertificate, Vote};
+use crate::approvals::{self, UnsignedSeal};
+use crate::certificates::{UnsignedCertificate, Vote, VotingKeys, vote_jobs, votes};
 use crate::collections::{Proposed, Reference};
 use crate::contract::{Contract, Environment, ExecutedBlock};
 use crate::execution::{Task, UnsignedExecution};
@@ -27,36 +29,64 @@ impl Network {
         random: &mut Random,
     ) -> Record {
         let execution = self.execute(slot, block_id, &proposal, random);
-        let mut jobs = execution.0.jobs();
+        let seals = self.approve(slot, random);
         let is_certified = slot.fate != Fate::TimedOut;
         let certificate =
             is_certified.then(|| self.certificate(slot, block_id, &proposal.state, random));
-        jobs.extend(certificate.iter().flat_map(UnsignedCertificate::jobs));
+        let mut voters = vec![self.proposer_keys(&proposal)];
+        voters.extend(certificate.iter().map(UnsignedCertificate::keys));
+        let mut jobs = vote_jobs(Vote { view: slot.view, block_id }, &voters).to_vec();
+        jobs.extend(execution.0.jobs());
+        jobs.extend(seals.iter().flat_map(UnsignedSeal::jobs));
         let count = random.between(0, u64::from(self.config.guarantees_per_block_max));
         let collections = self.collect(count, random);
         jobs.extend(collections.iter().map(Proposed::job));
 
         let signed = &mut self.signer.sign(jobs).into_iter();
+        let mut votes = votes(signed);
+        let proposer_vote = votes.next().expect("the proposer votes");
+        let qc = certificate.zip(votes.next()).map(|(certificate, vote)| certificate.signed(vote));
         let (execution, contract) = (execution.0.signed(signed), execution.1);
-        let qc = certificate.map(|certificate| certificate.signed(signed));
+        let approved = seals.into_iter().map(|seal| seal.signed(signed)).collect();
         for proposed in collections {
             self.guarantees.push(self.collections.certify(proposed, signed));
         }
         self.collect_more(count, random);
-        let Proposal { block, roots, state, last_sealed, included_height, version_beacon } =
-            proposal;
-        let block = Arc::new(block);
         Record {
-            block,
-            roots,
-            state,
+            block: Arc::new(proposal.block),
+            proposer_sig_data: proposer_vote.map(|signature| signature.to_bytes()).concat(),
+            roots: proposal.roots,
+            state: proposal.state,
             contract,
             execution,
-            last_sealed,
-            included_height,
-            version_beacon,
+            approved,
+            last_sealed: proposal.last_sealed,
+            included_height: proposal.included_height,
+            version_beacon: proposal.version_beacon,
             qc,
         }
+    }
+
+    /// The keys of the proposer, who votes for its block by proposing it.
+    fn proposer_keys(&mut self, proposal: &Proposal) -> VotingKeys {
+        let epoch = self.epoch(&proposal.state, EpochName::Current);
+        let leader = &proposal.block.header.proposer_id;
+        epoch.voting_keys(leader).expect("leaders are of the committee")
+    }
+
+    /// Has the results approved that the parent includes, as its certificate is known now.
+    fn approve(&self, slot: &Slot, random: &mut Random) -> Vec<UnsignedSeal> {
+        let parent = self.records.get(&slot.parent_id).expect("the parent was just extended");
+        let qc = parent.qc.as_ref().expect("only certified blocks are extended");
+        let results = parent.block.payload.results.iter();
+        let approve = |result: &ExecutionResult| {
+            let record = self.records.get(&result.block_id).expect("unsealed blocks are kept");
+            let (execution, state, alpha) =
+                (&record.execution, &*record.state, self.config.chunk_alpha());
+            let task = approvals::Task { execution, state, qc, alpha };
+            UnsignedSeal::new(&task, &self.nodes, random)
+        };
+        results.map(approve).collect()
     }
 
     fn execute(

@@ -1,6 +1,7 @@
 //! The network: makes one block after the other, and knows all that follows from them.
 
 mod consequences;
+mod leaders;
 mod pace;
 mod proposal;
 mod snapshot;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::hotstuff::LeaderSelection;
 use weir_protocol::hotstuff::finality::{ForkBlock, Forks};
 use weir_protocol::model::{
     Block, CollectionGuarantee, ExecutionResult, Identifier, QuorumCertificate,
@@ -53,6 +55,8 @@ pub struct Network {
     results: HashMap<Identifier, Identifier>,
     /// Signers by the ID of their epoch's setup.
     epochs: HashMap<Identifier, Arc<Epoch>>,
+    /// Leaders by the ID of their epoch's setup.
+    leaders: HashMap<Identifier, LeaderSelection>,
 }
 
 /// A block that the network made.
@@ -86,7 +90,12 @@ impl Network {
             nodes,
             signer,
             log: CommandLog::new(&config.schedule),
-            pace: Pace::new(config.chances, random, (block_id, position.view)),
+            pace: Pace::new(
+                config.chances,
+                random,
+                (block_id, position.view),
+                config.epochs.finalization_safety_threshold,
+            ),
             spocks: Spocks::new(config.seed),
             collections: Collections::default(),
             guarantees: Vec::new(),
@@ -96,13 +105,14 @@ impl Network {
             states: HashMap::from([(record.state.id(), Arc::clone(&record.state))]),
             records: HashMap::from([(block_id, Arc::new(record))]),
             epochs: HashMap::new(),
+            leaders: HashMap::new(),
             config,
         })
     }
 
     /// Makes the next block.
     pub fn next_block(&mut self) -> Produced {
-        let slot = self.pace.next();
+        let slot = self.next_slot();
         let parts = [&slot.parent_id.0[..], &slot.view.to_be_bytes()];
         let mut random = Random::new(self.config.seed, "block", &parts);
         let proposal = self.propose(&slot, &mut random);
@@ -145,6 +155,7 @@ impl Network {
         let position = record.position(block_id);
         let progress = self.forks.add(position).expect("the block extends a kept one");
         self.pace.produced(slot, block_id);
+        self.pace.finalized(self.forks.latest_finalized().view);
         self.by_height.entry(position.height).or_default().push(block_id);
         self.results.insert(record.execution.result_id, block_id);
         self.states.entry(record.state.id()).or_insert_with(|| Arc::clone(&record.state));
@@ -169,6 +180,7 @@ impl Network {
         }
         if self.epochs.len() >= EPOCHS_MAX {
             self.epochs.clear();
+            self.leaders.clear();
         }
         let epoch = Arc::new(Epoch::new(self.config.seed, &events.setup, &self.nodes));
         self.epochs.insert(container.setup_id, Arc::clone(&epoch));

@@ -15,6 +15,9 @@ pub(super) struct Pace {
     /// A certified block that is left behind, and whose child is to come.
     left_behind: Option<Identifier>,
     view: u64,
+    finalized_view: u64,
+    /// Views after the latest final block from which on nothing goes wrong, until the next is final.
+    patience_views: u64,
 }
 
 /// A view with a proposal.
@@ -41,9 +44,32 @@ pub(super) enum Fate {
 
 impl Pace {
     /// Starts after the root.
-    pub(super) fn new(chances: Chances, random: Random, root: (Identifier, u64)) -> Self {
+    ///
+    /// `safety_threshold` is the protocol's: in so many views a block becomes final.
+    pub(super) fn new(
+        chances: Chances,
+        random: Random,
+        root: (Identifier, u64),
+        safety_threshold: u64,
+    ) -> Self {
         let (tip, view) = root;
-        Self { chances, random, tip, left_behind: None, view: view + 1 }
+        Self {
+            chances,
+            random,
+            tip,
+            left_behind: None,
+            view: view + 1,
+            finalized_view: view,
+            patience_views: safety_threshold.saturating_sub(RECOVERY_VIEWS),
+        }
+    }
+
+    /// Whether it takes so long for a block to become final that nothing may go wrong any more.
+    ///
+    /// The protocol relies on it that a block is final within the finalization safety threshold: a
+    /// node of flow-go stops at the end of an epoch that it does not yet know what follows of.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.view > self.finalized_view + self.patience_views
     }
 
     /// The next view with a proposal.
@@ -51,7 +77,7 @@ impl Pace {
         let slot = match self.left_behind.take() {
             Some(parent_id) => Slot { view: self.view, parent_id, fate: Fate::TimedOut },
             None => {
-                if self.random.happens(self.chances.view_gap_per_mille) {
+                if self.random.happens(self.chances.view_gap_per_mille) && !self.is_pressed() {
                     self.view += self.random.between(1, VIEW_GAP_MAX);
                 }
                 Slot { view: self.view, parent_id: self.tip, fate: self.fate() }
@@ -59,6 +85,18 @@ impl Pace {
         };
         self.view += 1;
         slot
+    }
+
+    /// Takes note of a slot in which nobody proposes.
+    pub(super) fn skipped(&mut self, slot: &Slot) {
+        if slot.parent_id != self.tip {
+            self.left_behind = Some(slot.parent_id);
+        }
+    }
+
+    /// Takes note of the latest final block.
+    pub(super) fn finalized(&mut self, view: u64) {
+        self.finalized_view = view;
     }
 
     /// Takes note of the block made in a slot.
@@ -71,7 +109,9 @@ impl Pace {
     }
 
     fn fate(&mut self) -> Fate {
-        if self.random.happens(self.chances.timeout_per_mille) {
+        if self.is_pressed() {
+            Fate::Certified
+        } else if self.random.happens(self.chances.timeout_per_mille) {
             Fate::TimedOut
         } else if self.random.happens(self.chances.fork_per_mille) {
             Fate::LeftBehind
@@ -83,3 +123,6 @@ impl Pace {
 
 /// Most views skipped at once.
 const VIEW_GAP_MAX: u64 = 3;
+/// Views until a block is final and known to be, after the last mishap: a gap of views, a block that
+/// is left behind, its child, then two blocks and a third that tells of the second's certificate.
+const RECOVERY_VIEWS: u64 = VIEW_GAP_MAX + 5;

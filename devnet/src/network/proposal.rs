@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_protocol::codec::snapshot::SealedVersionBeacon;
 use weir_protocol::codec::{Entity, payload_hash, payload_roots};
 use weir_protocol::model::{
-    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate,
+    Block, CollectionGuarantee, Header, Identifier, Payload, PayloadRoots, QuorumCertificate, Seal,
     ServiceEvent, TimeoutCertificate,
 };
 use weir_protocol::protocol_state::sealing::LastSealed;
@@ -13,7 +13,6 @@ use weir_protocol::protocol_state::{EpochName, ProtocolState, evolve_on};
 
 use super::{Network, Slot};
 use crate::certificates::{Timeout, timeout_certificate};
-use crate::epoch::Epoch;
 use crate::random::Random;
 use crate::record::Record;
 
@@ -35,12 +34,13 @@ impl Network {
         let guarantees = std::mem::take(&mut self.guarantees);
         let included = self.included(slot, &parent, random);
         let sealed = self.sealed(&parent, random);
-        let last_sealed = sealed.last().map_or(parent.last_sealed, |record| LastSealed {
-            block_id: record.execution.result.block_id,
+        let last_sealed = sealed.last().map_or(parent.last_sealed, |(record, seal)| LastSealed {
+            block_id: seal.block_id,
             height: record.block.header.height,
         });
+        let results = sealed.iter().map(|(record, _)| &record.execution.result);
         let events: Vec<&ServiceEvent> =
-            sealed.iter().flat_map(|record| &record.execution.result.service_events).collect();
+            results.flat_map(|result| &result.service_events).collect();
         let state = evolve_on(self.config.versions(), &parent.state, slot.view, &events)
             .expect("versions are checked when commanded, and no view is near the highest");
         let beacon = ServiceEvent::last_version_beacon(events.iter().copied()).cloned();
@@ -52,14 +52,9 @@ impl Network {
         let included_height = parent.included_height + included.len() as u64;
         let (payload, roots) = payload(guarantees, &sealed, &included, state.id());
         let last_view_tc = self.last_view_tc(slot, &parent, random);
-        let epoch = self.epoch(&state, EpochName::Current);
-        let header = self.header(
-            slot,
-            &parent,
-            payload_hash(&roots),
-            last_view_tc.as_ref(),
-            (&epoch, &state),
-        );
+        let leader = self.leader(&state, EpochName::Current, slot.view);
+        let header =
+            self.header(slot, &parent, payload_hash(&roots), last_view_tc.as_ref(), leader);
         let block = Block { header, last_view_tc, payload, proposer_sig_data: Vec::new() };
         Proposal { block, roots, state, last_sealed, included_height, version_beacon }
     }
@@ -70,7 +65,7 @@ impl Network {
         parent: &Record,
         payload_hash: Identifier,
         last_view_tc: Option<&TimeoutCertificate>,
-        (epoch, state): (&Epoch, &ProtocolState),
+        leader: Identifier,
     ) -> Header {
         let parent_qc = certificate_of(parent);
         let config = &self.config;
@@ -78,17 +73,21 @@ impl Network {
         let elapsed = (slot.view - config.root.view) * config.block_time_ms;
         // Less than a view apart, so that time goes up with the views.
         let jitter = random.below(config.block_time_ms.div_ceil(4));
+        let parent_timestamp_ms = parent.block.header.timestamp_ms;
+        // A leader whose clock says otherwise moves the time into these bounds.
+        let timestamp_ms = (config.root.timestamp_ms + elapsed + jitter)
+            .clamp(parent_timestamp_ms + INTERVAL_MIN_MS, parent_timestamp_ms + INTERVAL_MAX_MS);
         Header {
             chain_id: config.chain_id.clone(),
             parent_id: slot.parent_id,
             height: parent.block.header.height + 1,
             payload_hash,
-            timestamp_ms: config.root.timestamp_ms + elapsed + jitter,
+            timestamp_ms,
             view: slot.view,
             parent_view: parent_qc.view,
             parent_voter_indices: parent_qc.signer_indices.clone(),
             parent_voter_sig_data: parent_qc.sig_data.clone(),
-            proposer_id: leader(epoch, state, slot.view),
+            proposer_id: leader,
             last_view_tc_id: last_view_tc.map_or(Identifier::ZERO, Entity::id),
         }
     }
@@ -132,21 +131,27 @@ impl Network {
         included
     }
 
-    /// Ancestors that the block seals: all whose results are included, by ascending height.
-    fn sealed(&self, parent: &Record, random: &mut Random) -> Vec<&Record> {
-        let mut sealed = Vec::new();
-        let mut block_id = parent.execution.result.block_id;
+    /// Ancestors that the block seals, by ascending height: all whose results are approved.
+    fn sealed<'a>(
+        &'a self,
+        parent: &'a Record,
+        random: &mut Random,
+    ) -> Vec<(&'a Record, &'a Seal)> {
         // Approvals now and then come in late.
         if random.happens(APPROVALS_LATE_PER_MILLE) {
-            return sealed;
+            return Vec::new();
         }
-        while let Some(record) = self.record(&block_id)
-            && record.block.header.height > parent.last_sealed.height
-        {
-            if record.block.header.height <= parent.included_height {
-                sealed.push(record);
+        let mut sealed = Vec::new();
+        let mut record = parent;
+        while record.block.header.height > parent.last_sealed.height {
+            for seal in record.approved.iter().rev() {
+                let of_seal = self.record(&seal.block_id).expect("unsealed blocks are kept");
+                if of_seal.block.header.height > parent.last_sealed.height {
+                    sealed.push((of_seal, seal));
+                }
             }
-            block_id = record.block.header.parent_id;
+            let parent = self.record(&record.block.header.parent_id);
+            record = parent.expect("the last sealed block is kept");
         }
         sealed.reverse();
         sealed
@@ -156,7 +161,7 @@ impl Network {
 /// Payload and its roots; the IDs of results are known and not computed again.
 fn payload(
     guarantees: Vec<CollectionGuarantee>,
-    sealed: &[&Record],
+    sealed: &[(&Record, &Seal)],
     included: &[&Record],
     protocol_state_id: Identifier,
 ) -> (Payload, PayloadRoots) {
@@ -164,7 +169,7 @@ fn payload(
     let result_ids: Vec<_> = executions().map(|execution| execution.result_id).collect();
     let payload = Payload {
         guarantees,
-        seals: sealed.iter().map(|record| record.execution.seal.clone()).collect(),
+        seals: sealed.iter().map(|(_, seal)| (*seal).clone()).collect(),
         receipts: executions().flat_map(|execution| execution.receipts.clone()).collect(),
         results: executions().map(|execution| (*execution.result).clone()).collect(),
         protocol_state_id,
@@ -178,7 +183,7 @@ fn certificate_of(parent: &Record) -> &QuorumCertificate {
 }
 
 /// Which of a state's epochs a view belongs to.
-fn epoch_at(state: &ProtocolState, view: u64) -> EpochName {
+pub(super) fn epoch_at(state: &ProtocolState, view: u64) -> EpochName {
     if view > state.final_view() && state.next_commit().is_some() {
         EpochName::Next
     } else if view < state.first_view() && state.previous_commit().is_some() {
@@ -195,29 +200,9 @@ pub(super) fn is_ejected(state: &ProtocolState, name: EpochName, id: &Identifier
     place.is_ok_and(|place| nodes[place].ejected)
 }
 
-/// The proposer of a view: drawn by weight from the committee, without ejected nodes.
-fn leader(epoch: &Epoch, state: &ProtocolState, view: u64) -> Identifier {
-    let source = &state.current_setup().random_source;
-    let mut random = Random::new(0, "leader", &[source, &view.to_be_bytes()]);
-    let members = &epoch.committee.members;
-    let mut chosen = Identifier::ZERO;
-    for _ in 0..LEADER_DRAWS {
-        let mut weight = random.below(epoch.committee.total_weight());
-        for node in members {
-            chosen = node.id();
-            match weight.checked_sub(node.skeleton.initial_weight) {
-                Some(rest) => weight = rest,
-                None => break,
-            }
-        }
-        if !is_ejected(state, EpochName::Current, &chosen) {
-            break;
-        }
-    }
-    chosen
-}
-
-/// Draws after which even an ejected leader is accepted: the committee has hardly another one.
-const LEADER_DRAWS: usize = 64;
+/// Least time from a block's to its child's (flow-go `cmd/consensus`, `--min-interval`).
+const INTERVAL_MIN_MS: u64 = 1;
+/// Most time from a block's to its child's (flow-go `cmd/consensus`, `--max-interval`).
+const INTERVAL_MAX_MS: u64 = 90_000;
 const EXECUTION_LATE_PER_MILLE: u32 = 100;
 const APPROVALS_LATE_PER_MILLE: u32 = 100;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use weir_protocol::codec::snapshot::{
     self, History, HistoryBlock, SegmentError, Snapshot, sealing_segment,
 };
-use weir_protocol::model::{Block, Identifier};
+use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::ProtocolState;
 
 use super::Network;
@@ -41,7 +41,7 @@ impl History for Network {
         let position = self.finalized_at(height);
         let record = position.and_then(|position| self.record(&position.block_id));
         Ok(record.map(|record| HistoryBlock {
-            block: Block::clone(&record.block),
+            block: record.proposal(),
             last_sealed_id: record.last_sealed.block_id,
         }))
     }

@@ -107,6 +107,16 @@ fn sealing(reader: &Reader) -> Vec<u64> {
     std::iter::successors(reader.sealing_version_beacon(u64::MAX).unwrap(), next).collect()
 }
 
+/// The snapshot without proposers' signatures, which blocks do not have.
+fn unsigned(snapshot: &Snapshot) -> Snapshot {
+    let mut segment = snapshot.sealing_segment().clone();
+    for block in segment.extra_blocks.iter_mut().chain(&mut segment.blocks) {
+        block.proposer_sig_data.clear();
+    }
+    let (qc, params) = (snapshot.quorum_certificate().clone(), snapshot.params().clone());
+    Snapshot::new(segment, qc, params, snapshot.sealed_version_beacon().cloned()).unwrap()
+}
+
 #[test]
 fn rebuilt_snapshots_are_the_networks_beacons_included() {
     let (network, blocks) = network();
@@ -116,7 +126,7 @@ fn rebuilt_snapshots_are_the_networks_beacons_included() {
     for height in 0..=view.head().finalized.height {
         let (found, expected) = (view.snapshot_at(height), network.snapshot_at(height).unwrap());
         let found = found.unwrap();
-        assert!(found.to_json() == expected.to_json(), "height {height}");
+        assert!(found.to_json() == unsigned(&expected).to_json(), "height {height}");
         seal_heights.extend(found.sealed_version_beacon().map(|sealed| sealed.seal_height));
     }
     assert!(seal_heights.len() > 5, "{seal_heights:?}");

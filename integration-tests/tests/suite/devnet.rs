@@ -210,4 +210,4 @@ async fn verify_with_a_client(indexer: &Indexer, live: &Live) {
 }
 
 /// Final height at which the network comes to rest.
-const HEIGHT: u64 = 560;
+const HEIGHT: u64 = 552;

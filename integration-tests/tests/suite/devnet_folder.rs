@@ -111,7 +111,7 @@ fn every_file_has_the_shape_of_flow_gos_and_agrees_with_a_replay() {
         serde_json::from_slice(&fs::read(dir.join("scenario.json")).unwrap()).unwrap()
     };
     let mut ours = shapes([&scenario(dir.path())]);
-    assert!(ours.remove(".seed: number"));
+    assert!(ours.remove(".seed: number") && ours.remove(".chunk_alpha: number"));
     assert_eq!(ours, shapes([&scenario(&chain_dir("happy-epochs"))]));
     states_are_true(dir.path(), &expected);
     snapshots_are_true(dir.path(), &expected);
@@ -151,7 +151,8 @@ fn states_are_true(dir: &Path, expected: &[Value]) {
     }
 }
 
-/// Each snapshot is that of the final block of its height; there is one an epoch.
+/// Each snapshot is that of the final block of its height; there is one an epoch but the first, and
+/// but the last, of which no block is sealed before the chain ends.
 fn snapshots_are_true(dir: &Path, expected: &[Value]) {
     let is_final = |block: &&Value| block["finalized"] == true;
     let by_height: BTreeMap<u64, &Value> = expected
@@ -180,7 +181,7 @@ fn snapshots_are_true(dir: &Path, expected: &[Value]) {
         assert_eq!(number.parse::<u64>().unwrap(), epoch, "{name}");
         epochs.insert(epoch);
     }
-    assert_eq!(epochs, BTreeSet::from([1, 2, 3, 4]));
+    assert_eq!(epochs, BTreeSet::from([1, 2, 3]));
 }
 
 /// The reference chains' guarantees name other chains, see the vectors' README.

@@ -38,8 +38,7 @@ impl Signers {
     fn certify(&mut self, header: &Header) -> QuorumCertificate {
         let vote = Vote { view: header.view, block_id: header.id() };
         let unsigned = UnsignedCertificate::new(&self.epoch, vote, |_| false, &mut self.random);
-        let signatures = self.signer.sign(unsigned.jobs());
-        unsigned.signed(&mut signatures.into_iter())
+        unsigned.sign(&self.signer)
     }
 
     fn time_out(&mut self, view: u64, newest_qc: &QuorumCertificate) -> TimeoutCertificate {

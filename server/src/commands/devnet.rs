@@ -36,7 +36,7 @@ pub(crate) struct DevnetOptions {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     block_time_ms: u64,
     /// Nodes of the first epoch: a number, in mainnet's proportions, or roles such as
-    /// consensus=7,access=3, the others as usual; 14 in all if left out
+    /// consensus=7,access=3, the others as usual; 16 in all if left out
     #[arg(long, value_name = "N|ROLE=N,...", value_parser = node_counts)]
     nodes: Option<NodeCounts>,
     /// Views of an epoch; 400 if left out
