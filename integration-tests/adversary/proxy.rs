@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use prost::bytes::Bytes;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::server::TcpIncoming;
@@ -17,7 +18,9 @@ use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::{RECEIPT_METADATA, Receipt, Statement};
 use weir_server::api::{Signer, with_receipt};
 
-/// What the server makes of honest evidence.
+/// What the server makes of honest evidence, at once: a closure that blocks holds up a thread of
+/// the test's runtime, and with it the sockets and child processes that this thread looks after.
+/// [`Hostile::hold`] is for answers that do not come.
 pub(crate) type Lie = Arc<dyn Fn(Bytes) -> Result<Bytes, Status> + Send + Sync>;
 
 /// Which calls it lies in.
@@ -41,6 +44,7 @@ pub(crate) type Notices =
 pub(crate) struct Hostile {
     honest: SnapshotApiClient<Channel>,
     lie: Arc<Mutex<Option<(Call, Lie)>>>,
+    held: Arc<Mutex<Option<(Call, Arc<Notify>)>>>,
     script: Arc<Mutex<Option<Script>>>,
     notices: Arc<Mutex<Option<Notices>>>,
     signer: Arc<Mutex<Option<Signer>>>,
@@ -54,6 +58,7 @@ impl Hostile {
         let hostile = Self {
             honest,
             lie: Arc::default(),
+            held: Arc::default(),
             script: Arc::default(),
             notices: Arc::default(),
             signer: Arc::default(),
@@ -69,6 +74,13 @@ impl Hostile {
     /// Lies from now on.
     pub(crate) fn lie(&self, call: Call, lie: Lie) {
         *self.lie.lock().unwrap() = Some((call, lie));
+    }
+
+    /// Never answers such a call from now on; what is returned is notified when one comes.
+    pub(crate) fn hold(&self, call: Call) -> Arc<Notify> {
+        let asked = Arc::<Notify>::default();
+        *self.held.lock().unwrap() = Some((call, Arc::clone(&asked)));
+        asked
     }
 
     /// Says this from now on, whatever the honest server would say.
@@ -101,7 +113,12 @@ impl Hostile {
         *self.notices.lock().unwrap() = None;
     }
 
-    fn twist(&self, call: Call, evidence: Bytes) -> Result<Bytes, Status> {
+    async fn twist(&self, call: Call, evidence: Bytes) -> Result<Bytes, Status> {
+        let held = self.held.lock().unwrap().clone();
+        if let Some((_, asked)) = held.filter(|(held, _)| *held == call) {
+            asked.notify_one();
+            std::future::pending::<()>().await;
+        }
         match &*self.lie.lock().unwrap() {
             Some((lying, lie)) if *lying == call => lie(evidence),
             _ => Ok(evidence),
@@ -149,7 +166,7 @@ macro_rules! pass_on {
                 };
                 answer.proof = match script {
                     Some(script) => script(Call::TreeProof),
-                    None => self.twist(Call::TreeProof, answer.proof)?,
+                    None => self.twist(Call::TreeProof, answer.proof).await?,
                 };
                 Ok(Response::new(answer))
             }
@@ -167,7 +184,7 @@ macro_rules! pass_on {
                 let mut answer = honest.into_inner();
                 answer.evidence = match script {
                     Some(script) => script($call),
-                    None => self.twist($call, answer.evidence)?,
+                    None => self.twist($call, answer.evidence).await?,
                 };
                 let evidence = answer.evidence.clone();
                 Ok(self.signed(answer, receipt, &evidence))

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command as AsyncCommand};
 use tokio::time::timeout;
 
@@ -55,8 +55,9 @@ impl Program {
     ///
     /// # Panics
     /// When it cannot be run.
-    pub fn start<I: IntoIterator<Item = impl AsRef<OsStr>>>(self, arguments: I) -> Child {
-        self.command().args(arguments).spawn().expect("the program can be run")
+    pub fn start<I: IntoIterator<Item = impl AsRef<OsStr>>>(self, arguments: I) -> Started {
+        let child = self.command().args(arguments).spawn().expect("the program can be run");
+        Started { program: self, child }
     }
 
     /// As [`Self::run`], with its state where it puts it in this home folder.
@@ -125,6 +126,89 @@ impl Ran {
             assert!(self.stderr.contains(part), "no `{part}` in {self:?}");
         }
         assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+}
+
+/// A program under way, which is killed when this is dropped.
+#[derive(Debug)]
+pub struct Started {
+    program: Program,
+    child: Child,
+}
+
+impl Started {
+    /// Waits for an event elsewhere that the program is to bring about.
+    ///
+    /// Whoever waits for the event alone waits forever when the program ends without it.
+    ///
+    /// # Panics
+    /// When the program ends first, with what it said, and when neither happens within
+    /// [`PATIENCE`].
+    pub async fn until<T>(&mut self, event: impl Future<Output = T>) -> T {
+        let first = async {
+            tokio::select! {
+                biased;
+                happened = event => Some(happened),
+                _status = self.child.wait() => None,
+            }
+        };
+        match timeout(PATIENCE, first).await {
+            Ok(Some(happened)) => happened,
+            Ok(None) => panic!("the program ended too early: {:?}", self.ran().await),
+            Err(_) => panic!("{:?} neither ends nor does what is waited for", self.program),
+        }
+    }
+
+    /// Reads a line of its output.
+    ///
+    /// # Panics
+    /// When the program ends first, with what it said, and when neither happens within
+    /// [`PATIENCE`].
+    pub async fn line(&mut self) -> String {
+        let stdout = self.child.stdout.as_mut().expect("its output is read");
+        let mut line = Vec::new();
+        // Byte by byte, so that what follows stays unread.
+        let read = async {
+            while line.last() != Some(&b'\n') {
+                line.push(stdout.read_u8().await?);
+            }
+            io::Result::Ok(())
+        };
+        match timeout(PATIENCE, read).await {
+            Ok(Ok(())) => text(line),
+            Ok(Err(_)) => panic!("it ended within {:?}: {:?}", text(line), self.ran().await),
+            Err(_) => panic!("{:?} says nothing", self.program),
+        }
+    }
+
+    /// Reads its output no more, so that writing fails.
+    pub fn close_output(&mut self) {
+        self.child.stdout = None;
+    }
+
+    /// Kills it at once and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it is not gone within [`PATIENCE`].
+    pub async fn kill(mut self) {
+        let killed = timeout(PATIENCE, self.child.kill()).await;
+        killed.expect("it goes in time").expect("it can be killed");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end within [`PATIENCE`].
+    pub async fn ended(mut self) -> Ran {
+        self.ran().await
+    }
+
+    async fn ran(&mut self) -> Ran {
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        let ended = async { tokio::join!(rest(stdout), rest(stderr), self.child.wait()) };
+        let ended = timeout(PATIENCE, ended).await;
+        let Ok((stdout, stderr, status)) = ended else { panic!("{:?} does not end", self.program) };
+        Ran { code: status.expect("it can be waited for").code(), stdout, stderr }
     }
 }
 
@@ -311,8 +395,17 @@ fn build() -> [PathBuf; 2] {
     })
 }
 
-fn lines<R: tokio::io::AsyncRead + Unpin>(from: R) -> Lines<BufReader<R>> {
+fn lines<R: AsyncRead + Unpin>(from: R) -> Lines<BufReader<R>> {
     BufReader::new(from).lines()
+}
+
+/// What is left to read, if it is still read.
+async fn rest(from: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut from) = from {
+        from.read_to_end(&mut bytes).await.expect("a pipe can be read");
+    }
+    text(bytes)
 }
 
 fn text(bytes: Vec<u8>) -> String {

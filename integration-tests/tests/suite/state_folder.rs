@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,29 +75,18 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Whatever ends the program, what it proved before stays.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_sync_that_is_killed_keeps_the_hops_it_walked() {
     let case = Case::new().await;
     let (hostile, url) = Hostile::start(&case.server).await;
-    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
-    let (release, is_released) = std::sync::mpsc::channel::<()>();
-    let is_released = Mutex::new(is_released);
     // Never answers the question that follows on the hops.
-    hostile.lie(
-        Call::Answer,
-        Arc::new(move |evidence| {
-            asked.send(()).unwrap();
-            let _disconnected = is_released.lock().unwrap().recv();
-            Ok(evidence)
-        }),
-    );
+    let asked = hostile.hold(Call::Answer);
     let (folder, checkpoint) = (case.folder.path().display(), case.server.root_id);
     let arguments =
         format!("--server {url} --state-dir {folder} --checkpoint {checkpoint} --json sync");
     let mut weir = Program::Client.start(arguments.split_whitespace());
-    is_asked.recv().await.unwrap();
-    weir.kill().await.unwrap();
-    drop(release);
+    weir.until(asked.notified()).await;
+    weir.kill().await;
     assert!(case.kept().newest_epoch().counter() > case.kept().oldest_epoch().counter());
     let warm = case.json("sync").await;
     assert_eq!(warm["hops"], 0, "{warm}");

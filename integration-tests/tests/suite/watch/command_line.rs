@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::time::timeout;
 use weir_integration_tests::TestServer;
 use weir_integration_tests::connections::{Then, broken_proxy};
-use weir_integration_tests::programs::{PATIENCE, Program, Ran};
+use weir_integration_tests::programs::{Program, Ran};
 
 use super::faults::without;
 use super::{CHAIN, changes, finalized, start, watch};
@@ -107,7 +105,7 @@ async fn a_reader_that_goes_away_ends_it_quietly() {
     let (url, root_id) = (server.url(), server.root_id.to_hex());
     let after = start(&server).height.to_string();
     let state = tempfile::tempdir().unwrap();
-    let mut child = Program::Client.start([
+    let mut weir = Program::Client.start([
         "--server",
         &url,
         "--checkpoint",
@@ -118,11 +116,8 @@ async fn a_reader_that_goes_away_ends_it_quietly() {
         "--after",
         &after,
     ]);
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    timeout(PATIENCE, stdout.read_line(&mut first)).await.unwrap().unwrap();
+    let first = weir.line().await;
     assert!(first.contains(" node "), "{first}");
-    drop(stdout);
-    let output = timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    weir.close_output();
+    weir.ended().await.expect(0, &[]);
 }
