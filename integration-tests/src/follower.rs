@@ -168,9 +168,16 @@ impl Follower {
     ///
     /// # Panics
     /// When indexing panicked or does not end.
-    pub async fn ends(self) -> Result<End, IndexError> {
-        let ended = timeout(PATIENCE, self.indexing).await.expect("indexing ends");
+    pub async fn ends(mut self) -> Result<End, IndexError> {
+        let ended = timeout(PATIENCE, &mut self.indexing).await.expect("indexing ends");
         ended.expect("indexing does not panic")
+    }
+}
+
+impl Drop for Follower {
+    /// Stops indexing, for which the runtime waits at its end: a test that fails would hang.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
