@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 
+	"github.com/weir-flow/weir/integration-tests/flow-go/folder"
 	"github.com/weir-flow/weir/integration-tests/flow-go/network"
 )
 
@@ -16,6 +18,9 @@ func runMake(arguments []string) error {
 	nodes := flags.Int("nodes", 16, "number of nodes in the root epoch")
 	if err := flags.Parse(arguments); err != nil {
 		return err
+	}
+	if *out == "" {
+		return errors.New("-out must name the folder to write")
 	}
 	config, err := network.HappyConfig().WithNodes(*nodes)
 	if err != nil {
@@ -31,7 +36,14 @@ func runMake(arguments []string) error {
 			return fmt.Errorf("seed %d: %w", *seed, err)
 		}
 	}
-	_ = out
-	fmt.Println("final", chain.Finalized().Height(), chain.Newest().View())
+	recording, err := chain.Recording(fmt.Sprintf("make-%d", *seed))
+	if err != nil {
+		return fmt.Errorf("seed %d: %w", *seed, err)
+	}
+	if err := folder.Write(*out, recording); err != nil {
+		return fmt.Errorf("seed %d: %w", *seed, err)
+	}
+	fmt.Printf("seed %d: %d blocks, %d finalized, views to %d\n",
+		*seed, recording.Scenario.Blocks, recording.Scenario.Finalized, chain.Newest().View())
 	return nil
 }
