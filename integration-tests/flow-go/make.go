@@ -22,7 +22,7 @@ func runMake(arguments []string) error {
 	if *out == "" {
 		return errors.New("-out must name the folder to write")
 	}
-	config, err := network.HappyConfig().WithNodes(*nodes)
+	config, err := network.VariedConfig(*seed).WithNodes(*nodes)
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,29 @@ func HappyConfig() Config {
 	return config
 }
 
+// VariedConfig draws a configuration of a seed, so that chains of different seeds
+// differ in kind: some have many flawed events, some many forks, some upgrade.
+func VariedConfig(seed uint64) Config {
+	r := NewRandom(seed, "configuration")
+	config := DefaultConfig()
+	config.ProtocolStateVersion = uint64(r.IntN(3))
+	config.EpochViews = uint64(r.Between(80, 150))
+	config.EpochExtensionViewCount = uint64(r.Between(40, 90))
+	rates := &config.Rates
+	rates.Timeout = pick(r, []float64{0.05, 0.15, 0.3})
+	rates.Fork = pick(r, []float64{0.2, 0.4, 0.7})
+	rates.Receipt = pick(r, []float64{0.6, 0.85})
+	rates.Seal = pick(r, []float64{0.5, 0.8})
+	rates.Setup = pick(r, []float64{0.04, 0.3, 0.3})
+	rates.Commit = pick(r, []float64{0.04, 0.3, 0.3})
+	rates.Recover = pick(r, []float64{0.05, 0.15})
+	rates.Flaw = pick(r, []float64{0, 0.1, 0.4})
+	rates.Stray = pick(r, []float64{0, 0.004, 0.02})
+	rates.Eject = pick(r, []float64{0, 0.02, 0.06})
+	rates.Upgrade = pick(r, []float64{0.01, 0.03, 0.1})
+	return config
+}
+
 // WithNodes returns the configuration with the nodes shared out among the roles.
 func (c Config) WithNodes(nodes int) (Config, error) {
 	if nodes < minNodes {

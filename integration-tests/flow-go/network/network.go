@@ -38,7 +38,7 @@ type Network struct {
 // New makes a network of a seed, with nothing but its root block.
 func New(seed uint64, config Config) (*Network, error) {
 	n := &Network{
-		seed: seed, config: config, random: NewRandom(seed),
+		seed: seed, config: config, random: NewRandom(seed, "choices"),
 		byID:      make(map[flow.Identifier]*Record),
 		nodes:     make(map[flow.Identifier]*Node),
 		beacons:   make(map[string]*Beacon),

@@ -174,6 +174,13 @@ func (n *Network) addSeals(d *draft) error {
 		if len(d.payload.Seals) > 0 && !n.random.Chance(n.config.Rates.Seal) {
 			return nil
 		}
+		verifiers, err := n.active(record, flow.RoleVerification)
+		if err != nil {
+			return err
+		}
+		if len(verifiers) < flow.DefaultChunkAssignmentAlpha {
+			return nil // nobody can be assigned
+		}
 		seal, err := n.Seal(record.Result, incorporatedIn.ID)
 		if err != nil {
 			return fmt.Errorf("could not seal block %v: %w", record.ID, err)

@@ -15,9 +15,9 @@ type Random struct {
 	source *rand.ChaCha8
 }
 
-// NewRandom returns the stream of a seed.
-func NewRandom(seed uint64) *Random {
-	source := rand.NewChaCha8(digest(seed, "choices"))
+// NewRandom returns the stream of a seed for a purpose.
+func NewRandom(seed uint64, purpose string) *Random {
+	source := rand.NewChaCha8(digest(seed, purpose))
 	return &Random{Rand: rand.New(source), source: source}
 }
 
