@@ -9,6 +9,7 @@ require (
 	github.com/onflow/flow-go v0.46.0
 	github.com/onflow/flow/protobuf/go/flow v0.4.19
 	github.com/rs/zerolog v1.29.0
+	github.com/stretchr/testify v1.11.1
 )
 
 require (
@@ -162,7 +163,6 @@ require (
 	github.com/spf13/pflag v1.0.6 // indirect
 	github.com/spf13/viper v1.15.0 // indirect
 	github.com/stretchr/objx v0.5.2 // indirect
-	github.com/stretchr/testify v1.11.1 // indirect
 	github.com/subosito/gotenv v1.4.2 // indirect
 	github.com/supranational/blst v0.3.16-0.20250831170142-f48500c1fdbe // indirect
 	github.com/syndtr/goleveldb v1.0.1-0.20210819022825-2ae1ddf74ef7 // indirect

@@ -9,41 +9,49 @@ import (
 	"github.com/weir-flow/weir/integration-tests/flow-go/network"
 )
 
-// runMake makes a random chain and writes its folder.
+// runMake makes a random chain that flow-go accepts and writes its folder.
 func runMake(arguments []string) error {
 	flags := flag.NewFlagSet("make", flag.ContinueOnError)
 	seed := flags.Uint64("seed", 1, "what all choices follow from")
 	blocks := flags.Int("blocks", 250, "number of blocks after the root")
-	out := flags.String("out", "", "folder to write")
-	nodes := flags.Int("nodes", 16, "number of nodes in the root epoch")
+	nodes := flags.Int("nodes", 0, "number of nodes in the root epoch; 0 draws it")
+	out := flags.String("out", "", "folder to write, which must be empty")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	if *out == "" {
 		return errors.New("-out must name the folder to write")
 	}
-	config, err := network.VariedConfig(*seed).WithNodes(*nodes)
-	if err != nil {
-		return err
-	}
-	chain, err := network.New(*seed, config)
-	if err != nil {
-		return fmt.Errorf("seed %d: %w", *seed, err)
-	}
-	defer chain.Close()
-	for range *blocks {
-		if _, err := chain.Step(); err != nil {
-			return fmt.Errorf("seed %d: %w", *seed, err)
+	config := network.VariedConfig(*seed)
+	if *nodes != 0 {
+		var err error
+		if config, err = config.WithNodes(*nodes); err != nil {
+			return err
 		}
 	}
-	recording, err := chain.Recording(fmt.Sprintf("make-%d", *seed))
+	recorded, err := makeChain(*seed, config, *blocks, *out)
 	if err != nil {
 		return fmt.Errorf("seed %d: %w", *seed, err)
 	}
-	if err := folder.Write(*out, recording); err != nil {
-		return fmt.Errorf("seed %d: %w", *seed, err)
-	}
-	fmt.Printf("seed %d: %d blocks, %d finalized, views to %d\n",
-		*seed, recording.Scenario.Blocks, recording.Scenario.Finalized, chain.Newest().View())
+	fmt.Printf("seed %d: %d blocks, %d of them finalized\n", *seed, recorded.Blocks, recorded.Finalized)
 	return nil
+}
+
+// makeChain makes the blocks and writes the folder.
+func makeChain(seed uint64, config network.Config, blocks int, out string) (folder.Scenario, error) {
+	chain, err := network.New(seed, config)
+	if err != nil {
+		return folder.Scenario{}, err
+	}
+	defer chain.Close()
+	for range blocks {
+		if _, err := chain.Step(); err != nil {
+			return folder.Scenario{}, err
+		}
+	}
+	recording, err := chain.Recording(fmt.Sprintf("make-%d", seed))
+	if err != nil {
+		return folder.Scenario{}, err
+	}
+	return recording.Scenario, folder.Write(out, recording)
 }

@@ -154,7 +154,7 @@ type ServiceEventRow struct {
 	EmittedByBlock string          `json:"emitted_by_block"`
 	Type           string          `json:"type"`
 	ID             string          `json:"id"`
-	RLP            hexBytes        `json:"rlp,omitempty"`
+	RLP            hexBytes        `json:"rlp"`
 	Event          json.RawMessage `json:"event"`
 }
 

@@ -83,19 +83,20 @@ func HappyConfig() Config {
 // differ in kind: some have many flawed events, some many forks, some upgrade.
 func VariedConfig(seed uint64) Config {
 	r := NewRandom(seed, "configuration")
-	config := DefaultConfig()
-	config.ProtocolStateVersion = uint64(r.IntN(3))
-	config.EpochViews = uint64(r.Between(80, 150))
+	config := DefaultConfig().share(r.Between(minNodes, 28))
+	config.Clusters = r.Between(1, min(3, config.Collection))
+	config.ProtocolStateVersion = pick(r, []uint64{0, 0, 1, 2})
+	config.EpochViews = uint64(r.Between(60, 120))
 	config.EpochExtensionViewCount = uint64(r.Between(40, 90))
 	rates := &config.Rates
 	rates.Timeout = pick(r, []float64{0.05, 0.15, 0.3})
 	rates.Fork = pick(r, []float64{0.2, 0.4, 0.7})
 	rates.Receipt = pick(r, []float64{0.6, 0.85})
 	rates.Seal = pick(r, []float64{0.5, 0.8})
-	rates.Setup = pick(r, []float64{0.04, 0.3, 0.3})
-	rates.Commit = pick(r, []float64{0.04, 0.3, 0.3})
-	rates.Recover = pick(r, []float64{0.05, 0.15})
-	rates.Flaw = pick(r, []float64{0, 0.1, 0.4})
+	rates.Setup = pick(r, []float64{0.04, 0.3, 0.3, 0.3})
+	rates.Commit = pick(r, []float64{0.04, 0.3, 0.3, 0.3})
+	rates.Recover = pick(r, []float64{0.1, 0.3})
+	rates.Flaw = pick(r, []float64{0, 0.15, 0.4})
 	rates.Stray = pick(r, []float64{0, 0.004, 0.02})
 	rates.Eject = pick(r, []float64{0, 0.02, 0.06})
 	rates.Upgrade = pick(r, []float64{0.01, 0.03, 0.1})
@@ -107,13 +108,18 @@ func (c Config) WithNodes(nodes int) (Config, error) {
 	if nodes < minNodes {
 		return c, fmt.Errorf("a network needs at least %d nodes, got %d", minNodes, nodes)
 	}
+	return c.share(nodes), nil
+}
+
+// share gives every role its part of the nodes, at least what it needs.
+func (c Config) share(nodes int) Config {
 	c.Verification = max(nodes/4, minVerification)
 	c.Execution = max(nodes/8, minExecution)
 	c.Collection = max(nodes/4, 2)
 	c.Consensus = max(nodes/3, minConsensus)
 	c.Access = max(nodes-c.Verification-c.Execution-c.Collection-c.Consensus, 0)
 	c.Clusters = min(c.Clusters, c.Collection)
-	return c, nil
+	return c
 }
 
 const (

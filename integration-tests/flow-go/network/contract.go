@@ -144,7 +144,7 @@ func (n *Network) emitRecover(x *execution) ([]Emission, error) {
 		}
 		name := "EpochRecover"
 		// A recovery is flawed more often: no harm is done, the network tries again.
-		if n.random.Chance(min(1, 3*n.config.Rates.Flaw)) {
+		if n.random.Chance(min(0.5, 2*n.config.Rates.Flaw)) {
 			var flaw string
 			setup, commit, flaw, err = n.flawRecover(x, setup, commit)
 			if err != nil {

@@ -23,7 +23,7 @@ type Network struct {
 	byID    map[flow.Identifier]*Record
 	nodes   map[flow.Identifier]*Node
 	beacons map[string]*Beacon
-	// commits are the private parts of epochs that the epoch contract set up.
+	// planned are the commits of setups by the setup's ID, so that all forks see the same.
 	planned   map[flow.Identifier]*flow.EpochCommit
 	receipts  map[receiptKey]*flow.ExecutionReceiptStub
 	approvals map[approvalKey][]byte

@@ -88,6 +88,9 @@ func (n *Network) emitUpgrades(x *execution) []Emission {
 		version := x.store.GetProtocolStateVersion() + pick(n.random, []uint64{0, 1, 1, 1, 1, 2})
 		view, what := n.drawActivation(x)
 		if version >= unreadableVersion {
+			if n.random.Chance(0.7) {
+				continue
+			}
 			// flow-go can schedule this version and write it, but not read it: it must never activate.
 			version, view, what = unreadableVersion, x.view+1_000_000, "far ahead"
 		}
