@@ -4,10 +4,26 @@ package main
 import (
 	"fmt"
 	"os"
+	"sort"
+	"strings"
 )
 
+// modes are what the program does, by the name of its first argument.
+var modes = map[string]func(arguments []string) error{
+	"make": runMake,
+}
+
 func main() {
-	if err := runMake(os.Args[2:]); err != nil {
+	if len(os.Args) < 2 || modes[os.Args[1]] == nil {
+		names := make([]string, 0, len(modes))
+		for name := range modes {
+			names = append(names, name)
+		}
+		sort.Strings(names)
+		fmt.Fprintf(os.Stderr, "usage: flow-go %s ARGUMENTS\n", strings.Join(names, "|"))
+		os.Exit(2)
+	}
+	if err := modes[os.Args[1]](os.Args[2:]); err != nil {
 		fmt.Fprintf(os.Stderr, "flow-go %s: %v\n", os.Args[1], err)
 		os.Exit(1)
 	}
