@@ -92,6 +92,15 @@ func (n *Network) nextParticipants(current flow.IdentitySkeletonList, ejected fu
 			count[participant.Role]++
 		}
 	}
+	joining, err := n.joiningNodes(count)
+	if err != nil {
+		return nil, err
+	}
+	return canonical(append(participants, joining...)), nil
+}
+
+// joiningNodes makes as many new nodes as the roles need, sometimes one more.
+func (n *Network) joiningNodes(count map[flow.Role]int) (flow.IdentitySkeletonList, error) {
 	wanted := []struct {
 		role flow.Role
 		min  int
@@ -100,27 +109,31 @@ func (n *Network) nextParticipants(current flow.IdentitySkeletonList, ejected fu
 		{flow.RoleExecution, minExecution}, {flow.RoleVerification, minVerification + 1},
 		{flow.RoleAccess, 0},
 	}
+	var nodes flow.IdentitySkeletonList
+	join := func(role flow.Role, weight uint64) error {
+		node, err := n.newNode(role, weight)
+		if err == nil {
+			nodes = append(nodes, &node.IdentitySkeleton)
+		}
+		return err
+	}
 	for _, want := range wanted {
 		joining := max(want.min-count[want.role], 0)
 		if n.random.Chance(0.2) {
 			joining++
 		}
 		for range joining {
-			node, err := n.newNode(want.role, n.drawWeight())
-			if err != nil {
+			if err := join(want.role, n.drawWeight()); err != nil {
 				return nil, err
 			}
-			participants = append(participants, &node.IdentitySkeleton)
 		}
 	}
 	if n.random.Chance(0.15) { // weight zero: the node is listed, but does not take part
-		node, err := n.newNode(pick(n.random, weightlessRoles), 0)
-		if err != nil {
+		if err := join(pick(n.random, weightlessRoles), 0); err != nil {
 			return nil, err
 		}
-		participants = append(participants, &node.IdentitySkeleton)
 	}
-	return canonical(participants), nil
+	return nodes, nil
 }
 
 var weightlessRoles = []flow.Role{flow.RoleConsensus, flow.RoleVerification, flow.RoleAccess, flow.RoleCollection}
