@@ -33,7 +33,8 @@ impl Program {
     #[must_use]
     pub fn path(self) -> &'static Path {
         static PROGRAMS: OnceLock<[PathBuf; 2]> = OnceLock::new();
-        let [server, client] = PROGRAMS.get_or_init(build);
+        let [server, client] =
+            PROGRAMS.get_or_init(|| bounded::apart("the build of both programs", build));
         match self {
             Self::Server => server,
             Self::Client => client,
