@@ -329,7 +329,7 @@ mod tests {
     use crate::verifier::{Missing, Violation};
     use alloc::boxed::Box;
 
-    #[test]
+    #[bounded::test]
     fn a_rule_is_named_as_its_variant() {
         assert_eq!(rule_name(&Missing::Answer), "Answer");
         assert_eq!(rule_name(&Missing::LaterEpoch { newest_known: 1 }), "LaterEpoch");

@@ -208,7 +208,7 @@ mod tests {
         (Epoch::new(config.seed, setup, &nodes), state.current_epoch_commit.clone())
     }
 
-    #[test]
+    #[bounded::test]
     fn blocks_of_a_cluster_are_linked_and_certified_from_its_root_on() {
         let (epoch, commit) = epoch();
         let (mut collections, signer) = (Collections::default(), Signer::new());

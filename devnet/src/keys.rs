@@ -194,7 +194,7 @@ mod tests {
         PublicKey::from_bytes(&key.public_key()).unwrap()
     }
 
-    #[test]
+    #[bounded::test]
     fn a_signature_holds_under_its_key_tag_and_message_only() {
         for number in 0..8 {
             let signature = key(number).sign(tag::CONSENSUS_VOTE, b"message");
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn long_keys_sign_as_the_curve_library_does() {
         let factor = Scalar::from(7u64) - Scalar::from(8u64);
         let point = G1Projective::generator();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(multiply(&Scalar::ZERO), G1Projective::identity());
     }
 
-    #[test]
+    #[bounded::test]
     fn the_sum_of_keys_signs_as_the_aggregate() {
         let (a, b) = (key(1), key(2));
         let sum = SecretKey::sum([&a, &b]).sign(tag::COLLECTOR_VOTE, b"message");
@@ -234,7 +234,7 @@ mod tests {
         assert!(verify_aggregate(&signature, tag::COLLECTOR_VOTE, &terms));
     }
 
-    #[test]
+    #[bounded::test]
     fn a_network_key_is_a_point_of_its_curve() {
         let is_point =
             |key: &[u8]| p256::PublicKey::from_sec1_bytes(&[&[4][..], key].concat()).is_ok();
@@ -246,7 +246,7 @@ mod tests {
         assert!(!is_point(&other));
     }
 
-    #[test]
+    #[bounded::test]
     fn beacon_shares_reconstruct_the_group_key() {
         let (group, shares) = beacon_shares(&Identifier([9; 32]), 3);
         assert_eq!(group, beacon_shares(&Identifier([9; 32]), 1).0);

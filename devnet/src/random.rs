@@ -92,7 +92,7 @@ pub fn hash(seed: u64, name: &str, parts: &[&[u8]]) -> Identifier {
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn streams_differ_by_seed_name_and_parts() {
         let first = |seed, name, part: &[u8]| Random::new(seed, name, &[part]).number();
         assert_eq!(first(1, "a", b"b"), first(1, "a", b"b"));
@@ -102,7 +102,7 @@ mod tests {
         assert_ne!(hash(1, "ab", &[]), hash(1, "a", &[b"b"]));
     }
 
-    #[test]
+    #[bounded::test]
     fn stays_within_bounds() {
         let mut random = Random::new(7, "bounds", &[]);
         for _ in 0..1000 {

@@ -237,7 +237,7 @@ pub enum ParseError {
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn reads_back_every_event() {
         let texts = [
             "now=recover",
@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_what_is_no_event() {
         let texts = [
             "recover",

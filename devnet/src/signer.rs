@@ -114,7 +114,7 @@ mod tests {
     use weir_protocol::bls::tag;
     use weir_protocol::model::Identifier;
 
-    #[test]
+    #[bounded::test]
     fn signs_in_the_order_of_the_jobs() {
         let signer = Signer::new();
         for count in [0u8, 1, 2, 3, 20] {

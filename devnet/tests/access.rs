@@ -118,7 +118,7 @@ async fn orphaned_and_pending(live: &Arc<Live>) -> (Identifier, Identifier) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn headers_and_blocks() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 200).await;
     let tip = live.tip();
@@ -165,7 +165,7 @@ async fn headers_and_blocks() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_as_flow_go_says_it() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 50).await;
     let above = live.tip().finalized_height + 1;
@@ -200,7 +200,7 @@ async fn what_is_not_there_is_said_as_flow_go_says_it() {
     assert_eq!(transaction.unwrap_err().code(), Code::Unimplemented);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn what_the_network_is() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 50).await;
     client.ping(access::PingRequest {}).await.unwrap();
@@ -214,7 +214,7 @@ async fn what_the_network_is() {
     assert_eq!(parameters.unwrap().into_inner().chain_id, "flow-localnet");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn snapshots_of_final_blocks_and_of_no_others() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 120).await;
     let tip = live.tip();
@@ -240,7 +240,7 @@ async fn snapshots_of_final_blocks_and_of_no_others() {
     assert_eq!(refuse(pending).await, Code::FailedPrecondition);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn results_of_sealed_blocks_and_of_no_others() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 120).await;
     let tip = live.tip();
@@ -265,7 +265,7 @@ async fn results_of_sealed_blocks_and_of_no_others() {
     assert_eq!(result_of(&mut client, &orphaned.0).await.unwrap_err().code(), Code::NotFound);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn subscriptions_follow_the_network_and_end_with_the_server() {
     let Served { live, mut client, end, serving } = serve(config(), Keep::Everything, 60).await;
     let request = access::SubscribeBlocksFromStartHeightRequest {
@@ -310,7 +310,7 @@ async fn subscriptions_follow_the_network_and_end_with_the_server() {
     serving.await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn subscriptions_start_where_there_are_blocks() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 60).await;
     let above = live.tip().finalized_height + 1;
@@ -337,7 +337,7 @@ async fn subscriptions_start_where_there_are_blocks() {
     assert_eq!(refused.unwrap_err().code(), Code::NotFound);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn a_pruned_network_says_where_it_begins() {
     let Served { live, mut client, .. } = serve(config(), Keep::Heights(50), 900).await;
     let first = live.tip().first_height;
@@ -352,7 +352,7 @@ async fn a_pruned_network_says_where_it_begins() {
     assert!(snapshot_by_id(&mut client, &live.root_id()).await.is_ok());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn commands_are_carried_out_while_the_network_goes_on() {
     let Served { live, .. } = serve(config(), Keep::Everything, 10).await;
     let node = NodeName::Place { role: Role::Verification, position: 0 };

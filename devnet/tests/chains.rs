@@ -78,7 +78,7 @@ fn replay(folder: &ChainFolder) -> Vec<serde_json::Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-#[test]
+#[bounded::test]
 fn every_block_of_an_eventful_chain_is_accepted() {
     let (_dir, folder) = archive(eventful(1), Amount::Blocks(900));
     let rows = replay(&folder);
@@ -90,7 +90,7 @@ fn every_block_of_an_eventful_chain_is_accepted() {
     assert!(seen("protocol_state_version", 3.into()));
 }
 
-#[test]
+#[bounded::test]
 fn the_story_of_an_eventful_chain_has_everything() {
     let (dir, _folder) = archive(eventful(2), Amount::Epochs(5));
     let scenario = std::fs::read(dir.path().join("scenario.json")).unwrap();
@@ -113,7 +113,7 @@ fn the_story_of_an_eventful_chain_has_everything() {
     assert_eq!(scenario["root_height"], 1000);
 }
 
-#[test]
+#[bounded::test]
 fn fallback_with_a_committed_epoch_waiting_is_accepted() {
     let config = config(8)
         .at(Trigger::View(5060), Command::RepeatedCommit)
@@ -140,7 +140,7 @@ fn fallback_with_a_committed_epoch_waiting_is_accepted() {
     assert_eq!(seen[..expected.len()], expected);
 }
 
-#[test]
+#[bounded::test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let [first, again, other] = [3, 3, 4].map(|seed| {
         let (dir, _folder) = archive(eventful(seed), Amount::Blocks(150));
@@ -152,7 +152,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_larger_network_and_one_of_single_nodes_are_accepted() {
     let single =
         NodeCounts { collection: 1, consensus: 1, execution: 1, verification: 1, access: 0 };
@@ -163,7 +163,7 @@ fn a_larger_network_and_one_of_single_nodes_are_accepted() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn chains_with_more_mishaps_than_blocks_are_accepted() {
     for seed in 10..14 {
         let chances =
@@ -175,7 +175,7 @@ fn chains_with_more_mishaps_than_blocks_are_accepted() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_network_that_never_recovers_goes_on_in_extensions() {
     let config = config(9).at(Trigger::Now, Command::MissedCommit);
     let (_dir, folder) = archive(config, Amount::Blocks(300));
@@ -187,7 +187,7 @@ fn a_network_that_never_recovers_goes_on_in_extensions() {
     );
 }
 
-#[test]
+#[bounded::test]
 fn an_epoch_that_nothing_ends_is_reported() {
     let config = config(9).at(Trigger::Now, Command::MissedCommit);
     let dir = tempfile::tempdir().unwrap();
@@ -195,7 +195,7 @@ fn an_epoch_that_nothing_ends_is_reported() {
     assert!(matches!(error, ArchiveError::EndlessEpoch { epoch: 7, .. }), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn a_bit_off_in_a_signature_is_found_and_the_block_named() {
     let (dir, _folder) = archive(config(6), Amount::Blocks(60));
     let path = dir.path().join("blocks.pb");

@@ -29,7 +29,7 @@ fn reject(change: impl FnOnce(&mut Config)) -> String {
     Network::new(config).expect_err("the setting cannot work").to_string()
 }
 
-#[test]
+#[bounded::test]
 fn names_the_setting_that_cannot_work() {
     let missing = |config: &mut Config| config.nodes.verification = 0;
     assert_eq!(reject(missing), "a network needs at least one verification node");
@@ -50,13 +50,13 @@ fn names_the_setting_that_cannot_work() {
     ));
 }
 
-#[test]
+#[bounded::test]
 fn a_network_can_be_shared_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<Network>();
 }
 
-#[test]
+#[bounded::test]
 fn answers_for_every_final_block() {
     let mut network = Network::new(config()).unwrap();
     let mut finalized = Vec::new();
@@ -81,7 +81,7 @@ fn answers_for_every_final_block() {
     assert!(network.block(&Identifier::ZERO).is_none());
 }
 
-#[test]
+#[bounded::test]
 fn a_snapshot_of_any_final_block_is_a_trusted_root() {
     let mut network = Network::new(config()).unwrap();
     (0..130).for_each(|_| drop(network.next_block()));
@@ -96,7 +96,7 @@ fn a_snapshot_of_any_final_block_is_a_trusted_root() {
     assert!(matches!(error, SnapshotError::NotFinal { .. }));
 }
 
-#[test]
+#[bounded::test]
 fn pruning_changes_no_block_and_bounds_what_is_kept() {
     let mut whole = Network::new(config()).unwrap();
     let mut pruned = Network::new(config()).unwrap();
@@ -110,7 +110,7 @@ fn pruning_changes_no_block_and_bounds_what_is_kept() {
     assert!(whole.finalized_at(1).is_some());
 }
 
-#[test]
+#[bounded::test]
 fn commands_given_at_run_time_take_effect() {
     let mut network = Network::new(config()).unwrap();
     let victim = network.root().head_state().current_epoch_setup.participants[0].clone();
@@ -139,7 +139,7 @@ fn place(role: Role, position: usize) -> NodeName {
 }
 
 /// flow-go stops at the end of an epoch when it does not know the next one for certain.
-#[test]
+#[bounded::test]
 fn blocks_become_final_within_the_safety_threshold_whatever_goes_wrong() {
     for seed in 0..4 {
         let chances =
@@ -156,7 +156,7 @@ fn blocks_become_final_within_the_safety_threshold_whatever_goes_wrong() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn an_ejected_leader_does_not_propose() {
     let config = config().at(Trigger::Height(5), Command::Eject(place(Role::Consensus, 2)));
     let mut network = Network::new(config).unwrap();
@@ -177,7 +177,7 @@ fn an_ejected_leader_does_not_propose() {
 
 /// Ejections that would leave too few of a role in an epoch are not carried out, even where others
 /// have joined since.
-#[test]
+#[bounded::test]
 fn every_epoch_keeps_nodes_of_every_role() {
     let mut config = config();
     for round in 0..8 {
@@ -210,7 +210,7 @@ fn every_epoch_keeps_nodes_of_every_role() {
 }
 
 /// flow-go halts where one block seals both.
-#[test]
+#[bounded::test]
 fn no_block_seals_a_setup_with_its_commit() {
     for seed in 0..3 {
         let epochs = EpochConfig { staking_views: 1, dkg_phase_views: 1, ..config().epochs };

@@ -68,7 +68,7 @@ fn peers(network: &Network) -> Peers {
     Peers { nodes: participants.iter().map(|node| (node.node_id, node.clone())).collect() }
 }
 
-#[test]
+#[bounded::test]
 fn leaders_propose_and_vote_for_their_blocks() {
     let mut network = Network::new(Config { seed: 4, ..Config::default() }).unwrap();
     let peers = peers(&network);
@@ -97,7 +97,7 @@ fn leaders_propose_and_vote_for_their_blocks() {
 }
 
 /// No block seals what its parent includes, and every seal has the approvals of its own fork.
-#[test]
+#[bounded::test]
 fn results_are_approved_by_assigned_nodes_after_the_block_that_includes_them() {
     let chances = Chances { fork_per_mille: 200, timeout_per_mille: 50, view_gap_per_mille: 50 };
     let nodes = NodeCounts { verification: 9, ..Config::default().nodes };
@@ -126,7 +126,7 @@ fn results_are_approved_by_assigned_nodes_after_the_block_that_includes_them() {
     assert!(approvals.values().any(|seals| seals.len() > 1), "no result was approved twice");
 }
 
-#[test]
+#[bounded::test]
 fn receipts_spocks_and_approvals_are_signed_by_their_nodes() {
     let config = Config { seed: 3, ..Config::default() };
     let mut network = Network::new(config.clone()).unwrap();
@@ -158,7 +158,7 @@ fn receipts_spocks_and_approvals_are_signed_by_their_nodes() {
     assert!(receipts > 10 && seals > 5, "{receipts} receipts, {seals} seals");
 }
 
-#[test]
+#[bounded::test]
 fn every_block_may_hold_more_collections_than_there_are_clusters() {
     let config = Config { guarantees_per_block_max: 9, ..Config::default() };
     let mut network = Network::new(config).unwrap();

@@ -93,7 +93,7 @@ mod tests {
 
     const ID: &str = "19c5d97f4574a3279c67d7d60e50862b93c909f734d0f4f7df93ea5d5a2f07ad";
 
-    #[test]
+    #[bounded::test]
     fn errors_say_whose_fault_it_is() {
         let file = |id: &str, timing| verify_file(id, vec![0; 8], timing, View::Whole).unwrap_err();
         let mut timing = timing_at(0);

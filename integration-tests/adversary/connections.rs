@@ -17,7 +17,7 @@ use super::proxy::Call;
 use super::{CHAIN, Case, HEIGHT, missing, snapshot, violation};
 
 /// A byte now and then keeps a connection alive, but no answer open.
-#[tokio::test]
+#[bounded::test]
 async fn an_answer_that_drips_runs_out_of_time() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     // After the connection is made, and in the middle of the evidence.
@@ -33,7 +33,7 @@ async fn an_answer_that_drips_runs_out_of_time() {
     start_within(REQUEST_TIMEOUT, &honest.url(), honest.root_id).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn lengths_far_above_the_body_are_not_believed() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(HEIGHT));
@@ -45,7 +45,7 @@ async fn lengths_far_above_the_body_are_not_believed() {
     case.ask(&question).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn answers_with_nothing_in_them_are_not_enough() {
     let mut case = Case::new().await;
     let early = snapshot(Selector::Height(HEIGHT));
@@ -66,7 +66,7 @@ async fn answers_with_nothing_in_them_are_not_enough() {
 }
 
 /// Every other answer is another block's: what was verified before changes nothing.
-#[tokio::test]
+#[bounded::test]
 async fn a_server_that_changes_its_mind_is_caught_each_time() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(HEIGHT));

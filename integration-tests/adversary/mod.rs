@@ -157,7 +157,7 @@ fn without_a_node(evidence: &Bytes, held: &Preimages) -> Bytes {
     evidence.to_bytes().into()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn another_block_height_or_question_is_named() {
     let mut case = Case::new().await;
     let id = |case: &Case, height| {
@@ -180,7 +180,7 @@ async fn another_block_height_or_question_is_named() {
     assert_eq!(found, Violation::AnotherQuestion);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn another_node_or_a_narrower_filter_is_named() {
     let mut case = Case::new().await;
     let block = Selector::Height(HEIGHT);
@@ -209,7 +209,7 @@ async fn another_node_or_a_narrower_filter_is_named() {
     assert!(matches!(&answer.value, AnswerValue::Identities(table) if *table == nodes));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_node_left_out_leaves_a_preimage_missing() {
     let mut case = Case::new().await;
     let held = case.client.trusted().preimages().clone();
@@ -232,7 +232,7 @@ async fn a_node_left_out_leaves_a_preimage_missing() {
     case.ask(&late).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_status_too_high_is_not_enough() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::LatestSealed);
@@ -257,7 +257,7 @@ async fn a_status_too_high_is_not_enough() {
     assert_eq!(outcome.answer.trust, Trust::Certified);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn hops_that_lead_elsewhere_or_nowhere_are_rejected() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(LATE_HEIGHT));
@@ -278,7 +278,7 @@ async fn hops_that_lead_elsewhere_or_nowhere_are_rejected() {
     assert_eq!(case.ask(&question).await.unwrap().answer.height, LATE_HEIGHT);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn garbage_is_no_evidence_in_any_call() {
     let mut case = Case::new().await;
     let early = snapshot(Selector::Height(HEIGHT));
@@ -303,7 +303,7 @@ async fn garbage_is_no_evidence_in_any_call() {
     case.ask(&late).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn bits_flipped_on_the_way_are_never_believed() {
     const SEED: u64 = 0x5eed_0004;
     let mut case = Case::new().await;
@@ -326,7 +326,7 @@ async fn bits_flipped_on_the_way_are_never_believed() {
     assert_eq!(case.ask(&question).await.unwrap().answer, honest);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn evidence_of_another_chain_is_rejected() {
     let mut case = Case::new().await;
     let other = TestServer::start("ejection").await.unwrap();
@@ -345,7 +345,7 @@ async fn evidence_of_another_chain_is_rejected() {
     assert_eq!(violation(rejection), Violation::CheckpointId { expected, found });
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn messages_too_large_are_not_read() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(HEIGHT));
@@ -362,7 +362,7 @@ async fn messages_too_large_are_not_read() {
     case.ask(&question).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn refusals_are_reported_as_they_are() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(HEIGHT));

@@ -184,7 +184,7 @@ fn named(case: &Case, ended: Ended) {
     assert!(is_due, "{}: {due} was due, found {debug}", case.name);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_rule_holds_over_a_socket() {
     let adversary = Adversary::new().await;
     let (mut told, mut rules) = (0, BTreeSet::new());

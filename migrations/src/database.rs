@@ -253,7 +253,7 @@ const OWN_FILES: &[&str] = &[LOCK_FILE, SETTINGS_FILE, "blobs"];
 mod tests {
     use super::once_released;
 
-    #[test]
+    #[bounded::test]
     fn a_lock_that_is_being_let_go_of_is_waited_for_and_one_that_is_held_is_not_for_ever() {
         let mut attempts = 0;
         let mut attempt = |free_at| {

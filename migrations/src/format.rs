@@ -138,7 +138,7 @@ const FORMAT_FILE_FRESH: &str = "weir.format.fresh";
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn recognises_a_value_under_another_key() {
         let value = checked_value(b"key", b"body".to_vec());
         assert_eq!(open_value(b"key", &value), Some(&b"body"[..]));
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(open_value(b"key", b"abc"), None);
     }
 
-    #[test]
+    #[bounded::test]
     fn folder_version_survives_rewriting_and_rejects_other_text() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(folder_version(folder.path()).unwrap(), None);

@@ -12,7 +12,7 @@ use weir_migrations::{
 
 const ENTRIES: u32 = 25;
 
-#[test]
+#[bounded::test]
 fn upgraded_store_equals_a_fresh_one() {
     let (old, fresh) = (store(1), store(3));
     let mut batches = 0;
@@ -24,7 +24,7 @@ fn upgraded_store_equals_a_fresh_one() {
     assert!(again.unwrap().steps.is_empty());
 }
 
-#[test]
+#[bounded::test]
 fn interrupted_migration_goes_on_where_it_was() {
     for interrupted_after in 1..4 {
         let (old, fresh) = (store(1), store(3));
@@ -43,7 +43,7 @@ fn interrupted_migration_goes_on_where_it_was() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn dry_run_changes_no_byte() {
     let old = store(1);
     let before = files(old.path());
@@ -53,7 +53,7 @@ fn dry_run_changes_no_byte() {
     assert_eq!(files(old.path()), before);
 }
 
-#[test]
+#[bounded::test]
 fn newer_store_is_refused_untouched() {
     let newer = store(4);
     let before = files(newer.path());
@@ -63,7 +63,7 @@ fn newer_store_is_refused_untouched() {
     assert_eq!(files(newer.path()), before);
 }
 
-#[test]
+#[bounded::test]
 fn folder_without_a_store_and_versions_without_a_step_are_refused() {
     let empty = tempfile::tempdir().unwrap();
     let error = migrate(empty.path(), &registry(), 3, Mode::Apply, |_| ()).unwrap_err();
@@ -73,7 +73,7 @@ fn folder_without_a_store_and_versions_without_a_step_are_refused() {
     assert!(Registry::production().plan(1, 1).unwrap().steps.is_empty());
 }
 
-#[test]
+#[bounded::test]
 fn damaged_entry_stops_the_step_by_name() {
     let old = store(1);
     let database = Database::open(old.path(), 1 << 20).unwrap();

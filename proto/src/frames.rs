@@ -133,14 +133,14 @@ mod tests {
         Frames::new(bytes).last().unwrap().unwrap_err()
     }
 
-    #[test]
+    #[bounded::test]
     fn reads_to_the_end() {
         let heights: Vec<_> = Frames::new(&file()[..]).map(|block| block.unwrap().height).collect();
         assert_eq!(heights, [7, 7]);
         assert!(Frames::new(&[][..]).next().is_none());
     }
 
-    #[test]
+    #[bounded::test]
     fn says_where_the_file_is_cut() {
         let file = file();
         for cut in file.len() / 2 + 1..file.len() {
@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn believes_no_length_above_the_limit() {
         let error = last(&[0xff; 8]);
         assert!(matches!(error.kind, FrameErrorKind::TooLarge { found: u32::MAX }), "{error}");

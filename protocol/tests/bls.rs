@@ -9,12 +9,12 @@ use weir_protocol::bls::{
 };
 use weir_protocol::codec::{entity_id, sha3_256};
 
-#[test]
+#[bounded::test]
 fn native_backend_agrees_with_every_record() {
     agrees_with_every_record::<Native>();
 }
 
-#[test]
+#[bounded::test]
 fn portable_backend_agrees_with_every_record() {
     agrees_with_every_record::<Portable>();
 }
@@ -39,7 +39,7 @@ fn is_valid<B: Backend>(record: &Value) -> bool {
     verify(&key, &signature, tag, &hex_field(record, "message"))
 }
 
-#[test]
+#[bounded::test]
 fn batches_hold_exactly_when_all_claims_hold() {
     batch::<Native>();
     batch::<Portable>();
@@ -60,7 +60,7 @@ fn batch<B: Backend>() {
 }
 
 /// Adding a point to one signature and taking it from another must not cancel out.
-#[test]
+#[bounded::test]
 fn batches_reject_swapped_signatures() {
     let records = records("primitives/bls.jsonl.gz");
     let mut claims: Vec<_> = records.iter().take(2).map(claim::<Native>).collect();
@@ -80,7 +80,7 @@ fn claim<B: Backend>(record: &Value) -> Claim<'_, B> {
     }
 }
 
-#[test]
+#[bounded::test]
 fn hashes_agree() {
     for record in records("primitives/hashes.jsonl.gz") {
         let message = hex_field(&record, "message");
@@ -94,7 +94,7 @@ fn expand_message_of(record: &Value, message: &[u8]) -> [u8; 128] {
     expand_message(record["tag"].as_str().unwrap(), message)
 }
 
-#[test]
+#[bounded::test]
 fn signatures_of_the_2022_mainnet_root_verify() {
     mainnet_root::<Native>();
     mainnet_root::<Portable>();

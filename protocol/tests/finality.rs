@@ -29,7 +29,7 @@ fn walk(chain: &Chain) -> (Forks, Vec<Identifier>, Vec<Evidence>) {
     (forks, finalized, evidence)
 }
 
-#[test]
+#[bounded::test]
 fn every_finalized_flag_is_as_flow_go_has_it() {
     for name in CHAINS {
         let chain = Chain::load(name);
@@ -48,7 +48,7 @@ fn every_finalized_flag_is_as_flow_go_has_it() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn the_conflict_names_both_branches() {
     let chain = Chain::load("conflicting-finality");
     let (forks, _, evidence) = walk(&chain);
@@ -66,7 +66,7 @@ fn the_conflict_names_both_branches() {
     assert_eq!(forks.latest_finalized(), at(5008));
 }
 
-#[test]
+#[bounded::test]
 fn pruning_behind_the_final_block_changes_no_outcome() {
     for name in CHAINS {
         let chain = Chain::load(name);

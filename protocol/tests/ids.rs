@@ -15,7 +15,7 @@ use weir_protocol::model::{
     ServiceEvent, VersionBeacon, VersionBoundary,
 };
 
-#[test]
+#[bounded::test]
 fn epoch_states_of_every_chain_are_flow_gos() {
     for chain in chains() {
         for line in lines(&format!("{chain}/epoch_states.jsonl.gz")) {
@@ -34,7 +34,7 @@ fn epoch_states_of_every_chain_are_flow_gos() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn service_events_of_every_chain_are_flow_gos() {
     for chain in chains() {
         for line in lines(&format!("{chain}/service_events.jsonl.gz")) {
@@ -51,7 +51,7 @@ fn service_events_of_every_chain_are_flow_gos() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn service_events_in_blocks_are_written_as_flow_go_does() {
     let mut types = std::collections::BTreeSet::new();
     for chain in chains() {
@@ -118,7 +118,7 @@ fn varint(message: &mut &[u8]) -> u64 {
     value
 }
 
-#[test]
+#[bounded::test]
 fn version_beacons_survive_json() {
     let beacon = VersionBeacon {
         version_boundaries: vec![VersionBoundary { block_height: 7, version: "<v1&>".into() }],
@@ -131,7 +131,7 @@ fn version_beacons_survive_json() {
     assert_eq!(ServiceEvent::from_json("version-beacon", &json).unwrap(), event);
 }
 
-#[test]
+#[bounded::test]
 fn rejects_malformed_service_events() {
     let check = |type_name, payload: &str| {
         ServiceEvent::from_json(type_name, payload.as_bytes()).unwrap_err()
@@ -158,7 +158,7 @@ fn rejects_malformed_service_events() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_dkg_index_map_that_is_no_permutation() {
     let member = |byte: &str| byte.repeat(32);
     let key = "aa".repeat(96);
@@ -183,7 +183,7 @@ fn rejects_a_dkg_index_map_that_is_no_permutation() {
 }
 
 /// A snapshot made by flow-go in May 2025, when chunks had no service event count.
-#[test]
+#[bounded::test]
 fn ids_of_the_2025_fixture_are_flow_gos() {
     let path = common::folder().join("real/flow-go-fixture-2025/snapshot-fixture1.json");
     let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -439,22 +439,22 @@ prop_compose! {
 }
 
 proptest! {
-    #[test]
+    #[bounded::test]
     fn headers_survive_rlp(header in header(), flip in 1u8..) {
         survives(&header, flip, Header::decode)?;
     }
 
-    #[test]
+    #[bounded::test]
     fn seals_survive_rlp(seal in seal(), flip in 1u8..) {
         survives(&seal, flip, Seal::decode)?;
     }
 
-    #[test]
+    #[bounded::test]
     fn results_survive_rlp(result in result(), flip in 1u8..) {
         survives(&result, flip, ExecutionResult::decode)?;
     }
 
-    #[test]
+    #[bounded::test]
     fn small_events_survive_json(event in small_event()) {
         let json = event.to_json();
         prop_assert!(!json.contains(&b'<') && !json.contains(&b'&'));

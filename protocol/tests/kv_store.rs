@@ -12,7 +12,7 @@ use weir_protocol::model::{
     SIMULATED_KV_STORE_VERSION, UpdatableField, ViewBasedActivator,
 };
 
-#[test]
+#[bounded::test]
 fn primitives_are_flow_gos() {
     let mut versions = [0; 4];
     for vector in common::lines("primitives/kv_store.jsonl.gz") {
@@ -22,7 +22,7 @@ fn primitives_are_flow_gos() {
     assert!(versions.iter().all(|count| *count > 0), "{versions:?}");
 }
 
-#[test]
+#[bounded::test]
 fn states_of_every_chain_are_flow_gos() {
     for chain in common::chains() {
         for vector in common::lines(&format!("{chain}/kv_states.jsonl.gz")) {
@@ -55,7 +55,7 @@ fn check(vector: &Value, id_field: &str) {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_unknown_versions_and_trailing_bytes() {
     let vector = &common::lines("primitives/kv_store.jsonl.gz")[0];
     let store = store(vector);
@@ -68,7 +68,7 @@ fn rejects_unknown_versions_and_trailing_bytes() {
     );
 }
 
-#[test]
+#[bounded::test]
 fn reads_weights_in_any_order_and_writes_them_ascending() {
     let weights: BTreeMap<u32, u64> = (0..40).map(|kind| (kind, u64::from(kind) * 3)).collect();
     let store = with_weights(weights);
@@ -84,7 +84,7 @@ fn reads_weights_in_any_order_and_writes_them_ascending() {
     assert_eq!(KvStore::from_msgpack(3, &repeated), Err(MsgpackError::RepeatedWeight { kind: 0 }));
 }
 
-#[test]
+#[bounded::test]
 fn reads_absent_weights_as_none() {
     let store = with_weights(BTreeMap::new());
     let mut data = store.to_msgpack();
@@ -96,7 +96,7 @@ fn reads_absent_weights_as_none() {
 }
 
 /// What `docs/proposals/snapshot-tree-in-kv-store.md` says, against the bytes of Flow's version 3.
-#[test]
+#[bounded::test]
 fn the_simulated_version_nests_flows_and_appends_the_root() {
     let flow = with_weights(BTreeMap::from([(1, 2)]));
     let root = Identifier([0x7e; 32]);

@@ -12,7 +12,7 @@ use weir_protocol::merkle::{
 };
 use weir_protocol::model::Identifier;
 
-#[test]
+#[bounded::test]
 fn roots_and_proofs_are_flow_gos() {
     for vector in common::lines("primitives/merkle.jsonl.gz") {
         let ids = ids(&vector["ids"]);
@@ -44,7 +44,7 @@ fn check_proof(tree: &Tree, expected: &Value) {
     assert_eq!(Proof::decode(&proof.encode()), Ok(proof));
 }
 
-#[test]
+#[bounded::test]
 fn roots_of_every_block_are_flow_gos() {
     for chain in common::chains() {
         for block in common::lines(&format!("{chain}/expected.jsonl.gz")) {
@@ -56,7 +56,7 @@ fn roots_of_every_block_are_flow_gos() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn the_empty_tree_holds_nothing() {
     let tree = Tree::new(&[]);
     let any = Identifier([9; 32]);
@@ -71,7 +71,7 @@ fn the_empty_tree_holds_nothing() {
     ));
 }
 
-#[test]
+#[bounded::test]
 fn rejects_malformed_proofs() {
     let hash = [&[0xa0][..], &[7; 32]].concat();
     let check = |types: &[u8], lengths: &[u8], siblings: &[u8]| {
@@ -104,7 +104,7 @@ fn rejects_malformed_proofs() {
     assert!(matches!(Proof::decode(&[0; 20_000]), Err(ProofError::TooLong { .. })));
 }
 
-#[test]
+#[bounded::test]
 fn the_deepest_proof_is_within_the_limit() {
     // Keys that part from the first at every bit: 256 full nodes.
     let mut ids = vec![Identifier([0; 32])];
@@ -138,7 +138,7 @@ fn id_lists() -> impl Strategy<Value = Vec<Identifier>> {
 }
 
 proptest! {
-    #[test]
+    #[bounded::test]
     fn present_ids_prove_and_verify(ids in id_lists()) {
         let tree = Tree::new(&ids);
         prop_assert_eq!(tree.root(), root(&ids));
@@ -151,7 +151,7 @@ proptest! {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn absent_ids_prove_absence(ids in id_lists(), absent in close_id()) {
         prop_assume!(!ids.contains(&absent));
         let tree = Tree::new(&ids);
@@ -164,7 +164,7 @@ proptest! {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_flipped_byte_anywhere(
         ids in id_lists(), which: Index, absent in close_id(), flip in 1u8..,
     ) {

@@ -25,7 +25,7 @@ struct Walk<'a> {
     results: HashMap<Identifier, &'a ExecutionResult>,
 }
 
-#[test]
+#[bounded::test]
 fn every_block_has_the_state_flow_go_computed() {
     for name in CHAINS {
         let chain = Chain::load(name);
@@ -36,7 +36,7 @@ fn every_block_has_the_state_flow_go_computed() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn every_epoch_state_has_the_identity_tables_flow_go_computed() {
     for name in CHAINS {
         let chain = Chain::load(name);
@@ -53,7 +53,7 @@ fn every_epoch_state_has_the_identity_tables_flow_go_computed() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn every_state_can_be_joined_from_its_parts() {
     for name in CHAINS {
         let chain = Chain::load(name);
@@ -78,7 +78,7 @@ fn every_state_can_be_joined_from_its_parts() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_committee_that_follows_another_is_the_one_made_alone() {
     let mut changed = 0;
     for name in CHAINS {

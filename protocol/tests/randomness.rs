@@ -33,7 +33,7 @@ fn id(index: usize) -> Identifier {
     id
 }
 
-#[test]
+#[bounded::test]
 fn numbers_are_flow_gos() {
     let records = records("prg");
     assert_eq!(records.len(), 4);
@@ -95,7 +95,7 @@ fn setup(random_source: Vec<u8>, weights: &[u64]) -> EpochSetup {
     }
 }
 
-#[test]
+#[bounded::test]
 fn leaders_are_flow_gos() {
     let records = records("leaders");
     assert_eq!(records.len(), 5);
@@ -116,7 +116,7 @@ fn leaders_are_flow_gos() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_committee_without_weight_or_with_too_much_has_no_leaders() {
     let error = |weights: &[u64]| LeaderSelection::new(&setup(vec![1; 16], weights)).unwrap_err();
     assert_eq!(error(&[0, 0]), LeaderSelectionError::Empty);
@@ -126,7 +126,7 @@ fn a_committee_without_weight_or_with_too_much_has_no_leaders() {
     assert!(LeaderSelection::new(&setup(vec![1; 16], &[1; 65_534])).is_ok());
 }
 
-#[test]
+#[bounded::test]
 fn chunk_assignments_are_flow_gos() {
     let records = records("chunk assignment");
     assert_eq!(records.len(), 9);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use weir_protocol::codec::Entity;
 use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
 
-#[test]
+#[bounded::test]
 fn flow_gos_snapshots_are_consistent() {
     for chain in common::chains() {
         let expected = common::lines(&format!("{chain}/expected.jsonl.gz"));
@@ -36,7 +36,7 @@ fn snapshot_names(chain: &str) -> Vec<String> {
     names
 }
 
-#[test]
+#[bounded::test]
 fn reads_the_version_beacon() {
     let mut json = small();
     json["SealedVersionBeacon"] = json!({
@@ -50,7 +50,7 @@ fn reads_the_version_beacon() {
     assert_eq!(sealed.beacon.version_boundaries[0].version, "0.44.1");
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_snapshot_that_contradicts_itself() {
     let zero = "00".repeat(32);
     let check = |path: &str, value: Value, expected: &str| {
@@ -85,14 +85,14 @@ fn rejects_a_snapshot_that_contradicts_itself() {
     check("/Params/SporkRootBlockView", json!(1), "expected spork root block view ");
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_gap_between_blocks() {
     let mut json = small();
     json["SealingSegment"]["ExtraBlocks"].as_array_mut().unwrap().remove(3);
     assert!(matches!(read(&json), Err(SnapshotError::Disconnected { .. })));
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_missing_seal() {
     let mut json = small();
     let seals = json["SealingSegment"]["LatestSeals"].as_object_mut().unwrap();
@@ -116,7 +116,7 @@ fn state_id(json: &Value) -> String {
     entries.keys().next().expect("has a state").clone()
 }
 
-#[test]
+#[bounded::test]
 fn writes_what_flow_go_writes() {
     for chain in common::chains() {
         for name in snapshot_names(&chain) {

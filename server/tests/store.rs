@@ -21,7 +21,7 @@ use weir_server::store::{
     Reader, Store, StoreOptions, WriteBatch, fsck,
 };
 
-#[test]
+#[bounded::test]
 fn reads_back_what_was_written_and_reopens() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(700);
@@ -37,7 +37,7 @@ fn reads_back_what_was_written_and_reopens() {
     assert_eq!(audit(&store).blocks, 900);
 }
 
-#[test]
+#[bounded::test]
 fn view_never_shows_what_is_written_later() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(600);
@@ -52,7 +52,7 @@ fn view_never_shows_what_is_written_later() {
     assert_eq!(**watch.borrow(), chain.head(600));
 }
 
-#[test]
+#[bounded::test]
 fn prunes_whole_pages_of_old_payloads() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(200);
@@ -65,7 +65,7 @@ fn prunes_whole_pages_of_old_payloads() {
     assert_eq!(audit(&store).payloads, 104);
 }
 
-#[test]
+#[bounded::test]
 fn refuses_a_batch_that_does_not_fit_and_then_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(30);
@@ -79,7 +79,7 @@ fn refuses_a_batch_that_does_not_fit_and_then_any_other() {
     assert!(matches!(long, Err(CommitError::TooLong { .. })));
 }
 
-#[test]
+#[bounded::test]
 fn refuses_a_second_finalized_block_at_a_height() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(30);
@@ -89,7 +89,7 @@ fn refuses_a_second_finalized_block_at_a_height() {
     assert!(matches!(store.commit(batch), Err(CommitError::Inconsistent { .. })));
 }
 
-#[test]
+#[bounded::test]
 fn second_opening_says_who_holds_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _store = store_with(folder.path(), &Chain::new(5), 5, 5);
@@ -97,7 +97,7 @@ fn second_opening_says_who_holds_the_folder() {
     assert!(error.to_string().contains("in use by another weir-server"), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn newer_format_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     drop(store_with(folder.path(), &Chain::new(50), 50, 50));
@@ -110,7 +110,7 @@ fn newer_format_is_refused_untouched() {
     assert_eq!(files(folder.path()), before);
 }
 
-#[test]
+#[bounded::test]
 fn older_format_asks_for_migration() {
     let folder = tempfile::tempdir().unwrap();
     drop(store_with(folder.path(), &Chain::new(50), 50, 50));
@@ -121,7 +121,7 @@ fn older_format_asks_for_migration() {
     assert!(error.to_string().contains("run weir-server migrate"), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn folders_that_cannot_be_used_get_clear_errors() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
@@ -141,7 +141,7 @@ fn folders_that_cannot_be_used_get_clear_errors() {
 }
 
 #[cfg(unix)]
-#[test]
+#[bounded::test]
 fn read_only_folder_gets_a_clear_error() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ fn read_only_folder_gets_a_clear_error() {
     assert!(error.to_string().contains("cannot use data folder"), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn leftover_of_an_interrupted_database_snapshot_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(300);
@@ -163,7 +163,7 @@ fn leftover_of_an_interrupted_database_snapshot_is_removed() {
     check_contents(&store.reader(), &chain, 300);
 }
 
-#[test]
+#[bounded::test]
 fn unusable_database_snapshot_is_moved_aside_and_the_log_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(300);
@@ -174,7 +174,7 @@ fn unusable_database_snapshot_is_moved_aside_and_the_log_replayed() {
     assert!(folder.path().join("aside.snap.FFFFFFFFFFFFFFFF").exists());
 }
 
-#[test]
+#[bounded::test]
 fn flipped_bytes_are_errors_or_findings_and_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(400);
@@ -189,7 +189,7 @@ fn flipped_bytes_are_errors_or_findings_and_never_panic() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn damaged_entries_are_named_by_fsck() {
     let chain = Chain::new(400);
     let pristine = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn damaged_entries_are_named_by_fsck() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn fsck_asks_what_payloads_should_be() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_with(folder.path(), &Chain::new(40), 40, 40);
@@ -227,7 +227,7 @@ fn fsck_asks_what_payloads_should_be() {
     assert_eq!((report.finding_count, last), (20, (40, 40)));
 }
 
-#[test]
+#[bounded::test]
 fn nothing_acknowledged_is_lost_by_kills() {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
@@ -252,7 +252,7 @@ fn nothing_acknowledged_is_lost_by_kills() {
 }
 
 /// Not a test: the process that the one above kills.
-#[test]
+#[bounded::test]
 #[ignore = "run by nothing_acknowledged_is_lost_by_kills"]
 fn writes_until_killed() {
     let Some(folder) = std::env::var_os("WEIR_TEST_STORE") else {
@@ -272,7 +272,7 @@ fn writes_until_killed() {
     }
 }
 
-#[test]
+#[bounded::test]
 #[ignore = "measures; run in release with --nocapture"]
 fn measures_commits() {
     let folder = tempfile::tempdir().unwrap();
@@ -308,7 +308,7 @@ fn measures_commits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
-    #[test]
+    #[bounded::test]
     fn splitting_into_batches_does_not_matter(sizes in prop::collection::vec(1usize..200, 1..20)) {
         let chain = Chain::new(420);
         let (whole, split) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
+    #[bounded::test]
     fn reads_every_question() {
         let id = "19c5d97f4574a3279c67d7d60e50862b93c909f734d0f4f7df93ea5d5a2f07ad";
         let filter = json!({ "roles": ["consensus"], "statuses": ["active", "EpochParticipationStatusEjected"] });
@@ -174,7 +174,7 @@ mod tests {
         assert!(read.iter().enumerate().all(|(at, one)| !read[..at].contains(one)));
     }
 
-    #[test]
+    #[bounded::test]
     fn refuses_what_is_no_question() {
         let asks = |block: Value, topic: Value| question(&json!({"block": block, "topic": topic}));
         assert!(asks(json!("latest_finalized"), json!("snapshot")).is_ok());

@@ -63,7 +63,7 @@ mod tests {
         id
     }
 
-    #[test]
+    #[bounded::test]
     fn a_message_is_made_once_until_it_is_displaced() {
         let messages = Messages::default();
         let made = std::cell::Cell::new(0);

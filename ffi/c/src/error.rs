@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use std::ffi::CStr;
 
-    #[test]
+    #[bounded::test]
     fn a_panic_becomes_a_status() {
         let mut error = ptr::null_mut();
         // SAFETY: `error` may be written.
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(unsafe { run(ptr::null_mut(), || panic!("a bug")) }, WeirStatus::Internal);
     }
 
-    #[test]
+    #[bounded::test]
     fn a_success_clears_the_error() {
         let mut error = ptr::NonNull::dangling().as_ptr();
         // SAFETY: `error` may be written.

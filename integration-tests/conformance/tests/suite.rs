@@ -21,7 +21,7 @@ fn groups() -> Vec<Group> {
     paths.iter().map(|path| read(path)).collect()
 }
 
-#[test]
+#[bounded::test]
 fn every_case_ends_as_it_should() {
     let (mut lies, mut honest, mut failed) = (0, 0, 0);
     for group in groups() {
@@ -38,7 +38,7 @@ fn every_case_ends_as_it_should() {
 }
 
 /// A runner that reports nothing would pass everything.
-#[test]
+#[bounded::test]
 fn a_case_that_ends_otherwise_is_reported() {
     let mut group = groups().remove(0);
     let honest = group.cases.iter().position(|case| case.twin.is_none()).unwrap();
@@ -52,7 +52,7 @@ fn a_case_that_ends_otherwise_is_reported() {
     assert_eq!(failed, expected);
 }
 
-#[test]
+#[bounded::test]
 fn other_versions_are_refused_by_name() {
     let mut group = groups().remove(0);
     group.version = SUITE_VERSION + 1;
@@ -66,7 +66,7 @@ fn backend() -> &'static str {
 }
 
 /// The two runs of this suite are of different verifiers.
-#[test]
+#[bounded::test]
 fn the_backend_is_that_of_the_features() {
     let expected = if cfg!(feature = "native") { "Native" } else { "Portable" };
     assert_eq!(backend(), expected);

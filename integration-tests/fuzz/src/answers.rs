@@ -180,7 +180,7 @@ mod tests {
         check(&KNOWN, &wrong, &honest.expect("an honest case"));
     }
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "another snapshot")]
     fn a_wrong_known_snapshot_is_noticed() {
         falsified(false, |proves| match proves {
@@ -195,7 +195,7 @@ mod tests {
         });
     }
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "another value")]
     fn a_wrong_known_identity_table_is_noticed() {
         falsified(false, |proves| match proves {
@@ -207,7 +207,7 @@ mod tests {
         });
     }
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "another block")]
     fn a_wrong_known_block_is_noticed() {
         falsified(false, |proves| match proves {
@@ -219,7 +219,7 @@ mod tests {
         });
     }
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "another checkpoint")]
     fn a_wrong_known_state_is_noticed() {
         let mut states = KNOWN.cases.iter().filter_map(|case| match &case.proves {
@@ -231,7 +231,7 @@ mod tests {
         check_state(&KNOWN, other.expect("another chain"), first);
     }
 
-    #[test]
+    #[bounded::test]
     fn edits_of_nothing_are_accepted() {
         for case in &KNOWN.cases {
             let mut tree = case.tree.clone();

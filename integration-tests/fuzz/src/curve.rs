@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     /// Otherwise the target would assert nothing.
-    #[test]
+    #[bounded::test]
     fn honest_certificates_are_accepted() {
         let honest = &*CERTIFICATES;
         assert!(honest.items.len() == 8, "{}", honest.items.len());

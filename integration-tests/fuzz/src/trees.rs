@@ -200,7 +200,7 @@ static KNOWN: LazyLock<KnownTree> = LazyLock::new(|| {
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "another answer under the same root")]
     fn a_wrong_known_answer_is_noticed() {
         let mut wrong = KNOWN.honest[0].clone();
@@ -208,7 +208,7 @@ mod tests {
         check(&KNOWN.root, &wrong, &KNOWN.honest[0].1);
     }
 
-    #[test]
+    #[bounded::test]
     #[should_panic(expected = "an entity where it is not")]
     fn a_wrong_known_list_is_noticed() {
         let mut list = List::new("nine", 9);

@@ -80,12 +80,12 @@ fn run((name, target): Target) {
 }
 
 /// In two tests, so that they run side by side; only a failure shows what was printed.
-#[test]
+#[bounded::test]
 fn targets_over_their_corpus_and_mutations_of_it() {
     TARGETS.into_iter().filter(|(name, _)| !SLOW.contains(name)).for_each(run);
 }
 
-#[test]
+#[bounded::test]
 fn slow_targets_over_their_corpus_and_mutations_of_it() {
     TARGETS.into_iter().filter(|(name, _)| SLOW.contains(name)).for_each(run);
 }
@@ -93,7 +93,7 @@ fn slow_targets_over_their_corpus_and_mutations_of_it() {
 /// Those that check signatures.
 const SLOW: [&str; 2] = ["answer", "hops"];
 
-#[test]
+#[bounded::test]
 fn targets_programs_and_corpora_are_the_same() {
     let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let listed = |folder: &str| -> BTreeSet<String> {
@@ -112,7 +112,7 @@ fn targets_programs_and_corpora_are_the_same() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn the_corpus_is_small() {
     let sizes = TARGETS.map(|(name, _)| {
         let files = corpus(name);

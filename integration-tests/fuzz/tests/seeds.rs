@@ -34,13 +34,13 @@ fn kept() -> BTreeMap<PathBuf, Vec<u8>> {
     paths.filter(is_seed).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-#[test]
+#[bounded::test]
 fn seeds_are_up_to_date() {
     assert!(kept() == fresh(), "run `cargo xtask fuzz-corpus`");
 }
 
 /// Writes them: `cargo xtask fuzz-corpus`.
-#[test]
+#[bounded::test]
 #[ignore = "writes files"]
 fn write_the_seeds() {
     kept().keys().for_each(|stale| fs::remove_file(stale).unwrap());

@@ -39,7 +39,7 @@ async fn by_height(
     Ok(client.get_block_by_height(request).await?.into_inner())
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn full_blocks_are_flow_gos_message_for_message() {
     for chain in CHAINS {
         let server = TestServer::start(chain).await.unwrap();
@@ -70,7 +70,7 @@ async fn full_blocks_are_flow_gos_message_for_message() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rebuilt_snapshots_are_flow_gos_but_for_proposer_signatures() {
     let mut answered = 0;
     for chain in CHAINS {
@@ -114,7 +114,7 @@ async fn rebuilt_snapshots_are_flow_gos_but_for_proposer_signatures() {
     assert!(answered >= 4, "{answered}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_server_can_start_from_a_rebuilt_snapshot() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
@@ -128,7 +128,7 @@ async fn a_server_can_start_from_a_rebuilt_snapshot() {
     assert_eq!(response.metadata.unwrap().latest_finalized_height, head.finalized.height);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn latest_blocks_headers_and_light_blocks() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
@@ -169,7 +169,7 @@ async fn latest_blocks_headers_and_light_blocks() {
     client.ping(access::PingRequest {}).await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_store_that_begins_in_the_middle_knows_what_is_sealed_below() {
     let dir = tempfile::tempdir().unwrap();
     let json = gunzip(CHAIN, "snapshot-1-height-1042.json.gz").unwrap();
@@ -191,7 +191,7 @@ async fn a_store_that_begins_in_the_middle_knows_what_is_sealed_below() {
     assert!(parse(&again.serialized_snapshot) == parse(&json), "proposer signatures included");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn results_of_sealed_blocks_and_none_of_others() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
@@ -226,7 +226,7 @@ async fn results_of_sealed_blocks_and_none_of_others() {
     assert_eq!(status.code(), Code::NotFound);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_is_not_there_is_told_as_flow_go_tells_it() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
@@ -262,7 +262,7 @@ async fn what_is_not_there_is_told_as_flow_go_tells_it() {
     check(error.unwrap_err(), Code::NotFound, "unknown reference block");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn subscriptions_give_every_block_once_in_order() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
@@ -322,7 +322,7 @@ impl AccessApi for Upstream {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn other_methods_are_passed_on_and_marked_or_refused() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;

@@ -61,7 +61,7 @@ fn about(height: u64, topic: Topic) -> Question {
     Question { block: Selector::Height(height), topic }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_known_block_proves_its_state_but_no_seal() {
     let case = Case::new().await;
     let header = |height| {
@@ -84,7 +84,7 @@ async fn a_known_block_proves_its_state_but_no_seal() {
     assert_eq!(missing(rejection), Missing::Seal { block_id: known, height: 1010 });
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_committee_names_the_later_epoch_that_it_cannot_speak_for() {
     let case = Case::new().await;
     let committee = case.committee();
@@ -105,7 +105,7 @@ async fn a_committee_names_the_later_epoch_that_it_cannot_speak_for() {
 }
 
 /// The counter of the oldest epoch is the only number that is added to before anything is checked.
-#[tokio::test]
+#[bounded::test]
 async fn no_counter_overflows_in_a_trusted_state() {
     let case = Case::new().await;
     let bytes = with_field(&case.trusted.to_bytes(), 6, |_, e| e.uint(u64::MAX));
@@ -116,7 +116,7 @@ async fn no_counter_overflows_in_a_trusted_state() {
     TrustedState::from_bytes(&same).unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_trusted_state_holds_nothing_that_nothing_needs() {
     let case = Case::new().await;
     let bytes = case.trusted.to_bytes();
@@ -131,7 +131,7 @@ async fn a_trusted_state_holds_nothing_that_nothing_needs() {
     TrustedState::from_bytes(&bytes).unwrap();
 }
 
-#[test]
+#[bounded::test]
 fn a_trusted_state_too_large_is_not_read() {
     let found = TRUSTED_STATE_BYTES_MAX + 1;
     let error = TrustedState::from_bytes(&vec![0; found]).unwrap_err();

@@ -93,7 +93,7 @@ fn certificate_error(index: usize, change: impl FnOnce(&mut Block)) -> Certifica
     }
 }
 
-#[test]
+#[bounded::test]
 fn an_unmodified_copy_passes_also_when_encoded_anew() {
     let honest = replay(&snapshot(), &file()).unwrap();
     let blocks = blocks();
@@ -107,7 +107,7 @@ fn an_unmodified_copy_passes_also_when_encoded_anew() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_file_cut_short_is_named_by_block_and_byte() {
     let (honest, offset) = (file(), frames(&blocks()[..5]).len());
     for (cut, expected, found) in [(offset + 2, 4, 2), (offset + 100, 0, 96)] {
@@ -126,7 +126,7 @@ fn a_file_cut_short_is_named_by_block_and_byte() {
     assert!(replay(&snapshot(), &honest[..offset]).is_ok());
 }
 
-#[test]
+#[bounded::test]
 fn a_length_above_the_limit_and_garbage_are_no_frames() {
     let offset = frames(&blocks()[..5]).len();
     let mut too_large = file();
@@ -147,7 +147,7 @@ fn a_length_above_the_limit_and_garbage_are_no_frames() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn header_and_payload_are_held_to_their_hashes() {
     let mut header = blocks();
     header[60].block_header.as_mut().unwrap().view ^= 1;
@@ -168,7 +168,7 @@ fn header_and_payload_are_held_to_their_hashes() {
     assert!(matches!(broken(&no_header, claimed), Rule::Malformed(_)));
 }
 
-#[test]
+#[bounded::test]
 fn blocks_out_of_place_are_named() {
     let honest = blocks();
     let mut reordered = honest.clone();
@@ -188,7 +188,7 @@ fn blocks_out_of_place_are_named() {
         if expected == id_of(&honest[0]) && found == id_of(&honest[1])));
 }
 
-#[test]
+#[bounded::test]
 fn a_snapshot_of_another_chain_or_damaged_is_refused() {
     let other = gunzip("ejection", "root-protocol-state-snapshot.json.gz").unwrap();
     let error = replay(&other, &file()).unwrap_err();
@@ -201,7 +201,7 @@ fn a_snapshot_of_another_chain_or_damaged_is_refused() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_flipped_digit_of_the_snapshot_changes_no_row_unnoticed() {
     let (blocks, mut random) = (file(), Xorshift::new(0x5eed_0002));
     let (snapshot, honest) = (snapshot(), replay(&snapshot(), &blocks).unwrap());
@@ -221,7 +221,7 @@ fn a_flipped_digit_of_the_snapshot_changes_no_row_unnoticed() {
     assert!(refused > 0);
 }
 
-#[test]
+#[bounded::test]
 fn rules_on_the_header_hold_for_blocks_hashed_anew() {
     let field = |change: fn(&mut Block)| match broken_by(LEAF, change) {
         Rule::Link { field, .. } => field,
@@ -236,7 +236,7 @@ fn rules_on_the_header_hold_for_blocks_hashed_anew() {
     assert!(matches!(rule, Rule::UnknownParent { .. }), "{rule}");
 }
 
-#[test]
+#[bounded::test]
 fn rules_on_the_payload_hold_for_blocks_hashed_anew() {
     let rule = broken_by(LEAF, |block| block.payload.protocol_state_id.0[0] ^= 1);
     assert!(matches!(rule, Rule::ProtocolStateId { .. }), "{rule}");
@@ -251,7 +251,7 @@ fn rules_on_the_payload_hold_for_blocks_hashed_anew() {
     assert!(matches!(error, SealingError::UnknownBlock { block_id } if block_id == unknown));
 }
 
-#[test]
+#[bounded::test]
 fn timeout_certificates_are_needed_and_checked() {
     let rule = broken_by(LEAF_AFTER_TIMEOUT, |block| block.last_view_tc = None);
     assert!(matches!(rule, Rule::LastViewTc { .. }), "{rule}");
@@ -268,7 +268,7 @@ fn timeout_certificates_are_needed_and_checked() {
     assert!(point(&rule), "{rule}");
 }
 
-#[test]
+#[bounded::test]
 fn quorum_certificates_of_leaves_are_checked() {
     // RLP: two bytes of list, one of types, then each signature behind its length.
     const STAKING: usize = 4;
@@ -289,7 +289,7 @@ fn quorum_certificates_of_leaves_are_checked() {
     assert!(matches!(error, CertificateError::Signers(SignersError::Weight { .. })), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn folders_without_blocks_or_files_are_refused() {
     let error = replay(&snapshot(), &[]).unwrap_err();
     assert!(matches!(error, ReplayError::NoBlocks), "{error}");
@@ -303,7 +303,7 @@ fn folders_without_blocks_or_files_are_refused() {
     assert!(matches!(error, SourceError::NotAFolder { .. }), "{error}");
 }
 
-#[test]
+#[bounded::test]
 fn no_flipped_byte_panics_or_changes_a_row() {
     let (snapshot, honest_file) = (snapshot(), file());
     let honest = replay(&snapshot, &honest_file).unwrap();

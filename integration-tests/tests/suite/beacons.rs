@@ -117,7 +117,7 @@ fn unsigned(snapshot: &Snapshot) -> Snapshot {
     Snapshot::new(segment, qc, params, snapshot.sealed_version_beacon().cloned()).unwrap()
 }
 
-#[test]
+#[bounded::test]
 fn rebuilt_snapshots_are_the_networks_beacons_included() {
     let (network, blocks) = network();
     let indexed = Indexed::from(&network, &blocks, 0);
@@ -133,7 +133,7 @@ fn rebuilt_snapshots_are_the_networks_beacons_included() {
 }
 
 /// Blocks that will never be final have the beacon of their own fork.
-#[test]
+#[bounded::test]
 fn orphaned_blocks_have_the_beacon_of_their_fork() {
     let (network, blocks) = network();
     let indexed = Indexed::from(&network, &blocks, 0);
@@ -155,7 +155,7 @@ fn orphaned_blocks_have_the_beacon_of_their_fork() {
 }
 
 /// What was executed below the root is sealed above it, and its result is in the root snapshot only.
-#[test]
+#[bounded::test]
 fn a_chain_begun_before_the_seal_has_the_beacon_too() {
     let (network, blocks) = network();
     let heights = heights_before_a_seal(&network);
@@ -197,7 +197,7 @@ fn put(data: &Path, ordinal: u64, beacon: Option<&VersionBeacon>) {
     database.flush().unwrap();
 }
 
-#[test]
+#[bounded::test]
 fn fsck_rebuilds_the_index_and_names_what_differs() {
     let (network, blocks) = network();
     let indexed = Indexed::from(&network, &blocks, 0);
@@ -225,7 +225,7 @@ fn fsck_rebuilds_the_index_and_names_what_differs() {
     assert_eq!(audit(&data).findings[0].reason, "it is beyond the head");
 }
 
-#[test]
+#[bounded::test]
 fn pruned_payloads_leave_the_index_as_it_is() {
     let (network, blocks) = network();
     let folder = Indexed::from(&network, &blocks, 0).close();
@@ -240,7 +240,7 @@ fn pruned_payloads_leave_the_index_as_it_is() {
     assert!(audit(&data).is_clean());
 }
 
-#[test]
+#[bounded::test]
 fn a_store_without_beacons_answers_none() {
     let (network, blocks) = network();
     let first = network.finalized_at(3).unwrap().block_id;

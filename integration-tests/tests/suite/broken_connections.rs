@@ -10,7 +10,7 @@ use weir_integration_tests::connections::{Then, broken_proxy, start_within};
 
 const CHAIN: &str = "happy-epochs";
 
-#[tokio::test]
+#[bounded::test]
 async fn a_connection_closed_in_the_middle_is_an_error() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (mut refused, mut bytes) = (0, 0);
@@ -26,7 +26,7 @@ async fn a_connection_closed_in_the_middle_is_an_error() {
     assert!(refused > 10, "closed {refused} times, at most after {bytes} bytes");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_answer_that_stalls_in_the_middle_runs_out_of_time() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let checkpoint = honest.prover.checkpoint(honest.root_id).unwrap().to_bytes().len() as u64;

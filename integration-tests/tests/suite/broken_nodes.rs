@@ -62,7 +62,7 @@ fn failures() -> Vec<(Faults, &'static str)> {
     ]
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn another_node_takes_over_from_one_that_fails() {
     for (faults, reason) in failures() {
         let run = format!("{faults:?}");
@@ -83,7 +83,7 @@ async fn another_node_takes_over_from_one_that_fails() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn alone_it_stalls_and_goes_on_as_soon_as_it_answers() {
     for (faults, reason) in failures() {
         let run = format!("{faults:?}");
@@ -111,7 +111,7 @@ async fn alone_it_stalls_and_goes_on_as_soon_as_it_answers() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn slow_is_no_fault_when_it_is_fast_enough() {
     let dripping = connection(Connection::ByteByByte { pause: Duration::ZERO });
     let node = AccessNode::with_faults(&chain(), dripping).await;
@@ -124,7 +124,7 @@ async fn slow_is_no_fault_when_it_is_fast_enough() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn messages_above_the_usual_limit_are_taken_one_by_one() {
     let faults = Faults { padding_bytes: 17 << 20, ..Faults::default() };
     let node = AccessNode::with_faults(&chain(), faults).await;
@@ -163,7 +163,7 @@ async fn in_the_subscription(faults: Faults, is: impl Fn(&UpstreamState) -> bool
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn subscriptions_that_lie() {
     let wrong = |text: &'static str| move |state: &UpstreamState| matches!(state, UpstreamState::Wrong { reason } if reason.contains(text));
     let order = |order| Faults { order, ..Faults::default() };
@@ -184,7 +184,7 @@ async fn subscriptions_that_lie() {
     in_the_subscription(forged, wrong("payload hash")).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn subscriptions_that_end_or_go_quiet_or_hang() {
     in_the_subscription(subscription(Offer::Ends { after: 3 }), rests("ended")).await;
     in_the_subscription(subscription(Offer::Quiet { after: 3 }), rests("no block for")).await;
@@ -192,7 +192,7 @@ async fn subscriptions_that_end_or_go_quiet_or_hang() {
 }
 
 /// An end is no lie: alone, the node is subscribed to again.
-#[tokio::test]
+#[bounded::test]
 async fn a_subscription_that_ends_is_begun_again() {
     let node = AccessNode::with_faults(&chain(), subscription(Offer::Ends { after: 2 })).await;
     node.grow_to(1001);
@@ -207,7 +207,7 @@ async fn a_subscription_that_ends_is_begun_again() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_node_that_goes_back_in_time_or_stands_still_is_left() {
     for (offer, tip, reason) in [
         (Offer::Open, 1020, "it is behind"),
@@ -236,7 +236,7 @@ async fn a_node_that_goes_back_in_time_or_stands_still_is_left() {
 }
 
 /// Without anybody ahead of it, a node that has nothing new is in order.
-#[tokio::test]
+#[bounded::test]
 async fn two_honest_nodes_agree() {
     let nodes = [AccessNode::start(&chain()).await, AccessNode::start(&chain()).await];
     let data = tempfile::tempdir().unwrap();
@@ -250,7 +250,7 @@ async fn two_honest_nodes_agree() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_node_with_another_final_block_is_distrusted_without_being_followed() {
     let chain = chain();
     let forged = chain
@@ -273,7 +273,7 @@ async fn a_node_with_another_final_block_is_distrusted_without_being_followed() 
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn forged_snapshots_of_a_checkpoint() {
     let chain = chain();
     let honest = chain.snapshots[&chain.root_id()].clone();
@@ -312,7 +312,7 @@ async fn forged_snapshots_of_a_checkpoint() {
 }
 
 /// Blocks that the indexer has not written yet take up 64 MiB at most.
-#[tokio::test]
+#[bounded::test]
 async fn fetching_waits_while_the_memory_for_blocks_is_full() {
     let chain = chain();
     let faults = Faults { padding_bytes: 4 << 20, ..Faults::default() };

@@ -75,7 +75,7 @@ fn agree(found: &Value, expected: &Value, count: usize) {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_question_is_answered_as_flow_go_has_it() {
     let case = Case::new("happy-epochs").await;
     let (first, last) = case.heights().into_inner();
@@ -105,7 +105,7 @@ async fn every_question_is_answered_as_flow_go_has_it() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn selectors_name_the_block_they_say() {
     let case = Case::new("happy-epochs").await;
     let (_, last) = case.heights().into_inner();
@@ -132,7 +132,7 @@ async fn selectors_name_the_block_they_say() {
     assert_eq!((&orphan["trust"], &orphan["finalized"]), (&"certified".into(), &false.into()));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn identities_are_those_of_flow_go() {
     let case = Case::new("ejection").await;
     let states = json_lines("ejection", "epoch_states.jsonl.gz").unwrap();
@@ -178,7 +178,7 @@ async fn identities_are_those_of_flow_go() {
     assert_eq!(before["identities"][0]["status"], "active");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn seals_and_results_are_those_of_flow_go() {
     let case = Case::new("happy-epochs").await;
     let block_of = |id: &Value| case.blocks.iter().find(|block| block["block_id"] == *id).unwrap();
@@ -224,7 +224,7 @@ fn node_id(node: &Value) -> String {
     id.as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_absent_node_is_proved_absent() {
     let case = Case::new("ejection").await;
     let ran = case.weir(&format!("identity {}", "09".repeat(32))).await;
@@ -239,7 +239,7 @@ async fn an_absent_node_is_proved_absent() {
         .expect(6, &["no such node"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn people_get_tables_and_machines_one_line() {
     let case = Case::new("ejection").await;
     for question in ["epoch", "status", "snapshot", "identities"] {
@@ -258,7 +258,7 @@ async fn people_get_tables_and_machines_one_line() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn saved_evidence_verifies_without_a_server_and_not_when_changed() {
     let case = Case::new("happy-epochs").await;
     let file = case.file("evidence");
@@ -291,7 +291,7 @@ async fn saved_evidence_verifies_without_a_server_and_not_when_changed() {
     assert_eq!(ran.stdout, "");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_the_server_refuses_says_what_exists() {
     let case = Case::new("happy-epochs").await;
     let (first, last) = case.heights().into_inner();
@@ -315,7 +315,7 @@ async fn what_the_server_refuses_says_what_exists() {
     case.weir(&format!("epoch --height {last}")).await.expect(0, &[]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn wrong_usage_is_explained() {
     let id = "09".repeat(32);
     for (arguments, message) in [
@@ -338,7 +338,7 @@ async fn wrong_usage_is_explained() {
     weir("--version").await.expect(0, &[]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_is_no_weir_server_is_named() {
     let ask = |url: &str| format!("--server {url} --checkpoint {} epoch", "09".repeat(32));
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();

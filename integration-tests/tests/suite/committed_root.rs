@@ -74,7 +74,7 @@ fn committed(dir: &Path) -> BTreeMap<String, Value> {
     lines.iter().map(of).collect()
 }
 
-#[test]
+#[bounded::test]
 fn every_block_commits_to_the_root_of_its_own_state() {
     let dir = chain();
     let expected = folder_lines(dir.path(), "expected.jsonl.gz").unwrap();
@@ -102,7 +102,7 @@ fn every_block_commits_to_the_root_of_its_own_state() {
 }
 
 /// One step aside: the same blocks, but for what the last of them commits to.
-#[test]
+#[bounded::test]
 fn a_snapshot_with_another_root_or_of_a_network_of_flows_is_refused() {
     let mut network = Network::new(config()).unwrap();
     let state = loop {
@@ -156,7 +156,7 @@ fn a_snapshot_with_another_root_or_of_a_network_of_flows_is_refused() {
 }
 
 /// From a block ID to an identity, without a setup.
-#[tokio::test]
+#[bounded::test]
 async fn a_device_with_a_block_id_needs_less_than_1500_bytes() {
     let dir = chain();
     let server = TestServer::over(dir.path(), ApiOptions::default()).await.unwrap();
@@ -200,7 +200,7 @@ async fn a_device_with_a_block_id_needs_less_than_1500_bytes() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn only_a_network_that_is_not_flows_takes_the_version() {
     let command = Command::UpgradeVersion { version: SIMULATED_KV_STORE_VERSION, lead_views: 60 };
     Network::new(config().at(Trigger::Now, command.clone())).unwrap();
@@ -209,7 +209,7 @@ fn only_a_network_that_is_not_flows_takes_the_version() {
 }
 
 /// `weir tree` on a network that commits to the root: taken from the state, checked by a device.
-#[tokio::test]
+#[bounded::test]
 async fn the_command_prints_the_root_and_checks_against_it() {
     let dir = chain();
     let data = tempfile::tempdir().unwrap();

@@ -142,7 +142,7 @@ async fn happened(live: &Live) -> (u64, BTreeSet<String>) {
     (epoch, seen)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn a_disturbed_run_ends_equal_to_an_undisturbed_one() {
     let folder = tempfile::tempdir().unwrap();
     let (disturbed, undisturbed) = (folder.path().join("one"), folder.path().join("other"));

@@ -19,7 +19,7 @@ async fn write(dir: &Path, arguments: &[&str]) -> Vec<u8> {
     fs::read(dir.join("blocks.pb")).unwrap()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn chain_folders_follow_from_the_seed_and_pass_a_replay() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -41,7 +41,7 @@ async fn chain_folders_follow_from_the_seed_and_pass_a_replay() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn wrong_usage_is_explained() {
     for (arguments, message) in [
         (&["--at", "height:5=dance"][..], "dance"),

@@ -85,7 +85,7 @@ fn shapes<'a>(values: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     paths
 }
 
-#[test]
+#[bounded::test]
 fn every_file_has_the_shape_of_flow_gos_and_agrees_with_a_replay() {
     let dir = chain();
     let lines = |file: &str| folder_lines(dir.path(), file).unwrap();
@@ -185,7 +185,7 @@ fn snapshots_are_true(dir: &Path, expected: &[Value]) {
 }
 
 /// The reference chains' guarantees name other chains, see the vectors' README.
-#[test]
+#[bounded::test]
 fn the_chain_of_a_cluster_and_its_root_block_are_flow_gos() {
     let records = json_lines("primitives", "randomness.jsonl.gz").unwrap();
     let mut seen = 0;

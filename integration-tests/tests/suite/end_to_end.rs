@@ -30,7 +30,7 @@ fn id(value: &Value, field: &str) -> Identifier {
     text(value, field).parse().unwrap()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_finalized_height_is_verified_as_flow_go_has_it() {
     // Where certificates conflict, the server stops at the conflict.
     for chain in CHAINS.into_iter().filter(|chain| *chain != "conflicting-finality") {
@@ -78,7 +78,7 @@ fn check_snapshot(chain: &str, answer: &Answer, block: &Value) {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn certified_orphans_are_verified_by_id() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let mut client = client(&server).await;
@@ -104,7 +104,7 @@ async fn certified_orphans_are_verified_by_id() {
     assert!(certified > 0 && uncertified > 0, "{certified} {uncertified}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn identity_tables_are_those_of_flow_go() {
     for chain in ["ejection", "happy-epochs", "efm-bad-commit-and-readmission"] {
         let server = TestServer::start(chain).await.unwrap();
@@ -133,7 +133,7 @@ async fn identity_tables_are_those_of_flow_go() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn blocks_before_the_checkpoints_epoch_are_proved_by_hash_links() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let blocks = expected("happy-epochs").unwrap();
@@ -152,7 +152,7 @@ async fn blocks_before_the_checkpoints_epoch_are_proved_by_hash_links() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn saved_evidence_verifies_offline_and_with_its_own_checkpoint_only() {
     let server = TestServer::start("thirty-epochs").await.unwrap();
     let mut client = client(&server).await;
@@ -166,7 +166,7 @@ async fn saved_evidence_verifies_offline_and_with_its_own_checkpoint_only() {
     assert!(verify_file(other, &bytes, &now()).unwrap_err().to_string().contains("checkpoint"));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn seal_result_and_absent_node_are_proved() {
     let server = TestServer::start("ejection").await.unwrap();
     let mut client = client(&server).await;
@@ -181,7 +181,7 @@ async fn seal_result_and_absent_node_are_proved() {
 }
 
 /// The last blocks of an epoch are sealed by blocks of the next, which a new client does not know.
-#[tokio::test]
+#[bounded::test]
 async fn a_seal_in_a_later_epoch_is_proved_from_the_checkpoint() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let block = Selector::Height(LAST_OF_EPOCH - 2);

@@ -162,13 +162,13 @@ fn canonical(bytes: &[u8]) -> Result<Option<Evidence>, TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    #[test]
+    #[bounded::test]
     fn what_is_written_is_read_back(evidence in evidence()) {
         let bytes = evidence.to_bytes();
         prop_assert_eq!(Evidence::from_bytes(&bytes).unwrap(), evidence);
     }
 
-    #[test]
+    #[bounded::test]
     fn every_truncation_and_every_addition_is_refused(evidence in evidence(), more in 1..9_usize) {
         let mut bytes = evidence.to_bytes();
         for cut in 0..bytes.len() {
@@ -178,7 +178,7 @@ proptest! {
         prop_assert!(Evidence::from_bytes(&bytes).is_err());
     }
 
-    #[test]
+    #[bounded::test]
     fn a_changed_byte_is_refused_or_says_something_else(
         evidence in evidence(), at in any::<Index>(), mask in 1..=u8::MAX
     ) {
@@ -188,7 +188,7 @@ proptest! {
         prop_assert_ne!(canonical(&bytes)?, Some(evidence));
     }
 
-    #[test]
+    #[bounded::test]
     fn a_piece_moved_doubled_or_removed_is_refused_or_says_something_else(
         evidence in evidence(), ends in any::<[Index; 2]>(), target in any::<Index>()
     ) {
@@ -208,12 +208,12 @@ proptest! {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn random_bytes_are_no_evidence(bytes in vec(any::<u8>(), 0..2000)) {
         prop_assert_eq!(Evidence::from_bytes(&bytes), Err(EvidenceError::NotEvidence));
     }
 
-    #[test]
+    #[bounded::test]
     fn random_bytes_behind_an_honest_beginning_do_no_harm(
         tail in vec(any::<u8>(), 0..500), at in any::<Index>()
     ) {
@@ -228,7 +228,7 @@ proptest! {
         canonical(&bytes)?;
     }
 
-    #[test]
+    #[bounded::test]
     fn filters_longer_than_the_limit_are_refused(beyond in 0..2_usize) {
         let count = FILTER_IDS_MAX + beyond;
         let numbered = |number: usize| {
@@ -246,7 +246,7 @@ proptest! {
     }
 }
 
-#[test]
+#[bounded::test]
 fn other_versions_are_refused_by_name() {
     let mut bytes = Evidence::default().to_bytes();
     assert_eq!(Evidence::from_bytes(&bytes), Ok(Evidence::default()));

@@ -7,7 +7,7 @@ mod wallet;
 use weir_integration_tests::TestServer;
 
 /// Beside a server that is gone; a node of the table, one that is not, and text that is no ID.
-#[tokio::test]
+#[bounded::test]
 async fn the_wallet_tells_of_a_node() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let (urls, root) = (format!("http://127.0.0.1:9,{}", server.url()), server.root_id.to_hex());

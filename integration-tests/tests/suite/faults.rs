@@ -106,7 +106,7 @@ async fn lies_are_found_out(faults: Faults, reason: &str, kept: Kept) {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn nodes_of_another_network() {
     let faults = Faults { chain_id: Some("flow-mainnet".into()), ..Faults::default() };
     let reason = "another network: expected chain flow-localnet, found flow-mainnet";
@@ -119,7 +119,7 @@ async fn nodes_of_another_network() {
     lies_are_found_out(faults, "parent: expected a block read before", Kept::Block(1001)).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn heights_skipped_or_repeated() {
     let faults = Faults { order: Order::Skips { from: LIE }, ..Faults::default() };
     lies_are_found_out(faults, "asked for 1040, found 1041", Kept::Block(LIE + 1)).await;
@@ -127,7 +127,7 @@ async fn heights_skipped_or_repeated() {
     lies_are_found_out(faults, "asked for 1040, found 1039", Kept::Block(LIE - 1)).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn light_blocks() {
     let faults = Faults { light: true, ..Faults::default() };
     lies_are_found_out(faults, "light block at height 1001", Kept::Block(1001)).await;
@@ -138,7 +138,7 @@ async fn light_blocks() {
     lies_are_found_out(instead([half]), "payload hash", Kept::Block(LIE)).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn forged_blocks_with_the_id_of_another() {
     let view = altered(LIE, |block| block.block_header.as_mut().unwrap().view += 1);
     lies_are_found_out(instead([view]), "block id: expected", Kept::Block(LIE)).await;
@@ -160,7 +160,7 @@ async fn forged_blocks_with_the_id_of_another() {
 }
 
 /// A proposer may sign two blocks for a view: what shows the lie is that nothing follows.
-#[tokio::test]
+#[bounded::test]
 async fn consistent_blocks_that_are_not_the_chains() {
     let forged = chain().forged(LIE, |block| block.header.timestamp_ms += 1);
     let reason = "parent: expected a block read before";
@@ -178,7 +178,7 @@ async fn consistent_blocks_that_are_not_the_chains() {
     lies_are_found_out(instead([fork]), reason, Kept::Block(next)).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rehashed_blocks_with_an_invalid_certificate_or_payload() {
     let qc = |height| {
         chain().forged(height, |block| {
@@ -195,7 +195,7 @@ async fn rehashed_blocks_with_an_invalid_certificate_or_payload() {
     lies_are_found_out(instead([network]), "chain id", Kept::Block(LIE)).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_same_forged_anew_but_honestly_is_no_fault() {
     let chain = chain();
     let again = chain.blocks.keys().skip(1).map(|height| chain.forged(*height, |_| ()));
@@ -210,7 +210,7 @@ async fn the_same_forged_anew_but_honestly_is_no_fault() {
 }
 
 /// Nobody is asked again, and nothing becomes final on the word of a liar.
-#[tokio::test]
+#[bounded::test]
 async fn with_liars_only_it_stalls_and_names_each() {
     let chain = chain();
     let forged = chain.forged(LIE, |block| block.header.timestamp_ms += 1);

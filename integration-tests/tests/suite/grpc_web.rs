@@ -84,7 +84,7 @@ async fn ask(
     (head, message, trailers)
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_page_gets_evidence_over_grpc_web() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let selector = v1::block_selector::Selector::LatestFinalized(v1::LatestFinalized {});
@@ -105,7 +105,7 @@ async fn a_page_gets_evidence_over_grpc_web() {
     assert_eq!(response.snapshot.unwrap().epoch_counter, 10);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_page_gets_errors_with_their_message() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let selector = v1::block_selector::Selector::Height(1);
@@ -120,7 +120,7 @@ async fn a_page_gets_errors_with_their_message() {
     assert!(told.contains("grpc-message"), "{told}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_access_api_speaks_grpc_web_too() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let (_, message, _) =
@@ -130,7 +130,7 @@ async fn the_access_api_speaks_grpc_web_too() {
     assert_eq!(response.unwrap().chain_id, "flow-localnet");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_preflight_request_is_granted() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let line = "OPTIONS /weir.v1.SnapshotAPI/GetSnapshot HTTP/1.1\r\n\

@@ -16,7 +16,7 @@ fn temporary() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_record_of_every_chain_agrees_with_flow_go() {
     for name in CHAINS {
         let chain = ServedChain::read(name).unwrap();
@@ -30,7 +30,7 @@ async fn every_record_of_every_chain_agrees_with_flow_go() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_later_snapshot_is_a_checkpoint_to_begin_at() {
     for name in CHAINS {
         let chain = ServedChain::read(name).unwrap();
@@ -49,7 +49,7 @@ async fn every_later_snapshot_is_a_checkpoint_to_begin_at() {
 }
 
 /// The node shows one block more after each restart.
-#[tokio::test]
+#[bounded::test]
 async fn restarts_at_any_block_change_nothing() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let node = AccessNode::start(&chain).await;
@@ -82,7 +82,7 @@ async fn restarts_at_any_block_change_nothing() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn new_blocks_come_in_by_subscription() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let node = AccessNode::start(&chain).await;
@@ -103,7 +103,7 @@ async fn new_blocks_come_in_by_subscription() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn new_blocks_come_in_by_polling_where_there_is_no_subscription() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let faults = Faults { subscription: Offer::None, hides_version: true, ..Faults::default() };
@@ -120,7 +120,7 @@ async fn new_blocks_come_in_by_polling_where_there_is_no_subscription() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_snapshot_file_does_as_well_as_a_checkpoint() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let node = AccessNode::start(&chain).await;
@@ -142,7 +142,7 @@ async fn a_snapshot_file_does_as_well_as_a_checkpoint() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_checkpoint_that_no_node_knows_is_refused_with_each_answer() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let nodes = [AccessNode::start(&chain).await, AccessNode::start(&chain).await];
@@ -160,7 +160,7 @@ async fn a_checkpoint_that_no_node_knows_is_refused_with_each_answer() {
     follower.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_store_begun_elsewhere_is_not_gone_on_with() {
     let chain = ServedChain::read(CHAIN).unwrap();
     let node = AccessNode::start(&chain).await;

@@ -63,7 +63,7 @@ impl Kill {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn nothing_announced_is_lost_however_often_it_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let source = chain_dir(CHAIN);

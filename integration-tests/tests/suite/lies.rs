@@ -58,7 +58,7 @@ impl Case {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rejects_answers_to_other_questions() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let other = |topic, block| {
@@ -74,7 +74,7 @@ async fn rejects_answers_to_other_questions() {
     assert_eq!(case.violation(|e| *e = height), expected);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rejects_another_network() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let other = Case::new("ejection", Topic::Snapshot).await;
@@ -85,7 +85,7 @@ async fn rejects_another_network() {
     );
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rejects_changed_headers_roots_and_links() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let roots = case.violation(|evidence| {
@@ -107,7 +107,7 @@ async fn rejects_changed_headers_roots_and_links() {
     assert!(matches!(uncertified, Rejection::NotEnough(Missing::Certificate { .. })));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rejects_a_status_too_high() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let certified_only = case.rejection(|evidence| {
@@ -132,7 +132,7 @@ async fn rejects_a_status_too_high() {
     assert!(matches!(last_sealed, Violation::LastSealed { .. }), "{last_sealed}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn rejects_certificates_that_no_quorum_signed() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let source = |change: fn(&mut Vec<u8>, &mut Vec<u8>)| {
@@ -163,7 +163,7 @@ async fn rejects_certificates_that_no_quorum_signed() {
     assert_eq!(swapped, CertificateError::StakingSignature);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn names_missing_preimages_and_epochs() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let late = Question { block: Selector::Height(1080), topic: Topic::Snapshot };
@@ -178,7 +178,7 @@ async fn names_missing_preimages_and_epochs() {
     assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn hops_cannot_be_left_out() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let hop = |counter| case.server.prover.hops(counter, &Held::default(), 1).unwrap();
@@ -191,7 +191,7 @@ async fn hops_cannot_be_left_out() {
 }
 
 /// No single flipped bit survives, in any byte of a file that stands alone.
-#[tokio::test]
+#[bounded::test]
 async fn rejects_every_flipped_byte_of_a_saved_file() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let mut file = case.server.prover.checkpoint(case.server.root_id).unwrap();

@@ -72,7 +72,7 @@ fn ids(count: usize, length: usize) -> Vec<Bytes> {
     vec![vec![7; length].into(); count]
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn health_says_serving() {
     let case = Case::new().await;
     let mut health = HealthClient::new(case.channel.clone());
@@ -84,7 +84,7 @@ async fn health_says_serving() {
     assert_eq!(status.unwrap_err().code(), Code::NotFound);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn reflection_lists_the_services_and_describes_them() {
     let case = Case::new().await;
     let mut reflection = ServerReflectionClient::new(case.channel.clone());
@@ -111,7 +111,7 @@ async fn reflection_lists_the_services_and_describes_them() {
     refused(&answer.unwrap_err(), Code::NotFound, "weir.v9.Nothing");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn malformed_questions_are_invalid_arguments() {
     let mut case = Case::new().await;
     let invalid = Code::InvalidArgument;
@@ -133,7 +133,7 @@ async fn malformed_questions_are_invalid_arguments() {
     refused(&status.unwrap_err(), invalid, "question.block");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_the_client_holds_has_limits() {
     let mut case = Case::new().await;
     let invalid = Code::InvalidArgument;
@@ -149,7 +149,7 @@ async fn what_the_client_holds_has_limits() {
     assert!(case.snapshot(held(Held { checkpoint_id, ..Held::default() })).await.is_ok());
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn filters_have_limits() {
     let mut case = Case::new().await;
     let filter = |roles: &[i32], statuses: &[i32], node_ids| v1::ListIdentitiesRequest {
@@ -175,7 +175,7 @@ async fn filters_have_limits() {
     assert!(answer.into_inner().identities.is_empty());
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_message_too_large_is_refused() {
     let mut case = Case::new().await;
     let sized = |length: usize| about(Selector::BlockId(vec![7; length].into()));
@@ -185,7 +185,7 @@ async fn a_message_too_large_is_refused() {
     case.refuses(sized(8 << 20), Code::OutOfRange, "too large").await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_does_not_exist_is_answered_with_what_does() {
     let mut case = Case::new().await;
     let head = case.server.prover.head();
@@ -219,7 +219,7 @@ async fn what_does_not_exist_is_answered_with_what_does() {
     case.still_serves().await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_is_not_there_yet_is_a_failed_precondition() {
     let mut case = Case::new().await;
     let head = case.server.prover.head();

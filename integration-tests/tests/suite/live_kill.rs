@@ -37,7 +37,7 @@ const NETWORK: [&str; 12] = [
     "view:330=recover",
 ];
 
-#[tokio::test]
+#[bounded::test]
 async fn twenty_epochs_with_kills_end_as_without() {
     let network = ServerProcess::devnet(&NETWORK).await.unwrap();
     let (url, checkpoint) = network.url.split_once(", checkpoint ").unwrap();

@@ -55,7 +55,7 @@ fn downgrade(data: &Path, version: u32, prefix: u8) -> usize {
     keys.len()
 }
 
-#[test]
+#[bounded::test]
 fn format_1_becomes_what_is_indexed_today() {
     for chain in ["happy-epochs", "random-2"] {
         let folder = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ fn format_1_becomes_what_is_indexed_today() {
 }
 
 /// Also where a result is in the root snapshot only.
-#[test]
+#[bounded::test]
 fn format_2_becomes_what_is_indexed_today() {
     let (network, blocks) = beacons::network();
     let roots = [vec![0], beacons::heights_before_a_seal(&network)].concat();
@@ -96,7 +96,7 @@ fn format_2_becomes_what_is_indexed_today() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_damaged_root_snapshot_stops_a_migration_that_needs_it() {
     let (network, blocks) = beacons::network();
     let mut stopped = 0;
@@ -121,7 +121,7 @@ fn a_damaged_root_snapshot_stops_a_migration_that_needs_it() {
     assert!(stopped > 3, "{stopped}");
 }
 
-#[test]
+#[bounded::test]
 fn a_damaged_payload_stops_the_migration_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -82,7 +82,7 @@ fn finding(found: &Misbehaviour, checkpoint_id: Identifier) -> (Option<[u8; 32]>
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn whoever_signs_a_lie_is_convicted_by_the_checkpoint_alone() {
     let honest = signing().await;
     for call in [Call::Checkpoint, Call::Hop, Call::Answer] {
@@ -146,7 +146,7 @@ async fn whoever_signs_a_lie_is_convicted_by_the_checkpoint_alone() {
 }
 
 /// Also who lies in the middle of the way: grounds go as far as the client had come.
-#[tokio::test]
+#[bounded::test]
 async fn a_lie_about_later_epochs_is_convicted() {
     let options = ApiOptions { signer: Some(signer()), ..ApiOptions::default() };
     let honest = TestServer::start_with("thirty-epochs", options).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_lie_about_later_epochs_is_convicted() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_lying_witness_is_convicted_too() {
     let honest = signing().await;
     let lie: Lie = Arc::new(|evidence| Ok(evidence.slice(1..)));
@@ -198,7 +198,7 @@ async fn honest_answer(honest: &TestServer, trusted: &TrustedState, question: &Q
     Act::WrongAnswer { asked, answer: reply.bytes, receipt, grounds: None }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_honest_server_cannot_be_convicted() {
     let honest = signing().await;
     let alone = || Servers::new([honest.url()]).unwrap();
@@ -235,7 +235,7 @@ async fn an_honest_server_cannot_be_convicted() {
 }
 
 /// A client that was made to trust something else calls an honest answer wrong.
-#[tokio::test]
+#[bounded::test]
 async fn who_trusts_what_no_checkpoint_proves_convicts_nobody() {
     let honest = signing().await;
     let alone = || Servers::new([honest.url()]).unwrap();
@@ -267,7 +267,7 @@ async fn who_trusts_what_no_checkpoint_proves_convicts_nobody() {
 }
 
 /// What the grounds show counts, not what the accuser's state shows.
-#[tokio::test]
+#[bounded::test]
 async fn an_invented_state_does_not_hide_that_the_clock_is_to_blame() {
     let honest = signing().await;
     let alone = Servers::new([honest.url()]).unwrap();
@@ -310,7 +310,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     bytes
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_server_known_by_its_key_has_to_sign() {
     let (honest, silent) = (signing().await, TestServer::start(CHAIN).await.unwrap());
     let known = |url: String| format!("{url}#{}", key());
@@ -347,7 +347,7 @@ async fn a_server_known_by_its_key_has_to_sign() {
     assert!(matches!(no_key, TransportError::Key { .. }), "{no_key}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_operator_makes_a_key_and_a_user_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");

@@ -12,7 +12,7 @@ use weir_server::prover::Prover;
 use weir_server::replay::{Replay, evidence_json};
 use weir_server::source::ChainFolder;
 
-#[test]
+#[bounded::test]
 fn every_block_of_every_chain_agrees_with_flow_go() {
     for chain in CHAINS {
         let folder = ChainFolder::open(chain_dir(chain)).unwrap();
@@ -44,7 +44,7 @@ pub(crate) fn assert_agrees(replay: &Replay, expected: &[Value], chain: &str) {
     }
 }
 
-#[test]
+#[bounded::test]
 fn conflicting_finality_names_both_branches() {
     let folder = ChainFolder::open(chain_dir("conflicting-finality")).unwrap();
     let replay = Replay::run(&folder, Thoroughness::Unvouched).unwrap();
@@ -55,7 +55,7 @@ fn conflicting_finality_names_both_branches() {
 }
 
 /// Also the certificates of blocks without children, which no header carries.
-#[tokio::test]
+#[bounded::test]
 async fn every_certifying_qc_is_valid_under_its_own_committee_only() {
     for chain in CHAINS {
         let server = TestServer::start(chain).await.unwrap();
@@ -75,7 +75,7 @@ async fn every_certifying_qc_is_valid_under_its_own_committee_only() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_batch_names_its_first_bad_certificate() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let committees = committees(&server.prover);

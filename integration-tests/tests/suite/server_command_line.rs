@@ -53,7 +53,7 @@ fn frame(blocks: &[u8], index: usize) -> usize {
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
-#[tokio::test]
+#[bounded::test]
 async fn replay_of_a_consistent_chain_ends_with_0() {
     for dir in [chain_dir("ejection"), changed("ejection", |_| ()).keep()] {
         let ran = replay(&dir, &["--json"]).await;
@@ -73,7 +73,7 @@ async fn replay_of_a_consistent_chain_ends_with_0() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn replay_of_conflicting_certificates_ends_with_3_and_the_evidence() {
     let ran = replay(&chain_dir("conflicting-finality"), &["--json"]).await;
     ran.expect(3, &["conflicting certificates"]);
@@ -86,7 +86,7 @@ async fn replay_of_conflicting_certificates_ends_with_3_and_the_evidence() {
     assert!(lines[..lines.len() - 1].iter().all(|line| !line.contains("evidence")));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn replay_of_a_broken_chain_ends_with_1_and_names_the_block() {
     let truncated = changed("ejection", |blocks| blocks.truncate(frame(blocks, 5) + 100));
     let ran = replay(truncated.path(), &[]).await;
@@ -104,7 +104,7 @@ async fn replay_of_a_broken_chain_ends_with_1_and_names_the_block() {
     replay(changed("ejection", |_| ()).path(), &[]).await.expect(0, &[]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn replay_of_no_chain_ends_with_1_and_says_what_a_chain_is() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
@@ -114,7 +114,7 @@ async fn replay_of_no_chain_ends_with_1_and_says_what_a_chain_is() {
     replay(empty.path(), &[]).await.expect(1, &["the folder has no blocks"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn wrong_usage_is_explained() {
     server(["replay"]).await.expect(2, &["<DIR>"]);
     server(["replay", "a", "--frob"]).await.expect(2, &["unexpected argument '--frob'"]);
@@ -130,7 +130,7 @@ async fn wrong_usage_is_explained() {
     server(["--help"]).await.expect(0, &[]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn serve_refuses_ports_and_folders_it_cannot_use() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -165,7 +165,7 @@ async fn serve_refuses_ports_and_folders_it_cannot_use() {
     ServerProcess::start(&data, &chain_dir("happy-epochs")).await.unwrap().kill().await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn serve_refuses_the_source_of_another_chain() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -182,7 +182,7 @@ async fn serve_refuses_the_source_of_another_chain() {
     indexed(&data, chain_dir("happy-epochs")).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn serve_announces_its_address_and_ends_when_told() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -202,7 +202,7 @@ async fn serve_announces_its_address_and_ends_when_told() {
     assert!(ran.stdout.contains("is up to date"), "{ran:?}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn fsck_and_migrate_refuse_what_is_no_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
@@ -227,7 +227,7 @@ async fn fsck(data: &Path) -> Ran {
     Program::Server.run(["fsck".as_ref(), "--data".as_ref(), data.as_os_str()]).await
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn access_nodes_need_urls_and_something_trusted() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path().join("data");

@@ -51,7 +51,7 @@ async fn assert_ends_like_honest(urls: [&str; 2], honest: &TestServer) -> LightC
     client
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_silent_server_is_left_for_the_next_one() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let client = assert_ends_like_honest([DEAD, &honest.url()], &honest).await;
@@ -69,7 +69,7 @@ async fn a_silent_server_is_left_for_the_next_one() {
 }
 
 /// A refusal is an answer: the next server is not asked until one says yes.
-#[tokio::test]
+#[bounded::test]
 async fn a_refusal_is_handed_on() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let both = [honest.url(), DEAD.to_owned()];
@@ -81,7 +81,7 @@ async fn a_refusal_is_handed_on() {
     assert_eq!(is_good(&client), [true, false]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_lie_is_kept_and_the_next_server_asked() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     for call in [Call::Checkpoint, Call::Hop, Call::Answer] {
@@ -130,7 +130,7 @@ fn assert_bytes(found: &Misbehaviour) {
     Misbehaviour::from_bytes(&[&bytes[..], &[0]].concat()).unwrap_err();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_honest_answer_is_no_misbehaviour() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let alone = servers([honest.url().as_str()]);
@@ -189,7 +189,7 @@ async fn testimonies(urls: impl IntoIterator<Item = &str>, root: Identifier) -> 
     client.cross_check().await.unwrap()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn witnesses_agree_lag_lie_or_are_silent() {
     let (whole, some) = (branch(|index| index <= 5 || index >= 9), branch(|index| index <= 5));
     let (honest, same, behind) =
@@ -211,7 +211,7 @@ async fn witnesses_agree_lag_lie_or_are_silent() {
 }
 
 /// More than a third of the committee signed two final branches; either way round it shows.
-#[tokio::test]
+#[bounded::test]
 async fn two_final_branches_are_evidence_that_anybody_can_check() {
     let (low, high) = (branch(|index| index <= 8), branch(|index| index <= 5 || index >= 9));
     let (low, high) = (serve(low.path()).await, serve(high.path()).await);
@@ -244,7 +244,7 @@ async fn weir(folder: &TempDir, arguments: &str) -> weir_integration_tests::prog
     Program::Client.run(all.split_whitespace()).await
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_command_keeps_lists_and_checks_what_servers_did() {
     let (low, high) = (branch(|index| index <= 8), branch(|index| index <= 5 || index >= 9));
     let (low, high) = (serve(low.path()).await, serve(high.path()).await);

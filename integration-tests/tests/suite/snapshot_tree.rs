@@ -64,7 +64,7 @@ fn same(node: &NodeIdentity, expected: &IdentityAnswer) -> bool {
     node.skeleton == expected.skeleton && node.status == expected.status
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_device_with_the_root_alone_checks_what_a_full_client_sees() {
     let server = TestServer::start("wide-462-nodes").await.unwrap();
     let (root, table) = full_client(&server, 1020).await;
@@ -93,7 +93,7 @@ async fn a_device_with_the_root_alone_checks_what_a_full_client_sees() {
     assert!(answer.table.unwrap().iter().zip(&table).all(|(node, row)| same(node, row)));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn fields_and_participation_change_with_the_block() {
     let server = TestServer::start("ejection").await.unwrap();
     let (mut roots, mut ejected) = (Vec::new(), Vec::new());
@@ -121,7 +121,7 @@ async fn fields_and_participation_change_with_the_block() {
     assert_eq!((expected, found), (roots[1].root, roots[0].root));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_root_needs_the_setups_of_the_table() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_root_needs_the_setups_of_the_table() {
     assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn requests_that_ask_nothing_or_what_does_not_exist_are_refused() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();

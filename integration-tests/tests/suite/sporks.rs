@@ -67,7 +67,7 @@ async fn follows_to_the_end(follower: Follower, chain: &ServedChain) {
 }
 
 /// Whoever comes first: nobody is believed, and nobody is called wrong.
-#[tokio::test]
+#[bounded::test]
 async fn nodes_that_disagree_are_named_and_nothing_is_begun() {
     let chain = chain();
     let liar = AccessNode::with_faults(&chain, liar(&chain)).await;
@@ -89,7 +89,7 @@ async fn nodes_that_disagree_are_named_and_nothing_is_begun() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn with_the_spork_named_the_liar_is_the_wrong_one() {
     let chain = chain();
     let bad = AccessNode::with_faults(&chain, liar(&chain)).await;
@@ -109,7 +109,7 @@ async fn with_the_spork_named_the_liar_is_the_wrong_one() {
     assert!(matches!(error, IndexError::NoCheckpoint { .. }), "{error}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn nodes_that_agree_are_believed_with_the_spork_named_or_not() {
     let chain = chain();
     let nodes = [AccessNode::start(&chain).await, AccessNode::start(&chain).await];
@@ -125,7 +125,7 @@ async fn nodes_that_agree_are_believed_with_the_spork_named_or_not() {
 }
 
 /// Old nodes do not say their spork, and one that is down says nothing.
-#[tokio::test]
+#[bounded::test]
 async fn nodes_that_say_nothing_are_no_contradiction() {
     let chain = chain();
     let old = Faults { hides_version: true, ..Faults::default() };
@@ -139,7 +139,7 @@ async fn nodes_that_say_nothing_are_no_contradiction() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_node_that_contradicts_itself_is_wrong() {
     let chain = chain();
     let faults = Faults { spork_id: None, ..liar(&chain) };
@@ -153,7 +153,7 @@ async fn a_node_that_contradicts_itself_is_wrong() {
 }
 
 /// The word of a single node is taken; later an honest one is not called wrong because of it.
-#[tokio::test]
+#[bounded::test]
 async fn a_lie_told_alone_shows_when_an_honest_node_comes() {
     let chain = chain();
     let bad = AccessNode::with_faults(&chain, liar(&chain)).await;
@@ -181,7 +181,7 @@ async fn a_lie_told_alone_shows_when_an_honest_node_comes() {
     assert_eq!(error.to_string(), text);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_spork_of_a_snapshot_file_is_the_operators_word() {
     let chain = chain();
     let another = AccessNode::with_faults(&chain, liar(&chain)).await;

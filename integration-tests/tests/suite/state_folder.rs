@@ -75,7 +75,7 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Whatever ends the program, what it proved before stays.
-#[tokio::test]
+#[bounded::test]
 async fn a_sync_that_is_killed_keeps_the_hops_it_walked() {
     let case = Case::new().await;
     let (hostile, url) = Hostile::start(&case.server).await;
@@ -92,7 +92,7 @@ async fn a_sync_that_is_killed_keeps_the_hops_it_walked() {
     assert_eq!(warm["hops"], 0, "{warm}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_second_run_is_warm() {
     let case = Case::new().await;
     let cold = case.json("sync").await;
@@ -138,7 +138,7 @@ async fn the_second_run_is_warm() {
     assert!(ran.stdout.starts_with(&format!("block {} at height {}", head.id, head.height)));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn questions_begin_at_what_is_kept_and_add_to_it() {
     let case = Case::new().await;
     let first = case.json("epoch --height 1012").await;
@@ -168,7 +168,7 @@ async fn questions_begin_at_what_is_kept_and_add_to_it() {
     assert_eq!(fs::read(case.file()).unwrap(), kept);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn progress_before_a_failure_is_kept() {
     let case = Case::new().await;
     // All epochs have to be walked before this block turns out to be certified by nobody.
@@ -182,7 +182,7 @@ async fn progress_before_a_failure_is_kept() {
     assert_eq!(case.json("sync").await["hops"], 0);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn nothing_older_replaces_what_is_kept() {
     let case = Case::new().await;
     case.weir("epoch --height 1012").await.expect(0, &[]);
@@ -206,7 +206,7 @@ async fn nothing_older_replaces_what_is_kept() {
     assert_eq!(fs::read(case.file()).unwrap(), new);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn many_at_once_keep_the_newest() {
     let case = Case::new().await;
     let runs = [
@@ -231,7 +231,7 @@ async fn many_at_once_keep_the_newest() {
     assert!(strays.is_empty(), "{strays:?}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_cannot_be_read_is_named_and_never_passed_over() {
     let case = Case::new().await;
     case.weir("epoch --height 1012").await.expect(0, &[]);
@@ -269,7 +269,7 @@ async fn what_cannot_be_read_is_named_and_never_passed_over() {
     ran.expect(1, &[&format!("of checkpoint {}", case.server.root_id), &other]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn folders_that_do_not_serve_are_named() {
     let case = Case::new().await;
     let checkpoint = case.server.root_id;
@@ -297,7 +297,7 @@ async fn folders_that_do_not_serve_are_named() {
 }
 
 #[cfg(unix)]
-#[tokio::test]
+#[bounded::test]
 async fn a_read_only_folder_serves_while_there_is_nothing_new() {
     use std::os::unix::fs::PermissionsExt as _;
     let case = Case::new().await;
@@ -317,7 +317,7 @@ async fn a_read_only_folder_serves_while_there_is_nothing_new() {
     case.weir("sync").await.expect(0, &[]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_trusted_state_moves_to_another_folder() {
     let case = Case::new().await;
     let checkpoint = case.server.root_id;
@@ -368,7 +368,7 @@ async fn a_trusted_state_moves_to_another_folder() {
     case.without_checkpoint("checkpoint set").await.expect(2, &["required"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn evidence_stands_alone_and_leaves_the_kept_state() {
     let case = Case::new().await;
     case.weir("sync").await.expect(0, &[]);
@@ -406,7 +406,7 @@ fn online_ms(case: &Case) -> u64 {
     case.kept().head().timestamp_ms + 1000
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn bounds_on_time_are_held() {
     let case = Case::new().await;
     for (arguments, message) in [
@@ -427,7 +427,7 @@ async fn bounds_on_time_are_held() {
     case.weir(&later).await.expect(4, &["use a newer checkpoint"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_checkpoint_unknown_to_the_server_says_where_it_serves() {
     let case = Case::new().await;
     let unknown = "09".repeat(32);
@@ -438,7 +438,7 @@ async fn a_checkpoint_unknown_to_the_server_says_where_it_serves() {
     assert!(!case.path(&format!("{unknown}.trusted")).exists());
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn without_a_folder_named_the_state_is_in_the_users_data_folder() {
     let case = Case::new().await;
     let (url, checkpoint) = (case.server.url(), case.server.root_id.to_hex());
@@ -450,7 +450,7 @@ async fn without_a_folder_named_the_state_is_in_the_users_data_folder() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn completions_and_man_pages_are_made() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = weir(&format!("completions {shell}")).await;

@@ -33,7 +33,7 @@ fn size(hop: &Hop) -> usize {
     alone.to_bytes().len()
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_hop_costs_little_more_than_what_changed() {
     for (chain, at_most) in [(LONG, 4 << 10), (WIDE, 18 << 10)] {
         let server = TestServer::start(chain).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_hop_costs_little_more_than_what_changed() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn walks_thirty_epochs_in_pages_and_forgets_what_it_leaves_behind() {
     let server = TestServer::start(LONG).await.unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
@@ -78,7 +78,7 @@ async fn walks_thirty_epochs_in_pages_and_forgets_what_it_leaves_behind() {
     assert_eq!(again.trusted().to_bytes(), bytes);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn pages_may_overlap_but_not_run_backwards_or_leave_gaps() {
     let server = TestServer::start(LONG).await.unwrap();
     let mut trusted = checkpoint(&server);
@@ -112,7 +112,7 @@ async fn pages_may_overlap_but_not_run_backwards_or_leave_gaps() {
     other.apply_hops(&gap, &later()).unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn no_damaged_trusted_state_is_read() {
     let server = TestServer::start(LONG).await.unwrap();
     let mut trusted = checkpoint(&server);
@@ -131,7 +131,7 @@ async fn no_damaged_trusted_state_is_read() {
     assert_eq!(foreign, TrustedStateError::NotTrustedState);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn history_of_epochs_long_past_is_proved_again() {
     let server = TestServer::start(LONG).await.unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
@@ -156,7 +156,7 @@ async fn history_of_epochs_long_past_is_proved_again() {
     assert_eq!(*client.trusted().head(), head, "old blocks move no head");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn time_bounds_what_is_trusted() {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
     let server = TestServer::start(LONG).await.unwrap();
@@ -191,7 +191,7 @@ async fn time_bounds_what_is_trusted() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn three_reasons_why_a_head_does_not_serve() {
     use weir_client::sync::AskError;
     use weir_client::transport::TransportError;

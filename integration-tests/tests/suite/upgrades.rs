@@ -189,7 +189,7 @@ fn rests(state: &UpstreamState) -> bool {
     matches!(state, UpstreamState::Resting { reason } if reason.starts_with("not certified yet"))
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_certified_upgrade_halts_with_version_and_height() {
     for tip in [ACTIVATION + 1, LAST] {
         let node = honest(tip).await;
@@ -198,14 +198,14 @@ async fn a_certified_upgrade_halts_with_version_and_height() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_same_block_from_a_second_node_halts() {
     let nodes = [honest(ACTIVATION).await, honest(ACTIVATION).await];
     let (follower, _data) = follow(&[&nodes[0], &nodes[1]]).await;
     halts(follower).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn alone_it_stalls_until_the_certificate_comes() {
     let node = honest(ACTIVATION).await;
     let (follower, _data) = follow(&[&node]).await;
@@ -222,7 +222,7 @@ async fn alone_it_stalls_until_the_certificate_comes() {
     halts(follower).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_forged_block_does_not_halt() {
     let forged = chain().forged(ACTIVATION, |block| block.header.timestamp_ms += 1);
     let bad = liar([forged], ACTIVATION).await;
@@ -240,7 +240,7 @@ async fn a_forged_block_does_not_halt() {
     halts(follower).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_forged_block_below_the_real_ones_is_a_wrong_answer() {
     let forged = chain().forged(ACTIVATION, |block| block.header.timestamp_ms += 1);
     let next = chain().id_at(ACTIVATION + 1);
@@ -248,7 +248,7 @@ async fn a_forged_block_below_the_real_ones_is_a_wrong_answer() {
     is_wrong(liar([forged], LAST).await, &reason).await;
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_block_with_forged_certificates_is_a_wrong_answer() {
     let qc = |height| chain().forged(height, |block| block.header.parent_voter_sig_data[24] ^= 1);
     is_wrong(liar([qc(ACTIVATION)], ACTIVATION).await, "height 5, view 5: quorum certificate")
@@ -259,7 +259,7 @@ async fn a_block_with_forged_certificates_is_a_wrong_answer() {
 }
 
 /// Long before its view has come, only a timeout certificate leads to the activation.
-#[tokio::test]
+#[bounded::test]
 async fn a_block_ahead_of_its_time_needs_a_timeout_certificate() {
     let (_, mut signers) = root();
     let mut ahead = block_from_wire(chain().blocks[&3].clone()).unwrap();

@@ -336,7 +336,7 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    #[test]
+    #[bounded::test]
     fn encodes_known_values() {
         let check = |write: &dyn Fn(&mut Encoder), expected: &[u8]| {
             let mut encoder = Encoder::new();
@@ -352,7 +352,7 @@ mod tests {
         check(&|e| e.list(|l| l.bytes(&[1; 56])), &[&[0xf8, 58, 0xb8, 56][..], &[1; 56]].concat());
     }
 
-    #[test]
+    #[bounded::test]
     fn decodes_what_it_encodes() {
         let mut encoder = Encoder::new();
         encoder.list(|list| {
@@ -369,7 +369,7 @@ mod tests {
         decoder.finish().unwrap();
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_second_encodings() {
         let uint = |bytes: &[u8]| Decoder::new(bytes).uint();
         assert_eq!(uint(&[0x81, 0x7f]), Err(RlpError::NotShortest));
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(trailing, Err(RlpError::TrailingBytes { found: 1 }));
     }
 
-    #[test]
+    #[bounded::test]
     fn believes_no_length_before_the_bytes() {
         let huge = [0xbb, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(Decoder::new(&huge).bytes(), Err(RlpError::EndOfInput));

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
 
-    #[test]
+    #[bounded::test]
     fn a_receipt_is_read_as_it_is_written_and_nothing_else_is() {
         let id = |byte| Identifier([byte; 32]);
         let statement = Statement::new(id(1), (7, id(2)), b"evidence");
@@ -193,7 +193,7 @@ mod tests {
         assert_ne!(Statement { head_height: 8, ..statement }.signed_bytes(), signed);
     }
 
-    #[test]
+    #[bounded::test]
     fn requests_that_differ_have_different_ids() {
         let id = |byte| Identifier([byte; 32]);
         let held = Held { checkpoint_id: Some(id(1)), ..Held::default() };

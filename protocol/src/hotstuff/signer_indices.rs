@@ -86,13 +86,13 @@ mod tests {
 
     const CHECKSUM: [u8; 4] = [1, 2, 3, 4];
 
-    #[test]
+    #[bounded::test]
     fn reads_bits_from_the_most_significant() {
         let signed = decode(&[1, 2, 3, 4, 0b1010_0000], CHECKSUM, 5).unwrap();
         assert_eq!(signed, [true, false, true, false, false]);
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_every_other_form() {
         let reject = |bytes: &[u8]| decode(bytes, CHECKSUM, 5).unwrap_err();
         assert_eq!(reject(&[1, 2, 3, 4, 0b1010_0001]), SignerIndicesError::Padding);

@@ -302,7 +302,7 @@ mod tests {
         Ok((root, present))
     }
 
-    #[test]
+    #[bounded::test]
     fn every_set_of_keys_has_a_proof_without_its_own_hashes() {
         let keys = [[0x12, 0x34], [0x12, 0x35], [0x80, 0x00], [0xff, 0xff]];
         let root = nodes(&keys).root_hash();
@@ -320,7 +320,7 @@ mod tests {
         check(&[[0x12, 0x34], [0x13, 0x00]], &keys[..1], 2 + 2 + 1 + 2 + 2 * 32);
     }
 
-    #[test]
+    #[bounded::test]
     fn long_paths_have_one_tag() {
         // 263 bits in common are 126 and 137.
         let mut keys = [[0u8; 33]; 2];
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(root, Ok(nodes.root_hash()));
     }
 
-    #[test]
+    #[bounded::test]
     fn the_tree_without_leaves_has_one_form() {
         assert_eq!(proof(&[], &[[1, 2]]), [0x80]);
         assert_eq!(opened(&[[1, 2]], &[0x80]), Ok((EMPTY_ROOT.0, Vec::new())));

@@ -77,7 +77,7 @@ const PATH_BYTES_MAX: usize = 33;
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn takes_a_stretch_left_aligned_and_padded() {
         let mut key = [0; 32];
         key[..3].copy_from_slice(&[0b1010_1100, 0b1111_0000, 0b1000_0001]);
@@ -91,7 +91,7 @@ mod tests {
         check(5, 0, &[]);
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_padding_and_wrong_lengths() {
         assert!(Path::from_bytes(&[0b1010_0000], 3).is_some());
         assert!(Path::from_bytes(&[0b1011_0000], 3).is_none());
@@ -101,7 +101,7 @@ mod tests {
         assert!(Path::from_bytes(&[0; 34], 265).is_none());
     }
 
-    #[test]
+    #[bounded::test]
     fn counts_common_bits() {
         let mut other = [0; 32];
         assert_eq!(common_prefix(&[0; 32], &other), 256);

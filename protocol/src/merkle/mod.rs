@@ -79,7 +79,7 @@ type Key = [u8; 32];
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn root_of_no_entities_is_the_hash_of_nothing() {
         assert_eq!(root(&[]), EMPTY_ROOT);
         assert_eq!(
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(*blake2b_simd::Params::new().hash_length(32).hash(b"").as_bytes(), EMPTY_ROOT.0);
     }
 
-    #[test]
+    #[bounded::test]
     fn lists_with_a_repeated_id_share_a_root() {
         let (a, b) = (Identifier([1; 32]), Identifier([2; 32]));
         assert_eq!(root(&[a, b, a]), root(&[b, b, a]));

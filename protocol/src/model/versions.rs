@@ -60,7 +60,7 @@ const FLOW_CHAIN_ID_PREFIX: &str = "flow-";
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn no_chain_of_flow_has_the_simulated_version() {
         let flow = ["mainnet", "testnet", "previewnet", "sandboxnet", "localnet", "emulator"];
         for name in flow {

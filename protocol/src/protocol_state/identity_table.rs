@@ -262,7 +262,7 @@ mod tests {
         table.iter().find(|row| row.skeleton.node_id == node_id).map(|row| row.status)
     }
 
-    #[test]
+    #[bounded::test]
     fn a_node_of_the_next_epoch_joins_and_then_is_active() {
         assert_eq!(status(&identity_table(&state()), NODE_JOINING), None);
         let state = set_up();
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(active, Some(ParticipationStatus::Active));
     }
 
-    #[test]
+    #[bounded::test]
     fn ejected_overrides_joining() {
         let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
         let state = evolve(&set_up(), 102, &[&eject]).unwrap();
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(status, Some(ParticipationStatus::Ejected));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_setup_of_other_nodes() {
         let state = set_up();
         let mut identities = EpochIdentities::of(&state);

@@ -146,7 +146,7 @@ mod tests {
     use crate::model::ViewBasedActivator;
     use crate::snapshot_tree::SnapshotTree;
 
-    #[test]
+    #[bounded::test]
     fn returns_the_parent_itself_when_nothing_changes() {
         let parent = state();
         let quiet = evolve(&parent, 101, &[]).unwrap();
@@ -156,7 +156,7 @@ mod tests {
         assert!(Arc::ptr_eq(&parent, &ignored));
     }
 
-    #[test]
+    #[bounded::test]
     fn shares_the_epoch_state_when_only_a_value_changes() {
         let parent = state();
         let event = ServiceEvent::SetEpochExtensionViewCount { value: 77 };
@@ -181,7 +181,7 @@ mod tests {
         evolve_on(Versions::Simulated, &parent, view, &[]).unwrap()
     }
 
-    #[test]
+    #[bounded::test]
     fn every_state_of_the_simulated_version_commits_to_its_own_snapshot_tree() {
         let upgraded = simulated();
         let quiet = evolve_on(Versions::Simulated, &upgraded, 104, &[]).unwrap();
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(roots.len(), states.len());
     }
 
-    #[test]
+    #[bounded::test]
     fn a_state_of_another_root_is_none() {
         let state = simulated();
         let parts = |change: fn(&mut KvStore)| {
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(earlier, ProtocolStateError::Fields { version: 3 });
     }
 
-    #[test]
+    #[bounded::test]
     fn a_stepped_state_equals_the_state_of_its_parts() {
         let parent = state();
         let event = setup_event(&parent);

@@ -204,14 +204,14 @@ mod tests {
         })
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_parts_that_fit() {
         let state = ProtocolState::new(parts()).unwrap();
         assert_eq!((state.epoch_counter(), state.first_view(), state.final_view()), (7, 101, 200));
         assert_eq!(state.id(), parts().kv.id());
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_another_epoch_state_or_event() {
         use ProtocolStateError as E;
         let found = error(|parts| parts.epoch_state.epoch_fallback_triggered = true);
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(found, E::MissingEvents { epoch: EpochName::Next });
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_other_nodes_and_gaps_between_extensions() {
         use crate::model::EpochExtension;
         use ProtocolStateError as E;
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(found, E::Extensions { epoch });
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_versions_it_does_not_know() {
         let found = error(|parts| parts.kv.version = 4);
         assert_eq!(found, ProtocolStateError::UnsupportedVersion { found: 4 });

@@ -222,20 +222,20 @@ mod tests {
         Ok((sealed.last_sealed.block_id.0[0], values.collect()))
     }
 
-    #[test]
+    #[bounded::test]
     fn orders_seals_by_height() {
         let seals = [seal(6, 106), seal(4, 104), seal(5, 105)];
         assert_eq!(check(&seals), Ok((6, vec![4, 5, 6])));
         assert_eq!(check(&[]), Ok((3, vec![])));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_gap() {
         let seals = [seal(4, 104), seal(6, 106)];
         assert_eq!(check(&seals), Err(SealingError::Gap { expected: 5, found: 6 }));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_unknown_blocks_and_results() {
         let unknown = SealingError::UnknownBlock { block_id: id(77) };
         assert_eq!(check(&[seal(77, 104)]), Err(unknown));
@@ -243,14 +243,14 @@ mod tests {
         assert_eq!(check(&[seal(4, 77)]), Err(unknown));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_the_result_of_another_block() {
         let (result_id, expected, found) = (id(105), id(4), id(5));
         let error = SealingError::ResultOfOtherBlock { result_id, expected, found };
         assert_eq!(check(&[seal(4, 105)]), Err(error));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_second_seal() {
         let error = SealingError::DuplicateSeal { block_id: id(4) };
         assert_eq!(check(&[seal(4, 104), seal(4, 104)]), Err(error));
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(check(&[seal(2, 102)]), Err(error));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_seal_of_another_fork() {
         let (block_id, expected, found) = (id(15), id(3), id(2));
         let error = SealingError::OtherFork { block_id, expected, found };

@@ -27,12 +27,12 @@ mod tests {
         kv.epoch_extension_view_count
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_a_view_count_of_twice_the_threshold() {
         assert_eq!(view_count(20), 20);
     }
 
-    #[test]
+    #[bounded::test]
     fn ignores_a_view_count_below_twice_the_threshold() {
         assert_eq!(view_count(19), kv(2, 10).epoch_extension_view_count);
     }

@@ -135,14 +135,14 @@ mod tests {
         Some(ViewBasedActivator { data, activation_view })
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_an_upgrade_after_the_threshold_only() {
         let parent = kv(1, THRESHOLD);
         assert_eq!(scheduled(&parent, &[(2, VIEW + THRESHOLD + 1)]), at(2, 111));
         assert_eq!(scheduled(&parent, &[(2, VIEW + THRESHOLD)]), None);
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_an_upgrade_by_one_version_only() {
         let parent = kv(1, THRESHOLD);
         assert_eq!(scheduled(&parent, &[(2, 200)]), at(2, 200));
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn reschedules_a_pending_upgrade_to_the_same_version_only() {
         assert_eq!(scheduled(&kv(1, THRESHOLD), &[(2, 200), (2, 300)]), at(2, 300));
         let mut parent = kv(1, THRESHOLD);
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(scheduled(&parent, &[(2, 200)]), at(2, 200));
     }
 
-    #[test]
+    #[bounded::test]
     fn activates_at_the_view_and_not_before() {
         let mut parent = kv(2, THRESHOLD);
         parent.version_upgrade = at(3, 200);
@@ -174,7 +174,7 @@ mod tests {
         assert!(execution.metering.current_value.execution_effort_weights.is_empty());
     }
 
-    #[test]
+    #[bounded::test]
     fn names_a_version_it_does_not_know() {
         for versions in [Versions::Flow, Versions::Simulated] {
             let parent = replicate(&kv(2, THRESHOLD), 3, versions).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn refuses_to_go_back_or_to_skip_a_version() {
         for found in [0, 3] {
             let error = replicate(&kv(1, THRESHOLD), found, Versions::Flow).unwrap_err();
@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn only_a_simulated_network_upgrades_to_the_version_that_is_not_flows() {
         let to = SIMULATED_KV_STORE_VERSION;
         let parent = replicate(&kv(2, THRESHOLD), 3, Versions::Flow).unwrap();

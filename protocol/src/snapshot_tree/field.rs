@@ -302,7 +302,7 @@ mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
 
-    #[test]
+    #[bounded::test]
     fn names_and_keys_are_unique_and_read_back() {
         let keys: BTreeSet<_> = Field::ALL.into_iter().map(Field::key).collect();
         assert_eq!(keys.len(), Field::ALL.len());
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!("kv_store".parse::<Field>(), Err(UnknownField));
     }
 
-    #[test]
+    #[bounded::test]
     fn values_have_one_encoding() {
         let check = |field: Field, value: FieldValue| {
             let mut bytes = value.to_rlp();

@@ -28,7 +28,7 @@ fn message(tree: &SnapshotTree, question: &TreeQuestion, bytes: &[u8]) -> String
     rejection(tree, question, bytes).to_string()
 }
 
-#[test]
+#[bounded::test]
 fn a_proof_is_laid_out_as_documented() {
     let (tree, left, right) = pair();
     let proof = tree.prove(&ask([TreeItem::Node(left)]));
@@ -42,7 +42,7 @@ fn a_proof_is_laid_out_as_documented() {
     assert_eq!(absent.len(), 3 + 32 + 32 + 32 + 32);
 }
 
-#[test]
+#[bounded::test]
 fn a_node_that_is_there_cannot_be_absent() {
     let (tree, left, right) = pair();
     let absent = node_id(0x11, 1);
@@ -63,7 +63,7 @@ fn a_node_that_is_there_cannot_be_absent() {
     assert!(verify(&tree.root(), &ask([TreeItem::Node(right)]), &proof).is_err());
 }
 
-#[test]
+#[bounded::test]
 fn a_node_that_is_absent_cannot_be_there() {
     let (tree, left, _) = pair();
     let proof = tree.prove(&ask([TreeItem::Node(left)]));
@@ -71,7 +71,7 @@ fn a_node_that_is_absent_cannot_be_there() {
     assert!(matches!(rejection(&tree, &absent, &proof), TreeError::WrongRoot { .. }));
 }
 
-#[test]
+#[bounded::test]
 fn a_leaf_is_no_node_and_a_node_no_leaf() {
     let (tree, left, right) = pair();
     let proof = tree.prove(&ask([TreeItem::Node(left)]));
@@ -85,7 +85,7 @@ fn a_leaf_is_no_node_and_a_node_no_leaf() {
     assert!(verify(&tree.root(), &both, &proof).is_err());
 }
 
-#[test]
+#[bounded::test]
 fn a_path_has_one_length_and_one_form() {
     let (tree, left, _) = pair();
     let question = ask([TreeItem::Node(left)]);
@@ -106,7 +106,7 @@ fn a_path_has_one_length_and_one_form() {
     assert!(message(&tree, &absent, &padded).contains("not padded"));
 }
 
-#[test]
+#[bounded::test]
 fn a_list_holds_the_nodes_of_its_role_and_all_of_them() {
     let tree = tree(&members(40));
     let question = ask([TreeItem::Role(Role::Execution)]);
@@ -128,7 +128,7 @@ fn a_list_holds_the_nodes_of_its_role_and_all_of_them() {
     assert!(verify(&tree.root(), &question, &emptied).is_err());
 }
 
-#[test]
+#[bounded::test]
 fn a_role_without_nodes_is_proved_empty() {
     let (tree, ..) = pair();
     let question = ask([TreeItem::Role(Role::Execution)]);
@@ -142,7 +142,7 @@ fn a_role_without_nodes_is_proved_empty() {
     assert!(verify(&tree.root(), &consensus, &proof).is_err());
 }
 
-#[test]
+#[bounded::test]
 fn a_table_is_in_order_and_complete() {
     let tree = tree(&members(3));
     let question = ask([TreeItem::Table]);
@@ -163,7 +163,7 @@ fn a_table_is_in_order_and_complete() {
     assert!(message(&tree, &question, &huge).contains("cut short"));
 }
 
-#[test]
+#[bounded::test]
 fn a_field_is_proved_under_its_own_name() {
     let tree = tree(&members(5));
     let counter = tree.prove(&ask([TreeItem::Field(Field::EpochCounter)]));
@@ -173,7 +173,7 @@ fn a_field_is_proved_under_its_own_name() {
     assert_eq!(answers.collect::<Vec<_>>(), [Field::EpochCounter]);
 }
 
-#[test]
+#[bounded::test]
 fn rejects_other_versions_and_oversized_proofs() {
     let (tree, left, _) = pair();
     let question = ask([TreeItem::Node(left)]);
@@ -186,7 +186,7 @@ fn rejects_other_versions_and_oversized_proofs() {
     assert!(message(&tree, &question, &[]).contains("expected 1 more bytes, found 0"));
 }
 
-#[test]
+#[bounded::test]
 fn a_question_has_items_and_not_too_many() {
     assert_eq!(TreeQuestion::new([]), Err(TreeQuestionError::Empty));
     let nodes = |count: u16| {

@@ -59,12 +59,12 @@ fn question(items: &[Item], members: &[Member]) -> TreeQuestion {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    #[test]
+    #[bounded::test]
     fn honest_proofs_verify(members in table(), items in items()) {
         check_honest(&tree(&members), &question(&items, &members));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_flipped_byte_anywhere(
         members in table(), items in items(), flip in 1u8.., first in 0usize..16,
     ) {
@@ -79,7 +79,7 @@ proptest! {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_truncated_and_extended_proofs(members in table(), items in items()) {
         let tree = tree(&members);
         let question = question(&items, &members);
@@ -92,7 +92,7 @@ proptest! {
         prop_assert!(verify(&tree.root(), &question, &proof).is_err());
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_dropped_extra_and_exchanged_pieces(
         members in table(), items in items(), from: Index, to: Index, len in select(vec![1, 2, 32, 33]),
     ) {
@@ -115,7 +115,7 @@ proptest! {
         check_bytes(&tree, &question, &exchanged);
     }
 
-    #[test]
+    #[bounded::test]
     fn a_proof_answers_its_own_question_and_root_only(
         members in table(), items in items(), others in items(), more in table(),
     ) {
@@ -126,7 +126,7 @@ proptest! {
         check_bytes(&honest, &asked, &other.prove(&asked));
     }
 
-    #[test]
+    #[bounded::test]
     fn arbitrary_bytes_do_not_verify(
         members in table(), items in items(), bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {

@@ -131,7 +131,7 @@ fn climb(rest: &mut &[u8], key: &[bool], leaf: &[u8]) -> Hash {
     blake(2, &[&u16::try_from(len).unwrap().to_be_bytes(), &bytes, &inner])
 }
 
-#[test]
+#[bounded::test]
 fn roots_are_those_of_the_documented_rules() {
     for count in [0, 1, 2, 3, 5, 8, 100] {
         let tree = tree(&members(count));
@@ -141,7 +141,7 @@ fn roots_are_those_of_the_documented_rules() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn roles_in_any_mixture_hash_by_the_documented_rules() {
     for mask in 0..32u8 {
         let members: Vec<Member> = members(25)
@@ -157,7 +157,7 @@ fn roles_in_any_mixture_hash_by_the_documented_rules() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn the_format_has_not_changed() {
     let check = |count, expected: &str| {
         let tree = tree(&members(count));

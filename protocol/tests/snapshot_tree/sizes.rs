@@ -13,7 +13,7 @@ fn identity_proofs(tree: &SnapshotTree) -> (usize, usize, usize) {
     (*min, sum / lengths.len(), *max)
 }
 
-#[test]
+#[bounded::test]
 fn an_identity_among_500_takes_at_most_700_bytes() {
     let tree = tree(&members(500));
     let (min, average, max) = identity_proofs(&tree);
@@ -30,7 +30,7 @@ fn an_identity_among_500_takes_at_most_700_bytes() {
     println!("absence {absent}, field {field}");
 }
 
-#[test]
+#[bounded::test]
 fn an_identity_among_100_000_takes_at_most_1024_bytes() {
     let tree = tree(&members(100_000));
     let (min, average, max) = identity_proofs(&tree);
@@ -41,7 +41,7 @@ fn an_identity_among_100_000_takes_at_most_1024_bytes() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_role_costs_its_identities_and_its_boundary() {
     let tree = tree(&members(500));
     let values = |role: Role| -> usize {
@@ -59,7 +59,7 @@ fn a_role_costs_its_identities_and_its_boundary() {
     assert_eq!(check_honest(&tree, &ask([TreeItem::Table])), table + 1 + 3 + 32);
 }
 
-#[test]
+#[bounded::test]
 fn a_batch_shares_siblings() {
     let tree = tree(&members(500));
     let ids = tree.identities().iter().step_by(10).map(|node| node.skeleton.node_id);

@@ -11,7 +11,7 @@ use weir_protocol::model::{
 use weir_protocol::protocol_state::EpochIdentities;
 use weir_protocol::snapshot_tree::{Field, FieldValue, SnapshotTree, TreeItem};
 
-#[test]
+#[bounded::test]
 fn trees_of_flow_gos_states_prove_what_flow_go_says() {
     for name in CHAINS {
         let chain = Chain::load(name);

@@ -120,7 +120,7 @@ impl fmt::Display for Key {
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn keys_read_back_and_others_are_none() {
         let id = Identifier([7; 32]);
         let keys = [

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use weir_protocol::codec::sha3_256;
 
-    #[test]
+    #[bounded::test]
     fn values_read_back_and_any_flipped_bit_is_damage() {
         let random: Vec<u8> = (0..7u64).flat_map(|n| sha3_256(&[&n.to_be_bytes()]).0).collect();
         for content in [vec![], vec![9; 10], vec![9; 1000], random] {

@@ -164,7 +164,7 @@ pub struct CursorError;
 mod tests {
     use super::*;
 
-    #[test]
+    #[bounded::test]
     fn cursors_are_read_as_they_are_written() {
         for changes in [None, Some(0), Some(7)] {
             let cursor = Cursor { height: 12, block_id: Identifier([3; 32]), changes };
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn no_status_on_the_way_is_passed_over() {
         let reached = |trust, told| BlockStatus::reached(trust, told).collect::<Vec<_>>();
         let [certified, finalized, sealed] =

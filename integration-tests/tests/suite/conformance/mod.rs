@@ -95,7 +95,7 @@ pub(crate) fn published() -> Vec<Group> {
     groups.collect()
 }
 
-#[tokio::test]
+#[bounded::test]
 #[ignore = "writes the suite; run by `cargo xtask conformance`"]
 async fn write_the_suite() {
     let groups = groups().await;
@@ -108,7 +108,7 @@ async fn write_the_suite() {
     fs::write(rules::document(), rules::table(&published())).unwrap();
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn the_suite_is_what_would_be_made_now() {
     let made = groups().await;
     let mut names: Vec<_> = made.iter().map(|group| group.group.clone()).collect();

@@ -89,7 +89,7 @@ pub(super) fn table(groups: &[Group]) -> String {
     out
 }
 
-#[test]
+#[bounded::test]
 fn every_rule_has_a_case_or_a_reason() {
     let groups = super::published();
     let known: BTreeSet<_> = RULES
@@ -107,7 +107,7 @@ fn every_rule_has_a_case_or_a_reason() {
     assert!(found == table(&groups), "docs/rules.md is stale: run `cargo xtask conformance`");
 }
 
-#[test]
+#[bounded::test]
 fn every_lie_has_an_honest_twin() {
     let groups = super::published();
     for group in &groups {

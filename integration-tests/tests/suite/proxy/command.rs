@@ -34,7 +34,7 @@ async fn weir(url: &str, root: Identifier, arguments: &str) -> Ran {
     Program::Client.run(all.split_whitespace()).await
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_question_has_the_same_answer_through_proxies() {
     let (server, near, far) = chain_of_two(CHAIN).await;
     let blocks = expected(CHAIN).unwrap();
@@ -88,7 +88,7 @@ async fn every_question_has_the_same_answer_through_proxies() {
 }
 
 /// Evidence from behind two proxies stands alone, and is what the server would have given.
-#[tokio::test]
+#[bounded::test]
 async fn saved_evidence_verifies_without_a_server() {
     let (server, near, far) = chain_of_two(CHAIN).await;
     let folder = tempfile::tempdir().unwrap();
@@ -115,7 +115,7 @@ async fn saved_evidence_verifies_without_a_server() {
 }
 
 /// The program itself: it serves, ends when it is asked to, and says why it does not begin.
-#[tokio::test]
+#[bounded::test]
 async fn the_proxy_is_a_command() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let root = server.root_id.to_string();

@@ -57,7 +57,7 @@ fn flip(evidence: Bytes) -> Result<Bytes, Status> {
 }
 
 /// Alone, a liar's answer is refused; asked again when it is honest, it is passed on.
-#[tokio::test]
+#[bounded::test]
 async fn a_lie_is_not_passed_on_and_the_truth_is() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (hostile, url) = Hostile::start(&honest).await;
@@ -91,7 +91,7 @@ async fn a_lie_is_not_passed_on_and_the_truth_is() {
 }
 
 /// With a second upstream nobody notices, whatever the first one says in whatever call.
-#[tokio::test]
+#[bounded::test]
 async fn the_next_upstream_is_asked_instead_of_a_liar() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     for call in [Call::Checkpoint, Call::Hop, Call::Answer] {
@@ -109,7 +109,7 @@ async fn the_next_upstream_is_asked_instead_of_a_liar() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_tree_proof_is_checked_against_the_root_that_the_proxy_derives() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (hostile, url) = Hostile::start(&honest).await;
@@ -129,7 +129,7 @@ async fn a_tree_proof_is_checked_against_the_root_that_the_proxy_derives() {
 }
 
 /// True evidence beside what was not asked for: nothing unchecked rides along.
-#[tokio::test]
+#[bounded::test]
 async fn nothing_rides_along_with_an_answer() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (hostile, url) = Hostile::start(&honest).await;
@@ -162,7 +162,7 @@ fn preimage(bytes: &[u8]) -> Preimages {
 }
 
 /// No flipped byte of an answer gets through, wherever it is.
-#[tokio::test]
+#[bounded::test]
 async fn flipped_bytes_are_refused_wherever_they_are() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (hostile, url) = Hostile::start(&honest).await;
@@ -194,7 +194,7 @@ async fn flipped_bytes_are_refused_wherever_they_are() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_dead_or_breaking_upstream_is_left_for_the_next() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let broken = broken_proxy(honest.address, 5_000, Then::Close).await;
@@ -211,7 +211,7 @@ async fn a_dead_or_breaking_upstream_is_left_for_the_next() {
 }
 
 /// An upstream that goes away: what was verified is still served, the rest is not, without a hang.
-#[tokio::test]
+#[bounded::test]
 async fn what_was_verified_outlives_its_upstream() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([honest.url()], honest.root_id).await.unwrap();
@@ -229,7 +229,7 @@ async fn what_was_verified_outlives_its_upstream() {
     assert_eq!(gone.code(), Code::Unavailable, "{gone}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn refusals_are_handed_on_with_what_exists_instead() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([honest.url(), DEAD.to_owned()], honest.root_id).await.unwrap();
@@ -262,7 +262,7 @@ async fn refusals_are_handed_on_with_what_exists_instead() {
 }
 
 /// Who begins at another chain's block is told so; who begins on this one is not.
-#[tokio::test]
+#[bounded::test]
 async fn another_chains_checkpoint_is_refused() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let other = TestServer::start("ejection").await.unwrap();

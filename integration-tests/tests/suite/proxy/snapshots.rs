@@ -35,7 +35,7 @@ fn by_id(block_id: &[u8]) -> access::GetProtocolStateSnapshotByBlockIdRequest {
 }
 
 /// Every snapshot that flow-go made passes, those of spork roots among them.
-#[test]
+#[bounded::test]
 fn flow_gos_snapshots_are_what_their_heads_commit_to() {
     for chain in CHAINS {
         let names = std::fs::read_dir(chain_dir(chain)).unwrap();
@@ -47,7 +47,7 @@ fn flow_gos_snapshots_are_what_their_heads_commit_to() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn snapshots_are_the_servers_byte_for_byte() {
     for chain in CHAINS {
         let server = TestServer::start(chain).await.unwrap();
@@ -84,7 +84,7 @@ async fn snapshots_are_the_servers_byte_for_byte() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn refusals_are_the_servers() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
@@ -252,7 +252,7 @@ fn forgeries() -> Vec<(&'static str, Forgery)> {
     ]
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn forged_snapshots_are_refused_and_honest_ones_passed_on() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (forger, url) = Forger::start(&honest).await;
@@ -282,7 +282,7 @@ async fn forged_snapshots_are_refused_and_honest_ones_passed_on() {
 }
 
 /// The snapshot of another block, and what nobody asked for beside one.
-#[tokio::test]
+#[bounded::test]
 async fn another_blocks_snapshot_is_refused_and_additions_are_dropped() {
     let honest = TestServer::start(CHAIN).await.unwrap();
     let (forger, url) = Forger::start(&honest).await;
@@ -302,7 +302,7 @@ async fn another_blocks_snapshot_is_refused_and_additions_are_dropped() {
 }
 
 /// The operator may name the spork; then no other one is passed on.
-#[tokio::test]
+#[bounded::test]
 async fn a_named_spork_is_the_only_one() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let latest = access::GetLatestProtocolStateSnapshotRequest {};

@@ -45,7 +45,7 @@ macro_rules! same {
     }};
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn typed_values_are_the_servers_on_every_chain() {
     for chain in CHAINS {
         let server = TestServer::start(chain).await.unwrap();
@@ -94,7 +94,7 @@ async fn typed_values_are_the_servers_on_every_chain() {
 }
 
 /// What the server knows of its root and nothing proves is left out.
-#[tokio::test]
+#[bounded::test]
 async fn what_no_evidence_proves_is_no_value() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
@@ -113,7 +113,7 @@ fn id(row: &serde_json::Value) -> Identifier {
 }
 
 /// Cold and warm clients from early and late checkpoints ask for early and late blocks.
-#[tokio::test]
+#[bounded::test]
 async fn clients_of_every_age_are_served() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let blocks = expected(CHAIN).unwrap();
@@ -167,7 +167,7 @@ async fn client(url: &str, checkpoint: Identifier) -> LightClient {
 }
 
 /// Hash links to the client's head, from proxies that meet the client for the first time.
-#[tokio::test]
+#[bounded::test]
 async fn links_lead_to_the_head_that_the_client_holds() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = client(&server.url(), server.root_id).await;
@@ -194,7 +194,7 @@ async fn links_lead_to_the_head_that_the_client_holds() {
 }
 
 /// A client that knows the block needs no checkpoint, and is told nothing that is not proved.
-#[tokio::test]
+#[bounded::test]
 async fn known_blocks_and_clients_without_a_checkpoint() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let blocks = expected(CHAIN).unwrap();
@@ -220,7 +220,7 @@ async fn known_blocks_and_clients_without_a_checkpoint() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn pages_are_served_and_other_methods_refused() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();

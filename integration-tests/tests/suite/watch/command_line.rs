@@ -22,7 +22,7 @@ async fn run(server: &TestServer, arguments: &[&str]) -> Ran {
     Program::Client.run(first.iter().chain(arguments)).await
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn events_are_lines_with_all_that_a_reader_needs() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let end = finalized(&server);
@@ -52,7 +52,7 @@ async fn events_are_lines_with_all_that_a_reader_needs() {
     assert!(text.stdout.contains(found[2]["block_id"].as_str().unwrap()), "{text:?}");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn one_that_lies_and_one_that_dies_change_nothing() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (hostile, lying) = Hostile::start(&server).await;
@@ -73,7 +73,7 @@ async fn one_that_lies_and_one_that_dies_change_nothing() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn watched_blocks_end_the_command_when_they_are_decided() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let prover = server.prover.latest();
@@ -83,7 +83,7 @@ async fn watched_blocks_end_the_command_when_they_are_decided() {
     assert_eq!(statuses, ["certified", "finalized", "sealed"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn wrong_usage_and_missing_places_are_said() {
     let server = TestServer::start(CHAIN).await.unwrap();
     run(&server, &["--after", "12:34"]).await.expect(2, &["a cursor is HEIGHT:BLOCK_ID"]);
@@ -99,7 +99,7 @@ async fn wrong_usage_and_missing_places_are_said() {
     Program::Client.run(dead).await.expect(5, &["cannot connect"]);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_reader_that_goes_away_ends_it_quietly() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (url, root_id) = (server.url(), server.root_id.to_hex());

@@ -116,7 +116,7 @@ pub(super) fn without(height: u64) -> impl Fn(Stream) -> Stream + Send + Sync + 
     )
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_change_left_out_shows_wherever_it_is() {
     let case = Case::new().await;
     let mut heights: Vec<_> = case.undisturbed.iter().map(|event| event.block.height).collect();
@@ -130,7 +130,7 @@ async fn a_change_left_out_shows_wherever_it_is() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_change_that_is_none_is_not_told() {
     let case = Case::new().await;
     let changed: Vec<_> = case.undisturbed.iter().map(|event| event.block.height).collect();
@@ -148,7 +148,7 @@ async fn a_change_that_is_none_is_not_told() {
     assert_eq!(case.is_undisturbed(repeated).await, Health::Good);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn an_older_block_that_is_reached_is_no_fault() {
     let case = Case::new().await;
     let first = case.undisturbed[0].block.height;
@@ -162,7 +162,7 @@ async fn an_older_block_that_is_reached_is_no_fault() {
     assert_eq!(case.is_undisturbed(late).await, Health::Good);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn blocks_that_are_not_proved_are_held_against_the_server() {
     let case = Case::new().await;
     let unknown = || BlockReference { block_id: vec![7; 32].into(), height: u64::MAX, view: 0 };
@@ -188,7 +188,7 @@ async fn blocks_that_are_not_proved_are_held_against_the_server() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_flood_of_notices_ends() {
     let case = Case::new().await;
     let old =
@@ -213,7 +213,7 @@ async fn a_flood_of_notices_ends() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_false_orphan_is_not_told() {
     let case = Case::new().await;
     let end = case.end;
@@ -226,7 +226,7 @@ async fn a_false_orphan_is_not_told() {
     assert_eq!(case.is_undisturbed(orphaned).await, Health::Good);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_server_that_hangs_ends_or_breaks_off_is_left() {
     let case = Case::new().await;
     for count in 0..case.undisturbed.len() + 2 {
@@ -244,7 +244,7 @@ async fn a_server_that_hangs_ends_or_breaks_off_is_left() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_server_that_stands_still_is_left_and_no_worse_thought_of() {
     let case = Case::new().await;
     let first = case.undisturbed[0].block.height;
@@ -265,7 +265,7 @@ async fn a_server_that_stands_still_is_left_and_no_worse_thought_of() {
     assert_eq!(both.client().lies(), []);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn evidence_that_lies_is_kept_as_of_any_question() {
     let case = Case::new().await;
     case.hostile.lie(

@@ -67,7 +67,7 @@ fn orphan(rows: &[Value]) -> (Value, usize) {
     found.next().expect("the chain has such a block")
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn what_was_told_of_an_orphaned_block_is_taken_back() {
     let chain = chain();
     let rows = folder_lines(chain.path(), "expected.jsonl.gz").unwrap();
@@ -116,7 +116,7 @@ fn is_revert(event: &Event) -> bool {
     matches!(event.kind, EventKind::Reverted { .. })
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_run_broken_off_on_an_undecided_block_goes_on() {
     let chain = chain();
     let rows = folder_lines(chain.path(), "expected.jsonl.gz").unwrap();

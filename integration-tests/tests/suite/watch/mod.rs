@@ -152,7 +152,7 @@ fn in_few_words(event: &Event) -> String {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_change_of_every_chain_is_told() {
     for chain in CHAINS.into_iter().filter(|chain| *chain != "conflicting-finality") {
         let server = TestServer::start(chain).await.unwrap();
@@ -172,7 +172,7 @@ async fn every_change_of_every_chain_is_told() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn changes_of_sealed_blocks_are_those_of_final_ones_as_far_as_they_are_sealed() {
     // Blocks at the end of an epoch are sealed by one of the next, which the client has to learn of.
     let server = TestServer::start("thirty-epochs").await.unwrap();
@@ -192,7 +192,7 @@ async fn changes_of_sealed_blocks_are_those_of_final_ones_as_far_as_they_are_sea
     assert_eq!(found.len(), words(&finals).len());
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn every_cursor_goes_on_right_behind_its_event() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (url, end) = (server.url(), finalized(&server));
@@ -205,7 +205,7 @@ async fn every_cursor_goes_on_right_behind_its_event() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_cursor_that_does_not_fit_is_refused() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (url, end) = (server.url(), finalized(&server));
@@ -223,7 +223,7 @@ async fn a_cursor_that_does_not_fit_is_refused() {
     assert!(matches!(error(unknown).await, WatchError::Ask(_)));
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_cursor_of_an_orphaned_block_is_refused() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let rows = expected("happy-epochs").unwrap();
@@ -248,7 +248,7 @@ async fn a_cursor_of_an_orphaned_block_is_refused() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn filters_leave_out_and_change_nothing_else() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (url, end) = (server.url(), finalized(&server));
@@ -285,7 +285,7 @@ async fn filters_leave_out_and_change_nothing_else() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_block_comes_from_certified_to_sealed_or_is_orphaned() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let head = server.prover.latest().head();

@@ -16,7 +16,7 @@ use super::faults::without;
 use super::{CHAIN, changes, finalized, start, watch};
 use crate::adversary::proxy::Hostile;
 
-#[tokio::test]
+#[bounded::test]
 async fn a_watch_through_two_proxies_is_one_of_the_server() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let near = TestProxy::start([server.url()], server.root_id).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_watch_through_two_proxies_is_one_of_the_server() {
     }
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_proxy_passes_no_gap_on() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (hostile, lying) = Hostile::start(&server).await;
@@ -67,7 +67,7 @@ async fn a_proxy_passes_no_gap_on() {
     assert_eq!(told, expected, "the proxy is as good as its upstream again");
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn while_nothing_is_new_a_proxy_says_so_again_and_again() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
@@ -94,7 +94,7 @@ async fn finalized_change(server: &TestServer) -> (Identifier, u64) {
     (last.block_id, last.height)
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn a_malformed_subscription_is_refused() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();

@@ -27,7 +27,7 @@ fn lasting() -> (Sender<bool>, Receiver<bool>) {
     watch::channel(false)
 }
 
-#[tokio::test(start_paused = true)]
+#[bounded::test(start_paused = true)]
 async fn a_reader_that_is_too_slow_is_told() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (_lasts, ended) = lasting();
@@ -40,7 +40,7 @@ async fn a_reader_that_is_too_slow_is_told() {
     assert!(made.len() <= 17, "{} notices were kept", made.len());
 }
 
-#[tokio::test(start_paused = true)]
+#[bounded::test(start_paused = true)]
 async fn a_reader_that_is_just_fast_enough_gets_all_and_then_heartbeats() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (lasts, ended) = lasting();
@@ -60,7 +60,7 @@ async fn a_reader_that_is_just_fast_enough_gets_all_and_then_heartbeats() {
     assert_eq!(end.last().unwrap().as_ref().unwrap_err().code(), Code::Unavailable);
 }
 
-#[tokio::test]
+#[bounded::test]
 async fn so_many_streams_and_no_more_are_open_at_once() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let ((_lasts, ended), streams) = (lasting(), Streams::default());

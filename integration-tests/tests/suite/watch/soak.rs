@@ -111,7 +111,7 @@ async fn begin(urls: &[String], server: &TestServer, end: Identifier) -> Watch {
     Watch::new(client, options)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 async fn broken_networks_change_nothing() {
     for seed in 1..=3 {
         soak(seed, 200).await;
@@ -119,7 +119,7 @@ async fn broken_networks_change_nothing() {
 }
 
 /// `cargo xtask soak`
-#[tokio::test(flavor = "multi_thread")]
+#[bounded::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn ten_thousand_minutes() {
     let seed = std::env::var("WEIR_SEED").map_or(7, |seed| seed.parse().unwrap());

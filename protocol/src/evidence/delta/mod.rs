@@ -252,7 +252,7 @@ mod tests {
         Bundle { preimages: Preimages::default(), deltas: vec![delta] }
     }
 
-    #[test]
+    #[bounded::test]
     fn copies_stay_inside_their_base() {
         let (held, base) = held(b"0123456789");
         let copy = |offset, len| bundle(Delta::new(base, &[Piece::Copy { offset, len }]));
@@ -266,7 +266,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[bounded::test]
     fn expansion_is_bounded_before_anything_is_copied() {
         let base_bytes = vec![7; 1 << 20];
         let (held, base) = held(&base_bytes);
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(error, DeltaError::TooLarge { found: 65 << 20 });
     }
 
-    #[test]
+    #[bounded::test]
     fn names_the_missing_base() {
         let (held, base) = held(b"a base of some length");
         let delta = Delta::between(base, b"a base of some length", b"a base of more length");
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(error, DeltaError::Base { base });
     }
 
-    #[test]
+    #[bounded::test]
     fn a_delta_may_build_on_an_earlier_one_but_not_on_a_later_one() {
         let texts: [&[u8]; 3] = [b"epoch one, one node", b"epoch two, one node", b"epoch two, two"];
         let (held, first) = held(texts[0]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     proptest! {
-        #[test]
+        #[bounded::test]
         fn deltas_expand_to_their_target(
             base in proptest::collection::vec(0u8..4, 0..400),
             edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..9),

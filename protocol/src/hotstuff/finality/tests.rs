@@ -40,7 +40,7 @@ fn views(blocks: &[ForkBlock]) -> Vec<u64> {
     blocks.iter().map(|block| block.view).collect()
 }
 
-#[test]
+#[bounded::test]
 fn a_certified_child_in_the_next_view_makes_a_block_final() {
     let check = |branch: &[u64], expected: &[u64]| {
         let (_, progress) = extend(&mut Forks::new(root(), 100), 0, root(), branch);
@@ -53,7 +53,7 @@ fn a_certified_child_in_the_next_view_makes_a_block_final() {
     check(&[11, 13, 15, 17], &[]);
 }
 
-#[test]
+#[bounded::test]
 fn an_explicit_certificate_counts() {
     let mut forks = Forks::new(root(), 100);
     let (tip, _) = extend(&mut forks, 0, root(), &[11, 12]);
@@ -63,7 +63,7 @@ fn an_explicit_certificate_counts() {
     assert_eq!(forks.certify(block_id), Err(ForksError::UnknownBlock { block_id }));
 }
 
-#[test]
+#[bounded::test]
 fn a_certified_orphan_of_an_earlier_view_is_no_evidence() {
     let mut forks = Forks::new(root(), 100);
     let (_, progress) = extend(&mut forks, 0, root(), &[13, 14, 15, 16]);
@@ -75,7 +75,7 @@ fn a_certified_orphan_of_an_earlier_view_is_no_evidence() {
     assert_eq!(forks.finality(&orphan.block_id), Some(Finality::Pending));
 }
 
-#[test]
+#[bounded::test]
 fn an_uncertified_fork_of_a_later_view_is_no_evidence() {
     let mut forks = Forks::new(root(), 100);
     extend(&mut forks, 0, root(), &[11, 12, 13]);
@@ -83,7 +83,7 @@ fn an_uncertified_fork_of_a_later_view_is_no_evidence() {
     assert_eq!(progress, Progress::default());
 }
 
-#[test]
+#[bounded::test]
 fn two_certified_blocks_of_one_view_are_evidence() {
     let mut forks = Forks::new(root(), 100);
     let (first, _) = extend(&mut forks, 0, root(), &[11]);
@@ -94,7 +94,7 @@ fn two_certified_blocks_of_one_view_are_evidence() {
     assert_eq!(progress.evidence, [Evidence::DoubleCertification { first, second }]);
 }
 
-#[test]
+#[bounded::test]
 fn a_certificate_that_leaves_out_a_final_block_is_reported_in_either_order() {
     let (mut forks, mut other) = (Forks::new(root(), 100), Forks::new(root(), 100));
     let finalized = block(0, 11, root());
@@ -109,7 +109,7 @@ fn a_certificate_that_leaves_out_a_final_block_is_reported_in_either_order() {
     assert_eq!((progress.left_out, progress.evidence), (expected.to_vec(), Vec::new()));
 }
 
-#[test]
+#[bounded::test]
 fn the_first_final_branch_stays_final() {
     let mut forks = Forks::new(root(), 100);
     let (tip, _) = extend(&mut forks, 0, root(), &[11, 12, 13]);
@@ -126,7 +126,7 @@ fn the_first_final_branch_stays_final() {
     assert_eq!(views(&progress.finalized), [12]);
 }
 
-#[test]
+#[bounded::test]
 fn pruning_keeps_the_final_block_and_takes_late_blocks() {
     let mut forks = Forks::new(root(), 100);
     let (tip, _) = extend(&mut forks, 0, root(), &[11, 12, 13, 14]);
@@ -146,7 +146,7 @@ fn pruning_keeps_the_final_block_and_takes_late_blocks() {
     assert_eq!(views(&extend(&mut forks, 0, tip, &[18]).1.finalized), [13]);
 }
 
-#[test]
+#[bounded::test]
 fn rejects_blocks_that_do_not_fit() {
     let mut forks = Forks::new(root(), 2);
     let good = block(0, 11, root());

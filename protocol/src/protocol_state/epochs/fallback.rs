@@ -97,7 +97,7 @@ mod tests {
         evolve(parent, view, &events.iter().collect::<Vec<_>>()).unwrap()
     }
 
-    #[test]
+    #[bounded::test]
     fn a_missed_commit_triggers_fallback_and_extends_the_epoch() {
         let parent = set_up();
         let before = step(&parent, DEADLINE - 1, &[]);
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(again.final_view(), FINAL_VIEW + 2 * EXTENSION);
     }
 
-    #[test]
+    #[bounded::test]
     fn an_invalid_event_triggers_fallback_and_starts_over() {
         let parent = state();
         let eject =
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(state.final_view(), FINAL_VIEW);
     }
 
-    #[test]
+    #[bounded::test]
     fn a_committed_epoch_survives_fallback_and_is_entered() {
         let parent = committed();
         let state = step(&parent, 101, &[commit_event()]);
@@ -132,14 +132,14 @@ mod tests {
         assert_eq!((entered.epoch_counter(), entered.phase()), (8, EpochPhase::Fallback));
     }
 
-    #[test]
+    #[bounded::test]
     fn ignores_setup_and_commit() {
         let parent = fallback();
         let state = step(&parent, 101, &[setup_event(&parent), commit_event()]);
         assert!(Arc::ptr_eq(&state, &parent));
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_a_recovery_before_the_deadline_only() {
         let parent = fallback();
         let recovered = step(&parent, DEADLINE - 1, &[recover_event(&parent)]);
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(late.final_view(), FINAL_VIEW + EXTENSION);
     }
 
-    #[test]
+    #[bounded::test]
     fn the_first_valid_recovery_wins() {
         let parent = fallback();
         let ServiceEvent::EpochRecover(first) = recover_event(&parent) else { unreachable!() };
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(state.next_setup().map(|setup| &**setup), Some(&first.setup));
     }
 
-    #[test]
+    #[bounded::test]
     fn ignores_a_recovery_with_an_ejected_node() {
         let parent = fallback();
         let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(state.phase(), EpochPhase::Fallback);
     }
 
-    #[test]
+    #[bounded::test]
     fn ignores_a_recovery_while_a_committed_epoch_waits() {
         let waiting = step(&committed(), 101, &[commit_event()]);
         let state = step(&waiting, 102, &[recover_event(&waiting)]);

@@ -75,21 +75,21 @@ mod tests {
         apply(&mut machine, &candidate).map(|()| machine)
     }
 
-    #[test]
+    #[bounded::test]
     fn accepts_setup_and_commit_in_one_block() {
         let parent = state();
         let machine = check(&parent, &[setup_event(&parent), commit_event()]).unwrap();
         assert!(!machine.epochs.entry.next_epoch.unwrap().commit_id.is_zero());
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_second_setup() {
         let parent = state();
         let events = [setup_event(&parent), setup_event(&parent)];
         assert!(matches!(check(&parent, &events), Err(InvalidServiceEvent::RepeatedSetup { .. })));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_commit_without_setup() {
         assert_eq!(
             check(&state(), &[commit_event()]).err(),
@@ -97,21 +97,21 @@ mod tests {
         );
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_second_commit() {
         let error = check(&committed(), &[commit_event()]).err();
         assert!(matches!(error, Some(InvalidServiceEvent::RepeatedCommit { .. })));
         assert!(check(&set_up(), &[commit_event()]).is_ok());
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_recovery() {
         let parent = state();
         let error = check(&parent, &[recover_event(&parent)]).err();
         assert_eq!(error, Some(InvalidServiceEvent::UnexpectedRecover));
     }
 
-    #[test]
+    #[bounded::test]
     fn rejects_a_setup_with_a_node_ejected_before_it() {
         let parent = state();
         let eject = |node_id| ServiceEvent::EjectNode { node_id };
@@ -125,7 +125,7 @@ mod tests {
         assert!(check(&parent, &[eject(NODE_UNKNOWN), setup_event(&parent)]).is_ok());
     }
 
-    #[test]
+    #[bounded::test]
     fn ejects_a_node_set_up_before_it() {
         let parent = state();
         let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };

@@ -39,7 +39,7 @@ mod tests {
     use super::super::super::testing::{FINAL_VIEW, committed, state};
     use crate::model::EpochPhase;
 
-    #[test]
+    #[bounded::test]
     fn enters_a_committed_epoch_after_the_final_view() {
         let parent = committed();
         assert_eq!(evolve(&parent, FINAL_VIEW, &[]).unwrap().epoch_counter(), 7);
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(entered.current_commit(), parent.next_commit().unwrap());
     }
 
-    #[test]
+    #[bounded::test]
     fn stays_in_an_epoch_without_a_committed_successor() {
         let stayed = evolve(&state(), FINAL_VIEW + 3, &[]).unwrap();
         assert_eq!(stayed.epoch_counter(), 7);

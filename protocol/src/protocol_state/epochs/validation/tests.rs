@@ -20,7 +20,7 @@ fn commit_error(change: impl FnOnce(&mut EpochCommit, &mut EpochSetup)) -> Inval
     check_commit(&commit, &setup).unwrap_err()
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_wrong_counter() {
     for found in [7, 9] {
         let expected = InvalidServiceEvent::Counter { expected: 8, found };
@@ -29,7 +29,7 @@ fn rejects_a_wrong_counter() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_gap_or_an_overlap_of_views() {
     for found in [200, 202] {
         let error = setup_error(|setup| setup.first_view = found);
@@ -37,13 +37,13 @@ fn rejects_a_gap_or_an_overlap_of_views() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_an_epoch_of_no_length() {
     let error = setup_error(|setup| setup.final_view = 201);
     assert_eq!(error, InvalidServiceEvent::FinalView { first_view: 201, final_view: 201 });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_random_source_of_another_length() {
     for found in [15, 17] {
         let error = setup_error(|setup| setup.random_source = vec![1; found]);
@@ -51,7 +51,7 @@ fn rejects_a_random_source_of_another_length() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_participants_out_of_order_or_twice() {
     let error = setup_error(|setup| setup.participants.swap(3, 4));
     assert_eq!(error, InvalidServiceEvent::ParticipantOrder { node_id: node_id(4) });
@@ -59,7 +59,7 @@ fn rejects_participants_out_of_order_or_twice() {
     assert_eq!(error, InvalidServiceEvent::ParticipantOrder { node_id: node_id(4) });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_shared_address() {
     let error = setup_error(|setup| {
         setup.participants[1].address = setup.participants[0].address.clone();
@@ -67,7 +67,7 @@ fn rejects_a_shared_address() {
     assert!(matches!(error, InvalidServiceEvent::DuplicateAddress { .. }));
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_role_without_weight() {
     for role in [Role::Consensus, Role::Collection, Role::Execution, Role::Verification] {
         let error = setup_error(|setup| {
@@ -79,7 +79,7 @@ fn rejects_a_role_without_weight() {
     }
 }
 
-#[test]
+#[bounded::test]
 fn rejects_bad_clusters() {
     use InvalidServiceEvent as E;
     let check = |assignments: vec::Vec<vec::Vec<u8>>, expected: E| {
@@ -98,32 +98,32 @@ fn rejects_bad_clusters() {
     check(vec![vec![1], vec![3]], E::Unassigned { node_id: node_id(2) });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_cluster_member_without_weight() {
     let error = setup_error(|setup| setup.participants[2].initial_weight = 0);
     let expected = InvalidServiceEvent::ClusterMember { cluster: 1, node_id: node_id(3) };
     assert_eq!(error, expected);
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_commit_with_another_number_of_qcs() {
     let error = commit_error(|commit, _| commit.cluster_qcs.truncate(1));
     assert_eq!(error, InvalidServiceEvent::ClusterQcs { expected: 2, found: 1 });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_commit_with_another_number_of_keys() {
     let error = commit_error(|commit, _| commit.dkg_participant_keys.truncate(2));
     assert_eq!(error, InvalidServiceEvent::DkgKeys { expected: 3, found: 2 });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_member_of_the_key_generation_listed_twice() {
     let error = commit_error(|commit, _| commit.dkg_member_ids[2] = commit.dkg_member_ids[0]);
     assert_eq!(error, InvalidServiceEvent::DuplicateDkgMember { node_id: node_id(4) });
 }
 
-#[test]
+#[bounded::test]
 fn rejects_a_committee_with_too_few_members_of_the_key_generation() {
     // One of three suffices: floor(0.62 * 3) = 1.
     let expected = InvalidServiceEvent::DkgMembersInCommittee { expected: 1, found: 0 };
@@ -141,14 +141,14 @@ fn rejects_a_committee_with_too_few_members_of_the_key_generation() {
     check_commit(&commit, &next_setup(&state())).unwrap();
 }
 
-#[test]
+#[bounded::test]
 fn needs_62_of_100_members_rounded_down() {
     for (members, expected) in [(0, 0), (1, 0), (2, 1), (7, 4), (50, 31), (100, 62), (101, 62)] {
         assert_eq!(dkg_members_in_committee_min(members), expected);
     }
 }
 
-#[test]
+#[bounded::test]
 fn a_setup_needs_no_known_nodes() {
     let parent = state();
     let mut setup = next_setup(&parent);
