@@ -3,11 +3,12 @@
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
-import { before, test } from "node:test";
+import { before } from "node:test";
 import { gunzipSync } from "node:zlib";
 
 import { TrustedState, load, verifyFile } from "../../target/wasm-pkg/node.js";
 import initialize, { checkSuite } from "../../target/wasm-conformance/verifier.js";
+import { test } from "./bounded.js";
 import { root } from "./servers.js";
 
 const CASES = "integration-tests/conformance/cases";

@@ -1,9 +1,10 @@
 // Servers that lie, stall or babble; each lie beside its honest twin, through the same proxy.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { after, before, beforeEach } from "node:test";
 
 import { LightClient, MemoryStore } from "../../target/wasm-pkg/node.js";
+import { test } from "./bounded.js";
 import { expected, flipped, inMessage, startProxy, startServer } from "./servers.js";
 
 let server, proxy, checkpoint, head;

@@ -2,8 +2,9 @@
 // one, with its trusted state in IndexedDB.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { after, before, beforeEach } from "node:test";
 
+import { test } from "./bounded.js";
 import { startChromium } from "./chromium.js";
 import { servePages } from "./pages.js";
 import { expected, flipped, inMessage, startProxy, startServer } from "./servers.js";

@@ -1,9 +1,10 @@
 // The package in Node, against a real server: from the root to the head, and every question.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 
 import { LightClient, MemoryStore, TrustedState, load } from "../../target/wasm-pkg/node.js";
+import { test } from "./bounded.js";
 import { commandLine, expected, startServer } from "./servers.js";
 
 const CHAIN = "thirty-epochs";

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::process::{is_there, succeed};
+use crate::process::{is_there, output, pass, succeed};
 use crate::{ffi, ffi_cases};
 
 /// Builds the libraries and runs the negative suite and the examples in each language.
@@ -62,7 +62,7 @@ impl Saved {
     /// Lets an example verify the file, and refuse it from another checkpoint.
     fn verify(&self, example: impl Fn() -> Command) -> anyhow::Result<()> {
         let call = |checkpoint_id: &str| {
-            example().arg(checkpoint_id).arg(&self.file).arg(&self.now_ms).output()
+            output(example().arg(checkpoint_id).arg(&self.file).arg(&self.now_ms))
         };
         let honest = call(&self.checkpoint_id)?;
         let said = String::from_utf8_lossy(&honest.stdout);
@@ -90,7 +90,7 @@ fn c(tested: &Tested<'_>) -> anyhow::Result<()> {
         cc.args(["-lpthread", "-ldl", "-lm", "-o"]).arg(tested.ffi.join(stem(source)));
         succeed(&mut cc)?;
     }
-    succeed(Command::new(tested.ffi.join("smoke")).arg(tested.cases))?;
+    pass(Command::new(tested.ffi.join("smoke")).arg(tested.cases))?;
     tested.saved.verify(|| {
         let mut example = Command::new(tested.ffi.join("main"));
         example.env("LD_LIBRARY_PATH", &include);
@@ -101,7 +101,7 @@ fn c(tested: &Tested<'_>) -> anyhow::Result<()> {
 fn python(tested: &Tested<'_>) -> anyhow::Result<()> {
     let mut python = Command::new("python3");
     python.arg(tested.root.join("integration-tests/ffi/smoke.py")).arg(tested.cases);
-    succeed(python.env("PYTHONPATH", tested.ffi.join("python")))
+    pass(python.env("PYTHONPATH", tested.ffi.join("python")))
 }
 
 /// Compiles the example with the generated source, and lets it verify.

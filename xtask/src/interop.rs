@@ -1,13 +1,15 @@
 //! Flow's official Go SDK against a server and against a devnet.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
-use crate::process::succeed;
+use crate::process::{BOUND, pass, succeed};
 
 /// Builds the Go program and lets it read from both; skips, and says so, without Go.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -54,7 +56,7 @@ fn reference_chain(root: &Path, work: &Path, server: &Path, sdk: &Path) -> anyho
     let rows = work.join("expected.jsonl");
     let unpacked = Command::new("gzip").arg("-dc").arg(chain.join("expected.jsonl.gz")).output()?;
     fs::write(&rows, unpacked.stdout)?;
-    succeed(Command::new(sdk).arg(address).arg(rows))
+    pass(Command::new(sdk).arg(address).arg(rows))
 }
 
 /// A live network.
@@ -63,43 +65,52 @@ fn devnet(server: &Path, sdk: &Path) -> anyhow::Result<()> {
     process.args(["devnet", "--listen", "127.0.0.1:0", "--block-time-ms", "100"]);
     let mut running = Running::start(process.stdin(Stdio::null()))?;
     let address = running.address("weir-server: devnet serving http://")?;
-    succeed(Command::new(sdk).arg(address))
+    pass(Command::new(sdk).arg(address))
 }
 
 /// A process that ends with this value.
 struct Running {
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: Receiver<String>,
 }
 
 impl Running {
     fn start(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
-        let output = child.stdout.take().context("the output is piped")?;
-        Ok(Self { child, output: BufReader::new(output) })
+        let output = lines(child.stdout.take().context("the output is piped")?);
+        Ok(Self { child, output })
     }
 
     /// The address in the first line.
     fn address(&mut self, prefix: &str) -> anyhow::Result<String> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
+        let line = self.output.recv_timeout(BOUND).context("the server says no address")?;
         let rest = line.strip_prefix(prefix).with_context(|| format!("unexpected {line:?}"))?;
-        let address = rest.split([',', '\n']).next().unwrap_or_default();
+        let address = rest.split(',').next().unwrap_or_default();
         Ok(address.to_owned())
     }
 
-    /// Reads the log up to a line with the text, and the rest elsewhere, so that it never blocks.
+    /// Reads the log up to a line with the text.
     fn await_log(&mut self, text: &str) -> anyhow::Result<()> {
-        let log = self.child.stderr.take().context("the log is piped")?;
-        let mut lines = BufReader::new(log).lines();
-        for line in lines.by_ref() {
-            if line?.contains(text) {
-                std::thread::spawn(move || lines.for_each(drop));
+        let log = lines(self.child.stderr.take().context("the log is piped")?);
+        loop {
+            let line = log.recv_timeout(BOUND);
+            let line = line.with_context(|| format!("the server ended or never said {text:?}"))?;
+            if line.contains(text) {
                 return Ok(());
             }
         }
-        bail!("the server ended before it said {text:?}");
     }
+}
+
+/// Reads lines to the end, whether anybody still wants them or not, so that writing never blocks.
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let _unwanted = sender.send(line);
+        }
+    });
+    receiver
 }
 
 impl Drop for Running {

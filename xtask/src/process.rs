@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use process_control::{ChildExt as _, Control as _, Output};
 
-/// Runs a program to its end, which must be a success.
+/// Runs a compiler or another program that ends by itself to its end, which must be a success.
 pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
     let status = command.status().with_context(|| format!("{program:?}"))?;
@@ -13,6 +15,31 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
         bail!("{program:?} failed");
     }
     Ok(())
+}
+
+/// Runs a test to its end, which must be a success.
+///
+/// A test may wait for something that never comes, so it is killed when it takes longer than
+/// [`BOUND`].
+pub(crate) fn pass(command: &mut Command) -> anyhow::Result<()> {
+    pass_within(BOUND, command)
+}
+
+fn pass_within(bound: Duration, command: &mut Command) -> anyhow::Result<()> {
+    let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+    match child.controlled().time_limit(bound).terminate_for_timeout().wait()? {
+        Some(status) if status.success() => Ok(()),
+        Some(_) => bail!("{command:?} failed"),
+        None => bail!("{command:?} does not end within {bound:?}"),
+    }
+}
+
+/// Runs a test to its end, as [`pass`] does, and returns how it ended and what it said.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("{command:?}"))?;
+    let control = child.controlled_with_output().time_limit(BOUND).terminate_for_timeout();
+    control.wait()?.with_context(|| format!("{command:?} does not end within {BOUND:?}"))
 }
 
 /// Runs an ignored test of a package: one that writes files of the repository, or takes long.
@@ -24,7 +51,9 @@ pub(crate) fn run_ignored(
 ) -> anyhow::Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--package", package, "--test", program, "--"]);
-    succeed(cargo.args(["--ignored", "--exact", "--nocapture", test]).current_dir(root))
+    cargo.args(["--ignored", "--exact", "--nocapture", test]).current_dir(root);
+    // Cargo compiles first, so the bound is the test's own.
+    succeed(cargo.env("WEIR_TEST_BOUND_SECONDS", IGNORED_BOUND_SECONDS))
 }
 
 /// Whether a program can be run at all.
@@ -32,4 +61,34 @@ pub(crate) fn is_there(program: &str) -> bool {
     let mut version = Command::new(program);
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     version.status().is_ok_and(|status| status.success())
+}
+
+/// Longest time for the tests of another language: the longest, those of pages, take a minute on
+/// two idle cores.
+pub(crate) const BOUND: Duration = Duration::from_secs(1800);
+/// Longest time for an ignored test: watching ten thousand minutes takes about half an hour.
+const IGNORED_BOUND_SECONDS: &str = "14400";
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::{output, pass, pass_within};
+
+    #[bounded::test]
+    fn a_test_that_hangs_is_killed_and_named() {
+        let bound = Duration::from_millis(100);
+        let error = pass_within(bound, Command::new("sleep").arg("100000")).unwrap_err();
+        assert_eq!(error.to_string(), r#""sleep" "100000" does not end within 100ms"#);
+        pass(&mut Command::new("true")).unwrap();
+        assert!(pass(&mut Command::new("false")).unwrap_err().to_string().contains("failed"));
+    }
+
+    /// More than a pipe holds.
+    #[bounded::test]
+    fn whatever_a_test_says_is_read() {
+        let said = output(Command::new("seq").arg("100000")).unwrap();
+        assert!(said.status.success() && said.stdout.ends_with(b"\n100000\n"));
+    }
 }

@@ -32,6 +32,10 @@ fn check_file(file: &str, text: &str, forbidden: &[String], violations: &mut Vec
         if !text.starts_with("//!") {
             violations.push(format!("{file}: does not begin with a module doc (//!)"));
         }
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| is_unbounded(line)) {
+            let (line, number) = (line.trim(), number + 1);
+            violations.push(format!("{file}:{number}: {line} may hang; use #[bounded::test]"));
+        }
         let safe = text.contains("forbid(unsafe_code)") || file.starts_with(UNSAFE_CRATE);
         if file.ends_with("src/lib.rs") && !safe {
             violations.push(format!("{file}: lacks #![forbid(unsafe_code)]"));
@@ -57,6 +61,13 @@ fn check_file(file: &str, text: &str, forbidden: &[String], violations: &mut Vec
             violations.push(format!("{file}: lacks the workspace's lints"));
         }
     }
+}
+
+/// Whether a line marks a test without a bound: any attribute whose path ends in `test`.
+fn is_unbounded(line: &str) -> bool {
+    let Some(attribute) = line.trim_start().strip_prefix("#[") else { return false };
+    let path = attribute.split(['(', ']', ' ']).next().unwrap_or_default();
+    path.rsplit("::").next() == Some("test") && !["bounded::test", GENERATED].contains(&path)
 }
 
 /// Left-overs of drafts, and the paths of whatever machine this is: its home folder, this checkout.
@@ -99,6 +110,9 @@ fn tracked_files(root: &Path) -> anyhow::Result<Vec<String>> {
 const LINES_MAX: usize = 400;
 const TEST_LINES_MAX: usize = 600;
 
+/// What `#[bounded::test]` becomes.
+const GENERATED: &str = "::core::prelude::v1::test";
+
 /// The C library: the one crate with unsafe code.
 const UNSAFE_CRATE: &str = "ffi/c/";
 
@@ -128,3 +142,20 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("weir-access-api", "", &["weir-server", "weir-client", "weir-devnet", "sled"]),
     ("weir-migrations", "", &["weir-server", "weir-protocol", "weir-client"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::is_unbounded;
+
+    #[bounded::test]
+    fn a_test_without_a_bound_is_refused() {
+        for line in ["#[test]", "    #[tokio::test]", "#[tokio::test(flavor = \"multi_thread\")]"] {
+            assert!(is_unbounded(line), "{line}");
+        }
+        for line in ["#[bounded::test]", "    #[bounded::test(start_paused = true)]", "//! #[test]"]
+        {
+            assert!(!is_unbounded(line), "{line}");
+        }
+        assert!(!is_unbounded("#[cfg(test)]") && !is_unbounded("#[ignore = \"a test\"]"));
+    }
+}
