@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod messages;
+mod refusal;
 mod service;
 mod subscriptions;
 mod view;
 
 pub use messages::full_block_message;
+pub use refusal::Refusal;
 pub use service::AccessService;
 pub use view::{
     BlockName, BlockStatus, FoundBlock, FoundHeader, FullBlock, Head, View, parent_voter_ids,

@@ -12,6 +12,7 @@ use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
 use crate::messages::{block_status, bytes, header_message, light_block_message, metadata};
+use crate::refusal::Refusal;
 use crate::subscriptions::{Start, Streams, Subscription};
 use crate::view::{BlockName, FoundHeader, FullBlock, View};
 
@@ -182,7 +183,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetProtocolStateSnapshotByBlockIdRequest>,
     ) -> Result<Response<access::ProtocolStateSnapshotResponse>, Status> {
-        let id = block_id(&request.into_inner().block_id)?;
+        let id = any_id(&request.into_inner().block_id);
         self.snapshot(move |view| view.snapshot_by_id(id)).await
     }
 
@@ -198,7 +199,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetExecutionResultForBlockIdRequest>,
     ) -> Result<Response<access::ExecutionResultForBlockIdResponse>, Status> {
-        let id = block_id(&request.into_inner().block_id)?;
+        let id = any_id(&request.into_inner().block_id);
         let (result, metadata) = self.blocking(move |view| view.result_for_block(id)).await?;
         Ok(Response::new(access::ExecutionResultForBlockIdResponse {
             execution_result: Some(result_to_wire(&result)),
@@ -210,7 +211,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetExecutionResultByIdRequest>,
     ) -> Result<Response<access::ExecutionResultByIdResponse>, Status> {
-        let id = block_id(&request.into_inner().id)?;
+        let id = any_id(&request.into_inner().id);
         let (result, metadata) = self.blocking(move |view| view.result_by_id(id)).await?;
         Ok(Response::new(access::ExecutionResultByIdResponse {
             execution_result: Some(result_to_wire(&result)),
@@ -223,7 +224,7 @@ impl<V: View> AccessApi for AccessService<V> {
         request: Request<access::SubscribeBlocksFromStartBlockIdRequest>,
     ) -> Result<Response<Subscription<access::SubscribeBlocksResponse>>, Status> {
         let request = request.into_inner();
-        let start = Start::Block(block_id(&request.start_block_id)?);
+        let start = start_block(&request.start_block_id)?;
         self.subscribe_blocks(start, request.block_status, request.full_block_response).await
     }
 
@@ -250,7 +251,7 @@ impl<V: View> AccessApi for AccessService<V> {
         request: Request<access::SubscribeBlockHeadersFromStartBlockIdRequest>,
     ) -> Result<Response<Subscription<access::SubscribeBlockHeadersResponse>>, Status> {
         let request = request.into_inner();
-        let start = Start::Block(block_id(&request.start_block_id)?);
+        let start = start_block(&request.start_block_id)?;
         self.subscribe_headers(start, request.block_status).await
     }
 
@@ -275,7 +276,7 @@ impl<V: View> AccessApi for AccessService<V> {
         request: Request<access::SubscribeBlockDigestsFromStartBlockIdRequest>,
     ) -> Result<Response<Subscription<access::SubscribeBlockDigestsResponse>>, Status> {
         let request = request.into_inner();
-        let start = Start::Block(block_id(&request.start_block_id)?);
+        let start = start_block(&request.start_block_id)?;
         self.subscribe_digests(start, request.block_status).await
     }
 
@@ -296,10 +297,20 @@ impl<V: View> AccessApi for AccessService<V> {
     }
 }
 
-/// An ID in a request; flow-go takes any length and fails to find it, here it must be 32 bytes.
+/// The ID in a question about a block or a header.
 fn block_id(bytes: &[u8]) -> Result<Identifier, Status> {
-    Identifier::try_from(bytes).map_err(|_| {
-        let found = bytes.len();
-        Status::invalid_argument(format!("invalid block id: expected 32 bytes, found {found}"))
-    })
+    Identifier::try_from(bytes).map_err(|_| Refusal::Length.into())
+}
+
+/// The block where a subscription starts.
+fn start_block(bytes: &[u8]) -> Result<Start, Status> {
+    Identifier::try_from(bytes).map(Start::Block).map_err(|_| Refusal::StartLength.into())
+}
+
+/// The ID in a question about a snapshot or a result: of any length, as flow-go's `HashToID` takes
+/// it, filled up with zeros or cut off.
+fn any_id(bytes: &[u8]) -> Identifier {
+    let mut id = Identifier::ZERO;
+    id.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    id
 }

@@ -14,6 +14,7 @@ use weir_proto::flow::{access, entities};
 use weir_protocol::model::Identifier;
 
 use crate::messages::{header_message, light_block_message};
+use crate::refusal::Refusal;
 use crate::service::AccessService;
 use crate::view::{BlockName, View};
 
@@ -144,25 +145,14 @@ fn first_height<V: View>(view: &V, start: Start) -> Result<u64, Status> {
     let height = match start {
         Start::Block(id) => {
             let header = view.header_by_id(id).map_err(|status| match status.code() {
-                Code::NotFound => Status::not_found(format!(
-                    "could not get start height from block id: not found: could not get header \
-                     for block {id}: key not found"
-                )),
+                Code::NotFound => Refusal::StartBlock(id).into(),
                 _ => status,
             });
             header?.header.height
         }
-        Start::Height(height) if height < root => {
-            return Err(Status::invalid_argument(format!(
-                "could not get start height from block height: start height must be greater than \
-                 or equal to the root height {root}"
-            )));
-        }
+        Start::Height(height) if height < root => return Err(Refusal::StartBelow(root).into()),
         Start::Height(height) if height > head.finalized_height => {
-            return Err(Status::not_found(format!(
-                "could not get start height from block height: not found: could not get header \
-                 for height {height}: key not found"
-            )));
+            return Err(Refusal::StartHeight(height).into());
         }
         Start::Height(height) => height,
         Start::Latest => head.sealed_height,

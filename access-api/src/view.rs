@@ -10,10 +10,11 @@ use weir_protocol::model::{
 };
 
 use crate::messages::full_block_message;
+use crate::refusal::Refusal;
 
 /// A chain as of one moment; lookups may block.
 ///
-/// The statuses are flow-go's for the same reasons.
+/// A [`Refusal`] is the status for a reason that flow-go has too.
 pub trait View: Clone + Send + Sync + 'static {
     /// Changes whenever a block is finalized.
     type Announcement: Send + Sync;
@@ -149,24 +150,11 @@ pub struct Head {
 }
 
 impl Head {
-    /// Why there is no finalized block of a height, in flow-go's words.
+    /// Why there is no finalized block of a height.
     #[must_use]
-    pub fn why_none_at(&self, height: u64, entity: &str) -> String {
-        let (spork, first) = (self.spork_root_block_height, self.first_height);
-        let failed = format!("failed to find {entity} by height");
-        if height < spork {
-            format!(
-                "{failed}: block height {height} is less than the spork root block height {spork}. \
-                 Try to use a historic node: key not found"
-            )
-        } else if height < first {
-            format!(
-                "{failed}: block height {height} is less than the node's root block height \
-                 {first}. Try to use a different Access node: key not found"
-            )
-        } else {
-            format!("{failed}: key not found")
-        }
+    pub fn none_at(&self, height: u64) -> Refusal {
+        let Self { spork_root_block_height, first_height, .. } = *self;
+        Refusal::Height { height, spork_root_block_height, first_height }
     }
 }
 

@@ -173,24 +173,30 @@ async fn what_is_not_there_is_said_as_flow_go_says_it() {
         (
             block_by_height(&mut client, above).await.unwrap_err(),
             Code::NotFound,
-            "data not found for block: failed to find block by height: key not found".to_owned(),
+            format!(
+                "not found: failed to retrieve block ID for height {above}: could not retrieve \
+                 resource: key not found"
+            ),
         ),
         (
             block_by_height(&mut client, 99).await.unwrap_err(),
             Code::NotFound,
-            "data not found for block: failed to find block by height: block height 99 is less \
-             than the spork root block height 100. Try to use a historic node: key not found"
+            "not found: block height 99 is less than the spork root block height 100. Try to use \
+             a historic node: failed to retrieve block ID for height 99: could not retrieve \
+             resource: key not found"
                 .to_owned(),
         ),
         (
             block_by_id(&mut client, &[7; 32], true).await.unwrap_err(),
             Code::NotFound,
-            "data not found for block: failed to find block by ID: key not found".to_owned(),
+            "not found: could not retrieve header: could not retrieve resource: key not found"
+                .to_owned(),
         ),
         (
             block_by_id(&mut client, &[7; 31], true).await.unwrap_err(),
             Code::InvalidArgument,
-            "invalid block id: expected 32 bytes, found 31".to_owned(),
+            "invalid block id: rpc error: code = InvalidArgument desc = invalid block id"
+                .to_owned(),
         ),
     ];
     for (status, code, message) in statuses {

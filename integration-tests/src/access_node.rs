@@ -139,7 +139,8 @@ impl Node {
     fn block(&self, faults: &Faults, height: u64) -> Result<entities::Block, Status> {
         let not_found = || {
             Status::not_found(format!(
-                "data not found for block: failed to find block by height {height}: not found"
+                "not found: failed to retrieve block ID for height {height}: could not retrieve \
+                 resource: key not found"
             ))
         };
         if height > *self.tip.borrow() {
@@ -255,9 +256,8 @@ impl AccessApi for Node {
         let id = Identifier::try_from(&request.into_inner().block_id[..])
             .map_err(|_| Status::invalid_argument("invalid block id"))?;
         let json = faults.snapshot.as_ref().or_else(|| self.chain.snapshots.get(&id));
-        let json = json.ok_or_else(|| {
-            Status::not_found("failed to get snapshot: unknown reference block: not found")
-        })?;
+        let json = json
+            .ok_or_else(|| Status::not_found("failed to get a valid snapshot: block not found"))?;
         let serialized_snapshot = json.clone().into();
         let response =
             access::ProtocolStateSnapshotResponse { serialized_snapshot, metadata: None };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::Status;
 use weir_access_api::{
-    BlockName, BlockStatus, FoundBlock, FoundHeader, FullBlock, Head, View, full_block_message,
-    parent_voter_ids,
+    BlockName, BlockStatus, FoundBlock, FoundHeader, FullBlock, Head, Refusal, View,
+    full_block_message, parent_voter_ids,
 };
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::{Block, ExecutionResult, Identifier};
@@ -36,20 +36,17 @@ impl LiveView {
         let (id, missing) = match name {
             BlockName::Latest { sealed: true } => (network.latest_sealed().block_id, None),
             BlockName::Latest { sealed: false } => (network.latest_finalized().block_id, None),
-            BlockName::Id(id) => (id, Some("failed to find block by ID: key not found")),
+            BlockName::Id(id) => (id, Some(Refusal::Block)),
             BlockName::Height(height) => {
-                return finalized(network, height).ok_or_else(|| self.not_at(height, "block"));
+                let found = finalized(network, height);
+                return found.ok_or_else(|| self.head().none_at(height).into());
             }
         };
         let found = network.record(&id).map(|record| (id, record));
         found.ok_or_else(|| match missing {
-            Some(reason) => not_found("block", reason),
+            Some(refusal) => refusal.into(),
             None => Status::internal("the latest block is missing"),
         })
-    }
-
-    fn not_at(&self, height: u64, entity: &str) -> Status {
-        not_found(entity, &self.head().why_none_at(height, entity))
     }
 }
 
@@ -117,14 +114,13 @@ impl View for LiveView {
 
     fn header_by_id(&self, id: Identifier) -> Result<FoundHeader, Status> {
         let network = self.live.look();
-        let missing = || not_found("header", "failed to find header by ID: key not found");
-        Ok(found(&network, &id, network.record(&id).ok_or_else(missing)?).into())
+        Ok(found(&network, &id, network.record(&id).ok_or(Refusal::Header)?).into())
     }
 
     fn header_by_height(&self, height: u64) -> Result<FoundHeader, Status> {
         let network = self.live.look();
         let (id, record) =
-            finalized(&network, height).ok_or_else(|| self.not_at(height, "header"))?;
+            finalized(&network, height).ok_or_else(|| self.head().none_at(height))?;
         Ok(found(&network, &id, record).into())
     }
 
@@ -138,17 +134,12 @@ impl View for LiveView {
         if id == self.live.root_id() {
             return Ok(network.root().clone());
         }
-        let record = network.record(&id).ok_or_else(unknown_reference)?;
+        let record = network.record(&id).ok_or(Refusal::Snapshot)?;
         let height = record.block.header.height;
         match network.finalized_at(height) {
             Some(finalized) if finalized.block_id == id => snapshot(&network, height),
-            Some(_) => Err(Status::invalid_argument(
-                "invalid argument: failed to retrieve snapshot: block orphaned",
-            )),
-            None => Err(Status::failed_precondition(format!(
-                "precondition failed: failed to retrieve snapshot: block {height} still pending \
-                 finalization"
-            ))),
+            Some(_) => Err(Refusal::Orphaned.into()),
+            None => Err(Refusal::Pending(height).into()),
         }
     }
 
@@ -163,7 +154,7 @@ impl View for LiveView {
             let height = record.block.header.height;
             is_final(&network, &id, height) && height <= network.latest_sealed().height
         });
-        let record = sealed.ok_or_else(|| not_found("seal", "key not found"))?;
+        let record = sealed.ok_or(Refusal::Seal(id))?;
         Ok((*record.execution.result).clone())
     }
 
@@ -177,8 +168,7 @@ impl View for LiveView {
             let height = record.map_or(0, |record| record.block.header.height);
             is_final(&network, &result.block_id, height) && height <= included
         });
-        let result = result.ok_or_else(|| not_found("execution result", "key not found"))?;
-        Ok((**result).clone())
+        Ok((**result.ok_or(Refusal::Result)?).clone())
     }
 }
 
@@ -215,17 +205,7 @@ fn found(network: &Network, id: &Identifier, record: &Record) -> FoundBlock {
 
 fn snapshot(network: &Network, height: u64) -> Result<Snapshot, Status> {
     network.snapshot_at(height).map_err(|error| match error {
-        SnapshotError::NotFinal { .. } => unknown_reference(),
-        other => {
-            Status::internal(format!("snapshots might not be possible for every block: {other}"))
-        }
+        SnapshotError::NotFinal { .. } => Refusal::SnapshotHeight(height).into(),
+        other => Status::internal(format!("failed to convert snapshot to bytes: {other}")),
     })
-}
-
-fn unknown_reference() -> Status {
-    not_found("snapshot", "failed to retrieve a valid snapshot: unknown reference block")
-}
-
-fn not_found(entity: &str, reason: &str) -> Status {
-    Status::not_found(format!("data not found for {entity}: {reason}"))
 }

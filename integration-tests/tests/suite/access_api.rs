@@ -226,40 +226,187 @@ async fn results_of_sealed_blocks_and_none_of_others() {
     assert_eq!(status.code(), Code::NotFound);
 }
 
+/// The words are those that flow-go v0.46.0 said when its storage and its handlers were asked.
 #[bounded::test]
 async fn what_is_not_there_is_told_as_flow_go_tells_it() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let mut client = connect(server.url()).await;
-    let check = |status: Status, code: Code, text: &str| {
-        assert_eq!(status.code(), code, "{status}");
-        assert!(status.message().contains(text), "{status}");
-    };
     let head = server.prover.head();
-    let above = by_height(&mut client, head.finalized.height + 1, true).await.unwrap_err();
-    check(above, Code::NotFound, "data not found for block: failed to find block by height");
-    let below = by_height(&mut client, 999, true).await.unwrap_err();
-    check(below, Code::NotFound, "less than the spork root block height 1000");
-    let request = access::GetBlockByIdRequest { id: vec![1; 32].into(), ..Default::default() };
-    let unknown = client.get_block_by_id(request).await.unwrap_err();
-    check(unknown, Code::NotFound, "data not found for block: failed to find block by ID");
-    let request = access::GetBlockHeaderByIdRequest { id: vec![1; 31].into() };
-    let short = client.get_block_header_by_id(request).await.unwrap_err();
-    check(short, Code::InvalidArgument, "invalid block id");
+    let unknown = Identifier([7; 32]);
+    let id = || unknown.0.to_vec().into();
+    let no_resource = "could not retrieve resource: key not found";
 
-    let snapshot =
-        |id: Vec<u8>| access::GetProtocolStateSnapshotByBlockIdRequest { block_id: id.into() };
+    let request = access::GetBlockHeaderByIdRequest { id: id() };
+    let status = client.get_block_header_by_id(request).await.unwrap_err();
+    told(&status, Code::NotFound, &format!("not found: {no_resource}"));
+    let request = access::GetBlockByIdRequest { id: id(), ..Default::default() };
+    let status = client.get_block_by_id(request).await.unwrap_err();
+    let block = format!("not found: could not retrieve header: {no_resource}");
+    told(&status, Code::NotFound, &block);
+    for (height, why) in [
+        (head.finalized.height + 1, ""),
+        (
+            999,
+            "block height 999 is less than the spork root block height 1000. Try to use a \
+             historic node: ",
+        ),
+    ] {
+        let message = format!(
+            "not found: {why}failed to retrieve block ID for height {height}: {no_resource}"
+        );
+        let status = by_height(&mut client, height, true).await.unwrap_err();
+        told(&status, Code::NotFound, &message);
+        let request = access::GetBlockHeaderByHeightRequest { height };
+        let status = client.get_block_header_by_height(request).await.unwrap_err();
+        told(&status, Code::NotFound, &message);
+    }
+    let request = access::GetExecutionResultByIdRequest { id: id(), ..Default::default() };
+    let status = client.get_execution_result_by_id(request).await.unwrap_err();
+    told(&status, Code::NotFound, &format!("not found: {no_resource}"));
+    let unsealed = head.finalized.id;
+    for block_id in [unknown, unsealed] {
+        let message =
+            format!("not found: failed to retrieve seal for block {block_id}: key not found");
+        let block_id = block_id.0.to_vec().into();
+        let request =
+            access::GetExecutionResultForBlockIdRequest { block_id, ..Default::default() };
+        let status = client.get_execution_result_for_block_id(request).await.unwrap_err();
+        told(&status, Code::NotFound, &message);
+    }
+}
+
+#[bounded::test]
+async fn snapshots_that_are_not_given_are_told_as_flow_go_tells_it() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let mut client = connect(server.url()).await;
+    let head = server.prover.head();
     let rows = expected(CHAIN).unwrap();
     let is_orphan = |row: &&Value| {
         row["finalized"] == false && row["height"].as_u64().unwrap() < head.finalized.height
     };
     let orphan = rows.iter().find(is_orphan).unwrap()["block_id"].as_str().unwrap();
-    let error = client.get_protocol_state_snapshot_by_block_id(snapshot(unhex(orphan))).await;
-    check(error.unwrap_err(), Code::InvalidArgument, "block orphaned");
-    let last = rows.last().unwrap()["block_id"].as_str().unwrap();
-    let error = client.get_protocol_state_snapshot_by_block_id(snapshot(unhex(last))).await;
-    check(error.unwrap_err(), Code::FailedPrecondition, "still pending finalization");
-    let error = client.get_protocol_state_snapshot_by_block_id(snapshot(vec![3; 32])).await;
-    check(error.unwrap_err(), Code::NotFound, "unknown reference block");
+    let last = rows.last().unwrap();
+    let pending = format!(
+        "failed to retrieve snapshot for block with height {}: block not finalized and is above \
+         finalized height",
+        last["height"]
+    );
+    let orphaned = "failed to retrieve snapshot for block: block not finalized and is below \
+                    finalized height";
+    for (block_id, code, message) in [
+        (unhex(orphan), Code::InvalidArgument, orphaned),
+        (unhex(last["block_id"].as_str().unwrap()), Code::FailedPrecondition, &pending),
+        (vec![3; 32], Code::NotFound, "failed to get a valid snapshot: block not found"),
+    ] {
+        let block_id = block_id.into();
+        let request = access::GetProtocolStateSnapshotByBlockIdRequest { block_id };
+        let status = client.get_protocol_state_snapshot_by_block_id(request).await.unwrap_err();
+        told(&status, code, message);
+    }
+    let block_height = head.finalized.height + 1;
+    let request = access::GetProtocolStateSnapshotByHeightRequest { block_height };
+    let status = client.get_protocol_state_snapshot_by_height(request).await.unwrap_err();
+    let message = format!(
+        "failed to find snapshot: unknown finalized height {block_height}: reference block of the \
+         snapshot is not resolvable"
+    );
+    told(&status, Code::NotFound, &message);
+}
+
+/// Blocks and headers are asked for by 32 bytes; snapshots and results by any, filled up or cut off.
+#[bounded::test]
+async fn ids_of_other_lengths_are_taken_as_flow_go_takes_them() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let mut client = connect(server.url()).await;
+    let root = server.root_id.0;
+    let short = "invalid block id: rpc error: code = InvalidArgument desc = invalid block id";
+    for bytes in [Vec::new(), root[..31].to_vec(), [&root[..], &[0]].concat()] {
+        let request = access::GetBlockHeaderByIdRequest { id: bytes.clone().into() };
+        let status = client.get_block_header_by_id(request).await.unwrap_err();
+        told(&status, Code::InvalidArgument, short);
+        let request = access::GetBlockByIdRequest { id: bytes.into(), ..Default::default() };
+        let status = client.get_block_by_id(request).await.unwrap_err();
+        told(&status, Code::InvalidArgument, short);
+    }
+    let mut snapshot = async |block_id: Vec<u8>| {
+        let block_id = block_id.into();
+        let request = access::GetProtocolStateSnapshotByBlockIdRequest { block_id };
+        client.get_protocol_state_snapshot_by_block_id(request).await.map(|_| ())
+    };
+    snapshot([&root[..], &[1, 2]].concat()).await.unwrap();
+    let status = snapshot(root[..31].to_vec()).await.unwrap_err();
+    told(&status, Code::NotFound, "failed to get a valid snapshot: block not found");
+    let mut filled = root;
+    filled[31] = 0;
+    let message = format!(
+        "not found: failed to retrieve seal for block {}: key not found",
+        Identifier(filled)
+    );
+    let block_id = root[..31].to_vec().into();
+    let request = access::GetExecutionResultForBlockIdRequest { block_id, ..Default::default() };
+    let status = client.get_execution_result_for_block_id(request).await.unwrap_err();
+    told(&status, Code::NotFound, &message);
+}
+
+#[bounded::test]
+async fn subscriptions_that_cannot_start_are_told_as_flow_go_tells_it() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let mut client = connect(server.url()).await;
+    let finalized = entities::BlockStatus::BlockFinalized.into();
+    let mut from_height = async |start_block_height, block_status| {
+        let request = access::SubscribeBlockHeadersFromStartHeightRequest {
+            start_block_height,
+            block_status,
+        };
+        client.subscribe_block_headers_from_start_height(request).await.unwrap_err()
+    };
+    let stream = "stream encountered an error: rpc error: code =";
+    let height = "could not get start height from block height";
+    told(
+        &from_height(1000, 0).await,
+        Code::InvalidArgument,
+        "block status is unknown. Possible variants: BLOCK_FINALIZED, BLOCK_SEALED",
+    );
+    told(
+        &from_height(999, finalized).await,
+        Code::InvalidArgument,
+        &format!(
+            "{stream} InvalidArgument desc = {height}: start height must be greater than or \
+             equal to the root height 1000"
+        ),
+    );
+    told(
+        &from_height(9_000, finalized).await,
+        Code::NotFound,
+        &format!(
+            "{stream} NotFound desc = {height}: not found: could not get header for height 9000: \
+             failed to retrieve block ID for height 9000: could not retrieve resource: key not \
+             found"
+        ),
+    );
+    let mut from_id = async |start_block_id: Vec<u8>| {
+        let start_block_id = start_block_id.into();
+        let request = access::SubscribeBlockDigestsFromStartBlockIdRequest {
+            start_block_id,
+            block_status: finalized,
+        };
+        client.subscribe_block_digests_from_start_block_id(request).await.unwrap_err()
+    };
+    told(&from_id(vec![7; 31]).await, Code::InvalidArgument, "invalid block id");
+    let unknown = Identifier([7; 32]);
+    told(
+        &from_id(vec![7; 32]).await,
+        Code::NotFound,
+        &format!(
+            "{stream} NotFound desc = could not get start height from block id: not found: could \
+             not get header for block {unknown}: could not retrieve resource: key not found"
+        ),
+    );
+}
+
+#[track_caller]
+fn told(status: &Status, code: Code, message: &str) {
+    assert_eq!((status.code(), status.message()), (code, message));
 }
 
 #[bounded::test]
@@ -295,16 +442,6 @@ async fn subscriptions_give_every_block_once_in_order() {
     let digest = stream.into_inner().message().await.unwrap().unwrap();
     assert_eq!(digest.block_id[..], head.sealed.id.0);
     assert_eq!(digest.block_height, head.sealed.height);
-
-    let request = access::SubscribeBlocksFromLatestRequest::default();
-    let status = client.subscribe_blocks_from_latest(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument);
-    let request = access::SubscribeBlockHeadersFromStartHeightRequest {
-        start_block_height: 999,
-        block_status: finalized,
-    };
-    let status = client.subscribe_block_headers_from_start_height(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument);
 }
 
 /// An access node that knows one thing.

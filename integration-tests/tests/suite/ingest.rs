@@ -152,7 +152,7 @@ async fn a_checkpoint_that_no_node_knows_is_refused_with_each_answer() {
     let error = Follower::start_at(data.path(), Origin::Checkpoint(block_id), options).await;
     let error = error.unwrap_err();
     assert!(matches!(error, IndexError::NoCheckpoint { block_id: of, .. } if of == block_id));
-    for text in [&nodes[0].url(), &nodes[1].url(), "unknown reference block", "--root FILE"] {
+    for text in [&nodes[0].url(), &nodes[1].url(), "block not found", "--root FILE"] {
         assert!(error.to_string().contains(text), "{error}");
     }
     // Nothing was begun.

@@ -1,6 +1,6 @@
 //! Headers, blocks and execution results, with what an access node knows of them.
 
-use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, View, parent_voter_ids};
+use weir_access_api::{BlockStatus, FoundBlock, FoundHeader, Refusal, View, parent_voter_ids};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
@@ -33,7 +33,7 @@ impl AccessView {
     /// # Errors
     /// When there is no such block, or its payload is no more kept.
     pub fn block_by_id(&self, id: Identifier) -> Result<FoundBlock, AccessError> {
-        self.found(self.stored_by_id(id, "block", "failed to find block by ID: key not found")?)
+        self.found(self.stored_by_id(id, Refusal::Block)?)
     }
 
     /// The finalized block of a height.
@@ -41,7 +41,7 @@ impl AccessView {
     /// # Errors
     /// When there is no such block, or its payload is no more kept.
     pub fn block_by_height(&self, height: u64) -> Result<FoundBlock, AccessError> {
-        self.found(self.stored_by_height(height, "block")?)
+        self.found(self.stored_by_height(height)?)
     }
 
     /// The header of a block by its ID.
@@ -49,8 +49,7 @@ impl AccessView {
     /// # Errors
     /// When there is no such block.
     pub fn header_by_id(&self, id: Identifier) -> Result<FoundHeader, AccessError> {
-        let reason = "failed to find header by ID: key not found";
-        self.found_header(self.stored_by_id(id, "header", reason)?)
+        self.found_header(self.stored_by_id(id, Refusal::Header)?)
     }
 
     /// The header of the finalized block of a height.
@@ -58,7 +57,7 @@ impl AccessView {
     /// # Errors
     /// When there is no such block.
     pub fn header_by_height(&self, height: u64) -> Result<FoundHeader, AccessError> {
-        self.found_header(self.stored_by_height(height, "header")?)
+        self.found_header(self.stored_by_height(height)?)
     }
 
     /// The execution result that the final chain's seal of a block names.
@@ -66,15 +65,13 @@ impl AccessView {
     /// # Errors
     /// When the block is not known or not sealed, or the payloads are no more kept.
     pub fn result_for_block(&self, id: Identifier) -> Result<ExecutionResult, AccessError> {
-        let not_sealed = || AccessError::not_found("seal", "key not found");
+        let not_sealed = || AccessError::from(Refusal::Seal(id));
         let ordinal = self.prover.reader().ordinal_of(&id).map_err(AccessError::read)?;
         let block = self.prover.block_at(ordinal.ok_or_else(not_sealed)?)?;
         self.prover.sealed_result(&block).map_err(|error| match error {
             ProverError::NotSealed { .. } => not_sealed(),
             ProverError::PrunedPayload { block_id, .. } => AccessError::Pruned { block_id },
-            ProverError::MissingPreimage { .. } => {
-                AccessError::not_found("execution result", "key not found")
-            }
+            ProverError::MissingPreimage { .. } => Refusal::Result.into(),
             error => error.into(),
         })
     }
@@ -84,33 +81,22 @@ impl AccessView {
     /// # Errors
     /// When there is no such result, or the payload that includes it is no more kept.
     pub fn result_by_id(&self, id: Identifier) -> Result<ExecutionResult, AccessError> {
-        let not_found = || AccessError::not_found("execution result", "key not found");
         let ordinal = self.prover.reader().including_ordinal(&id).map_err(AccessError::read)?;
-        let including = self.prover.block_at(ordinal.ok_or_else(not_found)?)?;
+        let including = self.prover.block_at(ordinal.ok_or(Refusal::Result)?)?;
         let results = self.block_of(&including)?.payload.results;
-        results.into_iter().find(|result| result.id() == id).ok_or_else(not_found)
+        let found = results.into_iter().find(|result| result.id() == id);
+        found.ok_or_else(|| Refusal::Result.into())
     }
 
-    fn stored_by_id(
-        &self,
-        id: Identifier,
-        entity: &'static str,
-        reason: &str,
-    ) -> Result<StoredBlock, AccessError> {
+    fn stored_by_id(&self, id: Identifier, missing: Refusal) -> Result<StoredBlock, AccessError> {
         let ordinal = self.prover.reader().ordinal_of(&id).map_err(AccessError::read)?;
-        let ordinal = ordinal.ok_or_else(|| AccessError::not_found(entity, reason))?;
-        Ok(self.prover.block_at(ordinal)?)
+        Ok(self.prover.block_at(ordinal.ok_or(missing)?)?)
     }
 
-    fn stored_by_height(
-        &self,
-        height: u64,
-        entity: &'static str,
-    ) -> Result<StoredBlock, AccessError> {
+    fn stored_by_height(&self, height: u64) -> Result<StoredBlock, AccessError> {
         let ordinal = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
-        let not_found =
-            || AccessError::not_found(entity, View::head(self).why_none_at(height, entity));
-        Ok(self.prover.block_at(ordinal.ok_or_else(not_found)?)?)
+        let missing = || View::head(self).none_at(height);
+        Ok(self.prover.block_at(ordinal.ok_or_else(missing)?)?)
     }
 
     fn found(&self, stored: StoredBlock) -> Result<FoundBlock, AccessError> {

@@ -1,6 +1,7 @@
 //! Why something cannot be answered.
 
 use thiserror::Error;
+use weir_access_api::Refusal;
 use weir_protocol::codec::rlp::RlpError;
 use weir_protocol::codec::snapshot::SnapshotError;
 use weir_protocol::model::Identifier;
@@ -8,37 +9,21 @@ use weir_protocol::model::Identifier;
 use crate::prover::ProverError;
 use crate::store::ReadError;
 
-/// Why something cannot be answered. The first five are for the one who asked.
+/// Why something cannot be answered. The first three are for the one who asked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// Nothing of that kind is known.
-    #[error("data not found for {entity}: {reason}")]
-    NotFound {
-        /// What was asked for.
-        entity: &'static str,
-        /// Why it is not there.
-        reason: String,
-    },
-    /// A snapshot of a block that will never be final.
-    #[error("invalid argument: failed to retrieve snapshot: block orphaned")]
-    Orphaned,
-    /// A snapshot of a block that may become final.
-    #[error(
-        "precondition failed: failed to retrieve snapshot: block {height} still pending finalization"
-    )]
-    Pending {
-        /// Its height.
-        height: u64,
-    },
+    /// What flow-go refuses too.
+    #[error("{0}")]
+    Refused(Refusal),
     /// A payload that is no more kept.
-    #[error("data not found for block: the payload of block {block_id} is no more kept")]
+    #[error("not found: the payload of block {block_id} is no more kept")]
     Pruned {
         /// The block.
         block_id: Identifier,
     },
     /// A snapshot that needs more history than there is.
-    #[error("snapshots might not be possible for every block: {reason}")]
+    #[error("failed to convert snapshot to bytes: {reason}")]
     NoSnapshot {
         /// What is missing.
         reason: String,
@@ -61,8 +46,10 @@ impl AccessError {
     pub(super) fn read(error: ReadError) -> Self {
         Self::Prover(error.into())
     }
+}
 
-    pub(super) fn not_found(entity: &'static str, reason: impl Into<String>) -> Self {
-        Self::NotFound { entity, reason: reason.into() }
+impl From<Refusal> for AccessError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }

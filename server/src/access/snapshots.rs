@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use weir_access_api::Refusal;
 use weir_protocol::codec::snapshot::{
     History, HistoryBlock, SealedVersionBeacon, SegmentError, Snapshot, sealing_segment,
 };
@@ -27,12 +28,12 @@ impl AccessView {
     /// When the block is not known, not final, or the history does not reach back far enough.
     pub fn snapshot_by_id(&self, id: Identifier) -> Result<Snapshot, AccessError> {
         let ordinal = self.prover.reader().ordinal_of(&id).map_err(AccessError::read)?;
-        let ordinal = ordinal.ok_or_else(unknown_reference)?;
+        let ordinal = ordinal.ok_or(Refusal::Snapshot)?;
         let height = self.prover.block_at(ordinal)?.record.header.height;
         match self.prover.reader().finalized_at(height).map_err(AccessError::read)? {
             Some(finalized) if finalized == ordinal => self.snapshot_at(height),
-            Some(_) => Err(AccessError::Orphaned),
-            None => Err(AccessError::Pending { height }),
+            Some(_) => Err(Refusal::Orphaned.into()),
+            None => Err(Refusal::Pending(height).into()),
         }
     }
 
@@ -42,7 +43,7 @@ impl AccessView {
     /// When there is no such block, or the history does not reach back far enough.
     pub fn snapshot_at(&self, height: u64) -> Result<Snapshot, AccessError> {
         let ordinal = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
-        self.snapshot_of(ordinal.ok_or_else(unknown_reference)?)
+        self.snapshot_of(ordinal.ok_or(Refusal::SnapshotHeight(height))?)
     }
 
     /// The snapshot at any certified block, by its position in the order of ingestion.
@@ -146,11 +147,6 @@ impl History for Ancestry<'_> {
     fn state(&self, id: &Identifier) -> Result<Option<Arc<ProtocolState>>, AccessError> {
         Ok(Some(self.view.prover.states().load(id)?))
     }
-}
-
-fn unknown_reference() -> AccessError {
-    let reason = "failed to retrieve a valid snapshot: unknown reference block";
-    AccessError::not_found("snapshot", reason)
 }
 
 fn no_segment(error: SegmentError<AccessError>) -> AccessError {

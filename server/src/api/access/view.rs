@@ -89,9 +89,8 @@ impl View for AccessView {
 /// The status that flow-go gives for the same reason.
 fn status_of(error: AccessError) -> Status {
     let code = match error {
-        AccessError::NotFound { .. } | AccessError::Pruned { .. } => Code::NotFound,
-        AccessError::Orphaned => Code::InvalidArgument,
-        AccessError::Pending { .. } => Code::FailedPrecondition,
+        AccessError::Refused(refusal) => refusal.code(),
+        AccessError::Pruned { .. } => Code::NotFound,
         AccessError::NoSnapshot { .. } => Code::Internal,
         _ => {
             tracing::error!(%error, "the store is damaged");
