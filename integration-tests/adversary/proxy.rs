@@ -39,12 +39,15 @@ pub(crate) type Script = Arc<dyn Fn(Call) -> Bytes + Send + Sync>;
 pub(crate) type Notices =
     Arc<dyn Fn(BoxStream<v1::WatchResponse>) -> BoxStream<v1::WatchResponse> + Send + Sync>;
 
+/// A call that is never answered, and who is notified when one comes.
+type Held = (Call, Arc<Notify>);
+
 /// Asks an honest server, and passes on what it likes.
 #[derive(Clone)]
 pub(crate) struct Hostile {
     honest: SnapshotApiClient<Channel>,
     lie: Arc<Mutex<Option<(Call, Lie)>>>,
-    held: Arc<Mutex<Option<(Call, Arc<Notify>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
     script: Arc<Mutex<Option<Script>>>,
     notices: Arc<Mutex<Option<Notices>>>,
     signer: Arc<Mutex<Option<Signer>>>,
