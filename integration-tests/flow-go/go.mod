@@ -10,6 +10,7 @@ require (
 	github.com/onflow/flow/protobuf/go/flow v0.4.19
 	github.com/rs/zerolog v1.29.0
 	github.com/stretchr/testify v1.11.1
+	google.golang.org/grpc v1.78.0
 )
 
 require (
@@ -197,7 +198,6 @@ require (
 	google.golang.org/appengine v1.6.8 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20251202230838-ff82c1b0f217 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20251222181119-0a764e51fe1b // indirect
-	google.golang.org/grpc v1.78.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	gopkg.in/ini.v1 v1.67.0 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect

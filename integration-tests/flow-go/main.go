@@ -10,7 +10,9 @@ import (
 
 // modes are what the program does, by the name of its first argument.
 var modes = map[string]func(arguments []string) error{
-	"make": runMake,
+	"boot":   runBoot,
+	"follow": runFollow,
+	"make":   runMake,
 }
 
 func main() {

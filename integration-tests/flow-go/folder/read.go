@@ -30,10 +30,12 @@ type Chain struct {
 	Root *inmem.Snapshot
 	// Blocks are all blocks, parents first; the first one is the head of Root.
 	Blocks []*flow.Block
-	// Expected has one row for each block, in the same order. It is empty where the folder has none.
+	// Expected has one row for each block, in the same order.
 	Expected []Expected
-	// IdentityTables are the current and the next epoch's table for each epoch state ID.
-	IdentityTables map[string]IdentityTables
+	// EpochStates and ProtocolStates are the rows of the states that blocks commit to, by ID.
+	EpochStates, ProtocolStates map[string]json.RawMessage
+	// Scenario is what the folder says of the chain.
+	Scenario Scenario
 }
 
 // Expected is what a chain folder says of a block. Identifiers are in hexadecimal digits.
@@ -51,6 +53,11 @@ type Expected struct {
 	LastSealedBlockID      string   `json:"last_sealed_block_id"`
 }
 
+// Certified says whether the block has a certificate; a block that gathered no quorum has none.
+func (expected *Expected) Certified() bool {
+	return expected.CertifyingQC.BlockID != flow.ZeroID
+}
+
 // QC is a quorum certificate as a chain folder writes it.
 type QC struct {
 	View          uint64          `json:"view"`
@@ -66,16 +73,9 @@ func (qc QC) Flow() (*flow.QuorumCertificate, error) {
 	})
 }
 
-// IdentityTables are the identity tables that an epoch state stands for.
-type IdentityTables struct {
-	EpochStateID string          `json:"epoch_state_id"`
-	Current      json.RawMessage `json:"identity_table"`
-	Next         json.RawMessage `json:"next_identity_table"`
-}
-
 // Read reads a chain folder. Files may be compressed with gzip, and then end in ".gz".
 func Read(dir string) (*Chain, error) {
-	chain := &Chain{IdentityTables: map[string]IdentityTables{}}
+	chain := &Chain{}
 	var err error
 	if chain.Root, err = ReadSnapshot(filepath.Join(dir, "root-protocol-state-snapshot.json")); err != nil {
 		return nil, err
@@ -86,17 +86,41 @@ func Read(dir string) (*Chain, error) {
 	if chain.Expected, err = readRows[Expected](filepath.Join(dir, "expected.jsonl")); err != nil {
 		return nil, err
 	}
-	if len(chain.Expected) != 0 && len(chain.Expected) != len(chain.Blocks) {
+	if len(chain.Expected) != len(chain.Blocks) {
 		return nil, fmt.Errorf("%s: %d rows for %d blocks", dir, len(chain.Expected), len(chain.Blocks))
 	}
-	tables, err := readRows[IdentityTables](filepath.Join(dir, "epoch_states.jsonl"))
+	if chain.EpochStates, err = readStates(filepath.Join(dir, "epoch_states.jsonl"), "epoch_state_id"); err != nil {
+		return nil, err
+	}
+	if chain.ProtocolStates, err = readStates(filepath.Join(dir, "kv_states.jsonl"), "protocol_state_id"); err != nil {
+		return nil, err
+	}
+	scenario, err := readFile(filepath.Join(dir, "scenario.json"))
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range tables {
-		chain.IdentityTables[row.EpochStateID] = row
+	return chain, json.Unmarshal(scenario, &chain.Scenario)
+}
+
+// readStates reads rows by the ID that each has under a name.
+func readStates(path, name string) (map[string]json.RawMessage, error) {
+	rows, err := readRows[json.RawMessage](path)
+	if err != nil {
+		return nil, err
 	}
-	return chain, nil
+	states := make(map[string]json.RawMessage, len(rows))
+	for index, row := range rows {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(row, &fields); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", path, index, err)
+		}
+		var id string
+		if err := json.Unmarshal(fields[name], &id); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %s: %w", path, index, name, err)
+		}
+		states[id] = row
+	}
+	return states, nil
 }
 
 // ReadSnapshot reads a protocol state snapshot, as flow-go and the Access API write it.
@@ -150,12 +174,9 @@ func Block(message []byte) (*flow.Block, error) {
 	return convert.MessageToBlock(&block)
 }
 
-// readRows reads a file of one JSON value a line. A file that is not there has no rows.
+// readRows reads a file of one JSON value a line.
 func readRows[T any](path string) ([]T, error) {
 	data, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -189,4 +210,15 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s.gz: %w", path, err)
 	}
 	return io.ReadAll(unpacked)
+}
+
+// Proposal returns the block with an index, with its proposer's signature where the folder has one.
+func (chain *Chain) Proposal(index int) *flow.Proposal {
+	return &flow.Proposal{Block: *chain.Blocks[index], ProposerSigData: chain.Expected[index].ProposerSigData}
+}
+
+// Failed says of an error which block it is about.
+func (chain *Chain) Failed(index int, err error) error {
+	block := chain.Blocks[index]
+	return fmt.Errorf("block %d (%v, height %d, view %d): %w", index, block.ID(), block.Height, block.View, err)
 }

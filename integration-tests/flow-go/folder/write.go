@@ -31,7 +31,9 @@ type Recording struct {
 
 // Scenario is the file scenario.json: what the chain is and what happens in it.
 type Scenario struct {
-	Blocks     int      `json:"blocks"`
+	Blocks int `json:"blocks"`
+	// ChunkAlpha is how many verifiers are assigned to a chunk; 0 is flow-go's default.
+	ChunkAlpha uint     `json:"chunk_alpha,omitempty"`
 	ChainID    string   `json:"chain_id"`
 	Finalized  int      `json:"finalized"`
 	RootHeight uint64   `json:"root_height"`

@@ -33,7 +33,7 @@ func TestFolderReadsBackWhatTheNetworkMade(t *testing.T) {
 		require.Equal(t, record.ID.String(), expected.BlockID)
 		require.Equal(t, record.Finalized, expected.Finalized)
 		require.Equal(t, record.QC.ID(), flowQC(t, expected).ID())
-		require.Contains(t, chain.IdentityTables, expected.EpochStateID)
+		require.Contains(t, chain.EpochStates, expected.EpochStateID)
 	}
 }
 

@@ -23,7 +23,7 @@ type State struct {
 // newState boots a participant from a root snapshot. It wants an approval of every
 // chunk: in this network there are no emergencies.
 func newState(root protocol.Snapshot) (*State, error) {
-	participant, err := node.NewParticipant(root, node.OneApproval)
+	participant, err := node.NewParticipant(root, node.OneApproval, flow.DefaultChunkAssignmentAlpha)
 	if err != nil {
 		return nil, fmt.Errorf("could not start participant: %w", err)
 	}

@@ -49,3 +49,8 @@ func (finality *Finality) MakeFinal(blockID flow.Identifier) error {
 	finality.latest = blockID
 	return nil
 }
+
+// Latest returns the latest finalized block.
+func (finality *Finality) Latest() flow.Identifier {
+	return finality.latest
+}

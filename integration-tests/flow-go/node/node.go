@@ -72,19 +72,20 @@ func NewFollower(root protocol.Snapshot) (*Node, error) {
 	return node, err
 }
 
-// NewParticipant bootstraps a node that takes part in consensus, from a snapshot.
-func NewParticipant(root protocol.Snapshot, approvals RequiredApprovals) (*Node, error) {
+// NewParticipant bootstraps a node that takes part in consensus, from a snapshot. Each chunk is assigned to
+// as many verifiers as alpha says.
+func NewParticipant(root protocol.Snapshot, approvals RequiredApprovals, alpha uint) (*Node, error) {
 	node, err := bootstrap(root)
 	if err != nil {
 		return nil, err
 	}
-	node.Assigner, err = chunks.NewChunkAssigner(flow.DefaultChunkAssignmentAlpha, node.State)
+	node.Assigner, err = chunks.NewChunkAssigner(alpha, node.State)
 	if err != nil {
 		return nil, err
 	}
 	sealing, err := updatable_configs.NewSealingConfigs(
 		flow.DefaultRequiredApprovalsForSealConstruction, uint(approvals),
-		flow.DefaultChunkAssignmentAlpha, flow.DefaultEmergencySealingActive,
+		alpha, flow.DefaultEmergencySealingActive,
 	)
 	if err != nil {
 		return nil, err
