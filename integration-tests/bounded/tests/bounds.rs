@@ -143,9 +143,8 @@ mod hangs {
         #[bounded::test]
         #[ignore = "hangs"]
         fn in_a_property(number in 0_u32..10) {
-            while number < 10 {
-                std::thread::park();
-            }
+            let (_never, receiver) = channel();
+            prop_assert_eq!(receiver.recv(), Ok(number));
         }
     }
 }
