@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
-use weir_proto::convert::result_to_wire;
+use weir_proto::convert::{id_of_any_length, result_to_wire};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_server::AccessApi;
 use weir_proto::flow::entities;
@@ -183,7 +183,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetProtocolStateSnapshotByBlockIdRequest>,
     ) -> Result<Response<access::ProtocolStateSnapshotResponse>, Status> {
-        let id = any_id(&request.into_inner().block_id);
+        let id = id_of_any_length(&request.into_inner().block_id);
         self.snapshot(move |view| view.snapshot_by_id(id)).await
     }
 
@@ -199,7 +199,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetExecutionResultForBlockIdRequest>,
     ) -> Result<Response<access::ExecutionResultForBlockIdResponse>, Status> {
-        let id = any_id(&request.into_inner().block_id);
+        let id = id_of_any_length(&request.into_inner().block_id);
         let (result, metadata) = self.blocking(move |view| view.result_for_block(id)).await?;
         Ok(Response::new(access::ExecutionResultForBlockIdResponse {
             execution_result: Some(result_to_wire(&result)),
@@ -211,7 +211,7 @@ impl<V: View> AccessApi for AccessService<V> {
         &self,
         request: Request<access::GetExecutionResultByIdRequest>,
     ) -> Result<Response<access::ExecutionResultByIdResponse>, Status> {
-        let id = any_id(&request.into_inner().id);
+        let id = id_of_any_length(&request.into_inner().id);
         let (result, metadata) = self.blocking(move |view| view.result_by_id(id)).await?;
         Ok(Response::new(access::ExecutionResultByIdResponse {
             execution_result: Some(result_to_wire(&result)),
@@ -305,12 +305,4 @@ fn block_id(bytes: &[u8]) -> Result<Identifier, Status> {
 /// The block where a subscription starts.
 fn start_block(bytes: &[u8]) -> Result<Start, Status> {
     Identifier::try_from(bytes).map(Start::Block).map_err(|_| Refusal::StartLength.into())
-}
-
-/// The ID in a question about a snapshot or a result: of any length, as flow-go's `HashToID` takes
-/// it, filled up with zeros or cut off.
-fn any_id(bytes: &[u8]) -> Identifier {
-    let mut id = Identifier::ZERO;
-    id.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    id
 }

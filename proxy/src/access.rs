@@ -5,6 +5,7 @@ use std::sync::{Arc, Once};
 
 use tonic::{Code, Request, Response, Status, async_trait};
 use weir_client::verifier::Trust;
+use weir_proto::convert::id_of_any_length;
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_server::AccessApi;
 use weir_proto::flow::entities;
@@ -166,11 +167,7 @@ impl AccessApi for SnapshotProxy {
         &self,
         request: Request<access::GetProtocolStateSnapshotByBlockIdRequest>,
     ) -> Answer {
-        let block_id = &request.get_ref().block_id;
-        let block_id = Identifier::try_from(&block_id[..]).map_err(|_| {
-            let found = block_id.len();
-            Status::invalid_argument(format!("invalid block id: expected 32 bytes, found {found}"))
-        })?;
+        let block_id = id_of_any_length(&request.get_ref().block_id);
         self.snapshot(Wanted::Id(block_id), key(ACCESS_METHODS[1], request.get_ref())).await
     }
 

@@ -13,8 +13,8 @@ pub use asked::{Asked, asked_from_wire, held_from_wire, held_to_wire, proof_numb
 pub use block::{block_from_wire, result_from_wire};
 pub use error::ConvertError;
 pub use question::{
-    Request, epoch_from_wire, filter_from_wire, identifier, request_to_wire, role_to_wire,
-    selector_from_wire, status_to_wire,
+    Request, epoch_from_wire, filter_from_wire, id_of_any_length, identifier, request_to_wire,
+    role_to_wire, selector_from_wire, status_to_wire,
 };
 pub use to_wire::{block_to_wire, header_to_wire, light_block_to_wire, result_to_wire};
 pub use tree::{TREE_ITEMS_MAX, tree_question_from_wire, tree_request_to_wire};

@@ -122,6 +122,17 @@ pub fn epoch_from_wire(epoch: i32) -> Result<EpochName, ConvertError> {
     }
 }
 
+/// Returns the ID that flow-go's `HashToID` makes of bytes: filled up with zeros, or cut off, to 32.
+///
+/// Questions about snapshots and results are taken with such IDs; whoever needs exactly 32 bytes uses
+/// `Identifier::try_from`.
+#[must_use]
+pub fn id_of_any_length(bytes: &[u8]) -> Identifier {
+    let mut id = Identifier::ZERO;
+    id.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    id
+}
+
 /// Reads an identifier of 32 bytes.
 ///
 /// # Errors
