@@ -306,8 +306,8 @@ pub fn identities(nodes: &[IdentityAnswer]) -> Vec<Value> {
             "address": node.skeleton.address,
             "role": node.skeleton.role.name(),
             "initial_weight": node.skeleton.initial_weight,
-            "staking_key": hex(&node.skeleton.staking_key),
-            "network_key": hex(&node.skeleton.network_key),
+            "staking_key": node.skeleton.staking_key.as_ref().map(|key| hex(key)),
+            "network_key": node.skeleton.network_key.as_ref().map(|key| hex(key)),
             "status": node.status.name(),
         })
     };

@@ -74,8 +74,8 @@ impl Node {
             address: format!("{role}-{digits}.example.org:3569"),
             role,
             initial_weight: 1000 + 100 * random.below(5),
-            staking_key: staking_key.public_key(),
-            network_key: network_key(&node_id),
+            staking_key: Some(staking_key.public_key()),
+            network_key: Some(network_key(&node_id)),
         };
         Self { skeleton, staking_key }
     }

@@ -24,7 +24,7 @@ impl Peers {
     fn key(&self, id: &Identifier, role: Role) -> BlsPublicKey {
         let node = &self.nodes[id];
         assert_eq!(node.role, role);
-        node.staking_key
+        node.staking_key.expect("every node has a key")
     }
 
     /// That the signature holds, and that it holds for nothing else.

@@ -74,8 +74,8 @@ fn setup(random_source: Vec<u8>, weights: &[u64]) -> EpochSetup {
         address: String::new(),
         role,
         initial_weight,
-        staking_key: [0; 96],
-        network_key: [0; 64],
+        staking_key: None,
+        network_key: None,
     };
     let pair = |(index, weight): (usize, &u64)| {
         [node(1_000_000 + index, Role::Verification, 5), node(index, Role::Consensus, *weight)]

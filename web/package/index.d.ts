@@ -102,10 +102,10 @@ export interface Identity {
   address: string;
   role: Role;
   initial_weight: Whole;
-  /** BLS key, 96 bytes. */
-  staking_key: string;
-  /** ECDSA key, 64 bytes. */
-  network_key: string;
+  /** BLS key, 96 bytes; null where the epoch's setup has none. */
+  staking_key: string | null;
+  /** ECDSA key, 64 bytes; null where the epoch's setup has none. */
+  network_key: string | null;
   status: Status;
 }
 

@@ -133,8 +133,8 @@ fn identity(identity: &Identity<'_>) -> Value {
         "Address": skeleton.address,
         "Role": skeleton.role.to_string(),
         "InitialWeight": skeleton.initial_weight,
-        "StakingPubKey": bytes(&skeleton.staking_key),
-        "NetworkPubKey": bytes(&skeleton.network_key),
+        "StakingPubKey": skeleton.staking_key.as_ref().map(|key| bytes(key)),
+        "NetworkPubKey": skeleton.network_key.as_ref().map(|key| bytes(key)),
         "Status": identity.status.flow_name(),
     })
 }

@@ -49,7 +49,7 @@ pub(crate) fn setup_of(parts: SetupParts, config: &Config) -> EpochSetup {
         dkg_phase3_final_view: dkg_final_view(3),
         final_view,
         assignments: assignments(&participants, config.clusters, &source),
-        participants,
+        participants: participants.into(),
         random_source: source.0[..RANDOM_SOURCE_LEN].to_vec(),
         target_duration: duration(config.epochs.views).max(1),
         target_end_time: config.root.timestamp_ms / 1000 + ends_after,

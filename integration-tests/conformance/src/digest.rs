@@ -125,8 +125,8 @@ fn encode_node(encoder: &mut Encoder, skeleton: &IdentitySkeleton, status: Parti
         e.bytes(skeleton.address.as_bytes());
         e.uint(skeleton.role.number().into());
         e.uint(skeleton.initial_weight);
-        e.bytes(&skeleton.staking_key);
-        e.bytes(&skeleton.network_key);
+        e.bytes(skeleton.staking_key.as_ref().map_or(&[], |key| &key[..]));
+        e.bytes(skeleton.network_key.as_ref().map_or(&[], |key| &key[..]));
         e.bytes(status.flow_name().as_bytes());
     });
 }

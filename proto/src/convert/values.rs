@@ -1,5 +1,6 @@
 //! Typed values beside the evidence, from the model.
 
+use ::bytes::Bytes;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochCommit, EpochExtension, EpochPhase, EpochSetup, Identifier, IdentitySkeleton, KvStore,
@@ -23,10 +24,15 @@ pub fn identity_to_wire(skeleton: &IdentitySkeleton, status: ParticipationStatus
         address: skeleton.address.clone(),
         role: role_to_wire(skeleton.role).into(),
         initial_weight: skeleton.initial_weight,
-        staking_key: skeleton.staking_key.to_vec().into(),
-        network_key: skeleton.network_key.to_vec().into(),
+        staking_key: key_to_wire(skeleton.staking_key.as_ref()),
+        network_key: key_to_wire(skeleton.network_key.as_ref()),
         status: status_to_wire(status).into(),
     }
+}
+
+/// The key, or no bytes where the node has none.
+fn key_to_wire<const N: usize>(key: Option<&[u8; N]>) -> Bytes {
+    key.map(|key| Bytes::copy_from_slice(key)).unwrap_or_default()
 }
 
 /// What a summary of the protocol state says of the current epoch.

@@ -228,6 +228,7 @@ pub struct Identity {
     pub role: i32,
     #[prost(uint64, tag = "4")]
     pub initial_weight: u64,
+    /// Empty where the epoch's setup has none, and so is the network key.
     #[prost(bytes = "bytes", tag = "5")]
     pub staking_key: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", tag = "6")]

@@ -42,8 +42,11 @@ pub trait Backend: Clone + Copy + fmt::Debug {
     /// outside the subgroup.
     fn g1_from_compressed(bytes: &[u8; 48]) -> Option<Self::G1>;
 
-    /// As [`Self::g1_from_compressed`], for G2 and without the identity.
+    /// As [`Self::g1_from_compressed`], for G2.
     fn g2_from_compressed(bytes: &[u8; 96]) -> Option<Self::G2>;
+
+    /// Whether a point of G2 is the identity.
+    fn g2_is_identity(point: &Self::G2) -> bool;
 
     /// Hashes a message to G1, see [`expand_message`].
     fn hash_to_g1(tag: &str, message: &[u8]) -> Self::G1;
@@ -58,7 +61,9 @@ pub trait Backend: Clone + Copy + fmt::Debug {
     fn pairing_holds(signature: &Self::G1, terms: &[(Self::G1, Self::G2)]) -> bool;
 }
 
-/// A public key: a point of G2's subgroup other than the identity, or a sum of such.
+/// A public key: a point of G2's subgroup, or a sum of such.
+///
+/// The identity is a key, as in onflow/crypto, under which no signature is valid.
 #[derive(Clone, Debug)]
 pub struct PublicKey<B: Backend = DefaultBackend> {
     point: B::G2,
@@ -76,10 +81,13 @@ impl<B: Backend> PublicKey<B> {
     /// part first; flags stay in the first byte.
     ///
     /// # Errors
-    /// When the bytes are no point of the subgroup, or the identity.
+    /// When the bytes are no point of the subgroup.
     pub fn from_bytes(bytes: &BlsPublicKey) -> Result<Self, BlsError> {
         let (real, imaginary) = bytes.split_at(48);
-        if imaginary[0] & FLAGS != 0 {
+        // The identity has one form; a backend may not look at the bytes behind its flag.
+        let is_other_identity = real[0] & INFINITY != 0
+            && (real[0] != FLAGS & !SIGN || bytes[1..].iter().any(|byte| *byte != 0));
+        if imaginary[0] & FLAGS != 0 || is_other_identity {
             return Err(BlsError::PublicKey);
         }
         let mut usual = [0; 96];
@@ -88,6 +96,12 @@ impl<B: Backend> PublicKey<B> {
         usual[0] |= real[0] & FLAGS;
         usual[48] &= !FLAGS;
         B::g2_from_compressed(&usual).map(|point| Self { point }).ok_or(BlsError::PublicKey)
+    }
+
+    /// Whether this is the identity.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        B::g2_is_identity(&self.point)
     }
 
     /// The sum of `plus` less the sum of `minus`.
@@ -125,7 +139,7 @@ pub fn verify<B: Backend>(
     tag: &str,
     message: &[u8],
 ) -> bool {
-    verify_aggregate(signature, tag, &[(message, key)])
+    !key.is_identity() && verify_aggregate(signature, tag, &[(message, key)])
 }
 
 /// Whether `signature` is the aggregate of each key's over its message.
@@ -150,7 +164,7 @@ pub fn verify_aggregate<B: Backend>(
 #[non_exhaustive]
 pub enum BlsError {
     /// No public key.
-    #[error("public key is not a point of the subgroup, or is the identity")]
+    #[error("public key is not a point of the subgroup")]
     PublicKey,
     /// A signature of the wrong length.
     #[error("a signature has {SIGNATURE_LEN} bytes, found {found}")]
@@ -165,5 +179,7 @@ pub enum BlsError {
 
 /// The flag of the identity.
 const INFINITY: u8 = 0b0100_0000;
+/// The flag of the greater of two points with one x.
+const SIGN: u8 = 0b0010_0000;
 /// Compression, infinity and sign, in the first byte of a compressed point.
 const FLAGS: u8 = 0b1110_0000;

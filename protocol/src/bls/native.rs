@@ -22,8 +22,11 @@ impl Backend for Native {
     }
 
     fn g2_from_compressed(bytes: &[u8; 96]) -> Option<G2Affine> {
-        let point: Option<G2Affine> = G2Affine::from_compressed(bytes).into();
-        point.filter(|point| !bool::from(point.is_identity()))
+        G2Affine::from_compressed(bytes).into()
+    }
+
+    fn g2_is_identity(point: &G2Affine) -> bool {
+        point.is_identity().into()
     }
 
     fn hash_to_g1(tag: &str, message: &[u8]) -> G1Affine {

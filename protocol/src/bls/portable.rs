@@ -22,7 +22,11 @@ impl Backend for Portable {
     }
 
     fn g2_from_compressed(bytes: &[u8; 96]) -> Option<G2Affine> {
-        G2Affine::deserialize_compressed(&bytes[..]).ok().filter(|point| !point.is_zero())
+        G2Affine::deserialize_compressed(&bytes[..]).ok()
+    }
+
+    fn g2_is_identity(point: &G2Affine) -> bool {
+        point.is_zero()
     }
 
     fn hash_to_g1(tag: &str, message: &[u8]) -> G1Affine {

@@ -110,8 +110,8 @@ impl Entity for IdentitySkeleton {
             e.bytes(self.address.as_bytes());
             e.uint(u64::from(self.role.number()));
             e.uint(self.initial_weight);
-            e.bytes(&self.staking_key);
-            e.bytes(&self.network_key);
+            put_key(e, self.staking_key.as_ref());
+            put_key(e, self.network_key.as_ref());
         });
     }
 }
@@ -124,11 +124,39 @@ impl IdentitySkeleton {
                 address: d.text()?.to_string(),
                 role: Role::from_number(d.uint()?).ok_or(RlpError::Invalid { field: "role" })?,
                 initial_weight: d.uint()?,
-                staking_key: d.array()?,
-                network_key: d.array()?,
+                staking_key: take_key(d)?,
+                network_key: take_key(d)?,
             })
         })
     }
+}
+
+/// Appends a node's key, or the empty byte string for none (flow-go `encodableIdentitySkeleton`).
+pub(crate) fn put_key<const N: usize>(encoder: &mut Encoder, key: Option<&[u8; N]>) {
+    encoder.bytes(key.map_or(&[], |key| &key[..]));
+}
+
+/// Reads what [`put_key`] writes.
+pub(crate) fn take_key<const N: usize>(
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<[u8; N]>, RlpError> {
+    let none = decoder.clone().bytes()?.is_empty();
+    if none { decoder.bytes().map(|_| None) } else { decoder.array().map(Some) }
+}
+
+/// Appends a participant; go-ethereum writes a nil pointer to a struct as the empty list.
+fn put_participant(encoder: &mut Encoder, participant: Option<&IdentitySkeleton>) {
+    match participant {
+        Some(participant) => participant.encode(encoder),
+        None => encoder.list(|_| ()),
+    }
+}
+
+fn take_participant(decoder: &mut Decoder<'_>) -> Result<Option<IdentitySkeleton>, RlpError> {
+    if decoder.next_is_empty_list() {
+        return decoder.list(|_| Ok(None));
+    }
+    IdentitySkeleton::decode(decoder).map(Some)
 }
 
 impl Entity for EpochSetup {
@@ -140,7 +168,7 @@ impl Entity for EpochSetup {
             e.uint(self.dkg_phase2_final_view);
             e.uint(self.dkg_phase3_final_view);
             e.uint(self.final_view);
-            e.list_of(&self.participants, |e, participant| participant.encode(e));
+            e.list(|e| self.participants.entries().for_each(|entry| put_participant(e, entry)));
             e.list_of(&self.assignments, |e, cluster| e.list_of(cluster, put_id));
             e.bytes(&self.random_source);
             e.uint(self.target_duration);
@@ -163,7 +191,7 @@ impl EpochSetup {
                 dkg_phase2_final_view: d.uint()?,
                 dkg_phase3_final_view: d.uint()?,
                 final_view: d.uint()?,
-                participants: d.list_of(IdentitySkeleton::decode)?,
+                participants: d.list_of(take_participant)?.into_iter().collect(),
                 assignments: d.list_of(|d| d.list_of(take_id))?,
                 random_source: d.bytes()?.to_vec(),
                 target_duration: d.uint()?,

@@ -4,8 +4,9 @@
 //! believed before the bytes for it are there.
 
 mod entities;
-mod events;
+pub(crate) mod events;
 mod json;
+mod keys;
 pub mod msgpack;
 pub mod rlp;
 pub mod service_event;

@@ -5,7 +5,9 @@
 //! `model/flow/service_event.go`, `model/encodable`).
 
 use super::json::epoch::{EjectNodeJson, ExtensionViewCountJson, VersionUpgradeJson};
-use super::json::{ReadJson, WriteJson};
+use super::json::{Object, ReadJson, WriteJson};
+use super::keys;
+pub use super::keys::KeyError;
 use crate::model::{EpochCommit, EpochRecover, EpochSetup, ServiceEvent, VersionBeacon};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -24,8 +26,9 @@ impl ServiceEvent {
     /// Reads the JSON payload of an event of the named type.
     ///
     /// # Errors
-    /// When the type is unknown, the payload is longer than [`SERVICE_EVENT_LEN_MAX`], or it is
-    /// not the JSON of such an event, with its fields and no others.
+    /// When the type is unknown, the payload is longer than [`SERVICE_EVENT_LEN_MAX`], it is not the
+    /// JSON of such an event, or a key in it is no point of its curve: what flow-go cannot decode or
+    /// hash, so that no block has it.
     pub fn from_json(type_name: &str, payload: &[u8]) -> Result<Self, ServiceEventError> {
         if payload.len() > SERVICE_EVENT_LEN_MAX {
             return Err(ServiceEventError::TooLong {
@@ -35,9 +38,12 @@ impl ServiceEvent {
         }
         let kind = Kind::named(type_name)
             .ok_or_else(|| ServiceEventError::UnknownType { found: type_name.to_string() })?;
+        // Go leaves an event as it was made when it reads `null`.
+        let payload = if payload.trim_ascii() == b"null" { b"{}" } else { payload };
         let mut deserializer = serde_json::Deserializer::from_slice(payload);
         let event = kind.deserialize(&mut deserializer)?;
         deserializer.end()?;
+        keys::check(&event)?;
         Ok(event)
     }
 
@@ -69,6 +75,9 @@ pub enum ServiceEventError {
         /// Bytes found.
         found: usize,
     },
+    /// A key that is no point of its curve.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Not the JSON of such an event.
     #[error("malformed service event")]
     Json(#[from] serde_json::Error),
@@ -110,17 +119,17 @@ impl<'de> DeserializeSeed<'de> for Kind {
             Self::EpochCommit => ServiceEvent::EpochCommit(Box::new(EpochCommit::read(d)?)),
             Self::EpochRecover => ServiceEvent::EpochRecover(Box::new(EpochRecover::read(d)?)),
             Self::EjectNode => {
-                ServiceEvent::EjectNode { node_id: EjectNodeJson::deserialize(d)?.node_id }
+                ServiceEvent::EjectNode { node_id: EjectNodeJson::deserialize(Object(d))?.node_id }
             }
             Self::ProtocolStateVersionUpgrade => {
-                let upgrade = VersionUpgradeJson::deserialize(d)?;
+                let upgrade = VersionUpgradeJson::deserialize(Object(d))?;
                 ServiceEvent::ProtocolStateVersionUpgrade {
                     new_protocol_state_version: upgrade.new_protocol_state_version,
                     active_view: upgrade.active_view,
                 }
             }
             Self::SetEpochExtensionViewCount => ServiceEvent::SetEpochExtensionViewCount {
-                value: ExtensionViewCountJson::deserialize(d)?.value,
+                value: ExtensionViewCountJson::deserialize(Object(d))?.value,
             },
             Self::VersionBeacon => ServiceEvent::VersionBeacon(VersionBeacon::read(d)?),
         })

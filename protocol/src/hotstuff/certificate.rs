@@ -1,12 +1,15 @@
 //! Quorum and timeout certificates.
 //!
-//! flow-go `consensus/hotstuff/verification/combined_verifier_v3.go`, `validator`.
+//! flow-go `consensus/hotstuff/validator` and `verification/combined_verifier_v2.go`, which every
+//! role runs. What they do not look at is not looked at here either: a leader may put anything
+//! there, and the rest of the committee certifies it.
 
 use super::committee::{Committee, SignersError};
+use super::signer_indices;
 use crate::bls::{self, BlsError, Claim, DefaultBackend, PublicKey, Signature, tag};
 use crate::codec::rlp::{Decoder, RlpError};
 use crate::codec::sha3_256;
-use crate::model::{QuorumCertificate, TimeoutCertificate};
+use crate::model::{Identifier, QuorumCertificate, TimeoutCertificate};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -17,6 +20,7 @@ impl Committee {
     /// When the signers are no quorum of this committee, or the signature data is malformed.
     pub fn check_qc(&self, qc: &QuorumCertificate) -> Result<(), CertificateError> {
         let signed = self.signers(&qc.signer_indices)?;
+        self.check_keys(&signed)?;
         SigData::decode(&qc.sig_data, &signed).map(|_| ())
     }
 
@@ -58,7 +62,12 @@ impl Committee {
         let signature = Signature::from_bytes(&tc.sig_data)?;
         let mut keys: BTreeMap<u64, Vec<&PublicKey>> = BTreeMap::new();
         for (position, view) in positions.iter().zip(&tc.newest_qc_views) {
-            keys.entry(*view).or_default().push(self.key_at(*position));
+            let key = self.key_at(*position)?;
+            // onflow/crypto `VerifyBLSSignatureManyMessages` refuses it; the sum below would not.
+            if key.is_identity() {
+                return Err(CertificateError::TimeoutSignature);
+            }
+            keys.entry(*view).or_default().push(key);
         }
         let messages: Vec<_> = keys
             .iter()
@@ -83,7 +92,7 @@ impl Committee {
         let beacon_name = sha3_256(&[b"beacon", &self.name.0]);
         Ok([
             Claim {
-                key: (staking_name, self.signers_key(&signed)),
+                key: (staking_name, self.signers_key(&signed)?),
                 signature: Signature::from_bytes(sig_data.staking)?,
                 tag: tag::CONSENSUS_VOTE,
                 message: message.clone(),
@@ -132,16 +141,19 @@ pub fn verify_qcs(qcs: &[(&Committee, &QuorumCertificate)]) -> Result<(), QcFail
     })
 }
 
-/// One view a signer, each before the TC's own, the newest being that of the newest QC.
+/// One view a signer, none above the newest QC's, whose view is at most the TC's.
+///
+/// flow-go `validator.ValidateTC`. The newest QC may be newer than every view that was signed.
 fn check_views(tc: &TimeoutCertificate, signers: usize) -> Result<(), CertificateError> {
     let views = &tc.newest_qc_views;
     if views.len() != signers {
         return Err(CertificateError::NewestQcViews { expected: signers, found: views.len() });
     }
-    let newest = views.iter().copied().max().unwrap_or_default();
-    if newest != tc.newest_qc.view || newest >= tc.view {
-        let (expected, found) = (tc.newest_qc.view, newest);
-        return Err(CertificateError::NewestQcView { expected, found });
+    let (newest_signed, found) =
+        (views.iter().copied().max().unwrap_or_default(), tc.newest_qc.view);
+    if found < newest_signed || found > tc.view {
+        let view = tc.view;
+        return Err(CertificateError::NewestQcView { newest_signed, view, found });
     }
     Ok(())
 }
@@ -160,23 +172,24 @@ struct SigData<'a> {
 }
 
 impl<'a> SigData<'a> {
-    /// RLP of signature types (one bit a signer, today all zero for staking), staking aggregate,
-    /// beacon aggregate (today empty) and reconstructed beacon signature.
+    /// Reads the RLP of signature types, staking aggregate, beacon aggregate and reconstructed
+    /// beacon signature.
+    ///
+    /// flow-go `model.SigDataPacker` and `signature.DecodeSigTypeToStakingAndBeaconSigners`. Of the
+    /// types, one bit a signer, only length and padding count, for nobody asks which signer added to
+    /// the beacon; the beacon aggregate is never read; and what follows the list is left unread, as
+    /// Go's decoder reads a stream.
     fn decode(bytes: &'a [u8], signed: &[bool]) -> Result<Self, CertificateError> {
-        let types_len = signed.iter().filter(|signed| **signed).count().div_ceil(8);
-        let mut decoder = Decoder::new(bytes);
-        let sig_data = decoder.list(|d| {
+        let signers = signed.iter().filter(|signed| **signed).count();
+        let sig_data = Decoder::new(bytes).list(|d| {
             let types = d.bytes()?;
-            if types.len() != types_len || types.iter().any(|byte| *byte != 0) {
+            if !signer_indices::is_bit_vector(types, signers) {
                 return Err(RlpError::Invalid { field: "signature types" });
             }
             let staking = d.bytes()?;
-            if !d.bytes()?.is_empty() {
-                return Err(RlpError::Invalid { field: "aggregated beacon signature" });
-            }
+            let _aggregated_beacon = d.bytes()?;
             Ok(Self { staking, beacon: d.bytes()? })
         })?;
-        decoder.finish()?;
         Ok(sig_data)
     }
 }
@@ -221,12 +234,20 @@ pub enum CertificateError {
         /// Number of views.
         found: usize,
     },
-    /// The newest view is not that of the newest QC, or not before the TC's.
-    #[error("newest qc: its view is {expected}, the newest signed is {found}")]
+    /// The newest QC is older than a view signed, or newer than the TC.
+    #[error("newest qc: expected a view from {newest_signed} to {view}, found {found}")]
     NewestQcView {
-        /// View of the newest QC.
-        expected: u64,
         /// Newest view signed.
+        newest_signed: u64,
+        /// View of the TC.
+        view: u64,
+        /// View of the newest QC.
         found: u64,
+    },
+    /// A signer has no staking key, so that nothing it signs can be checked.
+    #[error("signer {node_id} has no staking key")]
+    SignerWithoutKey {
+        /// The signer.
+        node_id: Identifier,
     },
 }

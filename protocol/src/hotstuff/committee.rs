@@ -3,10 +3,13 @@
 //! flow-go `consensus/hotstuff/committees`: the epoch setup's consensus nodes with weight, in
 //! canonical order, fixed for the epoch, extensions and ejections included.
 
+use super::CertificateError;
 use super::signer_indices::{self, CHECKSUM_LEN, SignerIndicesError};
 use crate::bls::{BlsError, PublicKey};
 use crate::codec::sha3_256;
-use crate::model::{BlsPublicKey, EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role};
+use crate::model::{
+    BLS_PUBLIC_KEY_LEN, BlsPublicKey, EpochCommit, EpochSetup, Identifier, IdentitySkeleton, Role,
+};
 use alloc::vec::Vec;
 
 /// The nodes of a setup's participants that are its consensus committee.
@@ -33,8 +36,9 @@ pub struct Committee {
 struct Member {
     node_id: Identifier,
     weight: u64,
-    staking_key: BlsPublicKey,
-    key: PublicKey,
+    staking_key: Option<BlsPublicKey>,
+    /// `None` where the setup has none: the node counts, and cannot sign.
+    key: Option<PublicKey>,
 }
 
 impl Committee {
@@ -42,8 +46,8 @@ impl Committee {
     ///
     /// # Errors
     /// When setup and commit are of different epochs, there is no member or more than
-    /// [`COMMITTEE_MEMBERS_MAX`], the weights overflow, members are not in canonical order, or a
-    /// key is invalid.
+    /// [`COMMITTEE_MEMBERS_MAX`], members are not in canonical order, or a key is no point of the
+    /// curve. A member without a key is none of these, as in flow-go.
     pub fn new(setup: &EpochSetup, commit: &EpochCommit) -> Result<Self, CommitteeError> {
         Self::build(setup, commit, None)
     }
@@ -84,10 +88,7 @@ impl Committee {
         if !members.is_sorted_by(|a, b| a.node_id < b.node_id) {
             return Err(CommitteeError::Order);
         }
-        let total_weight = members
-            .iter()
-            .try_fold(0u64, |sum, member| sum.checked_add(member.weight))
-            .ok_or(CommitteeError::WeightOverflow)?;
+        let total_weight = total(members.iter().map(|member| member.weight));
         let beacon_key = PublicKey::from_bytes(&commit.dkg_group_key)
             .map_err(|source| CommitteeError::BeaconKey { source })?;
         let ids: Vec<_> = members.iter().map(|member| member.node_id).collect();
@@ -143,7 +144,7 @@ impl Committee {
     pub(super) fn signers(&self, indices: &[u8]) -> Result<Vec<bool>, SignersError> {
         let signed = signer_indices::decode(indices, self.checksum, self.members.len())?;
         let weight = |(member, signed): (&Member, &bool)| if *signed { member.weight } else { 0 };
-        let found: u64 = self.members.iter().zip(&signed).map(weight).sum();
+        let found = total(self.members.iter().zip(&signed).map(weight));
         let expected = self.quorum_weight();
         if found < expected {
             return Err(SignersError::Weight { expected, found });
@@ -151,22 +152,36 @@ impl Committee {
         Ok(signed)
     }
 
+    /// Checks that every signer has a key.
+    ///
+    /// flow-go adds up the signers' keys, and fails when one of them is missing.
+    pub(super) fn check_keys(&self, signed: &[bool]) -> Result<(), CertificateError> {
+        let signers = self.members.iter().zip(signed).filter(|(_, signed)| **signed);
+        let keyless = signers.map(|(member, _)| member).find(|member| member.key.is_none());
+        keyless.map_or(Ok(()), |member| Err(member.without_key()))
+    }
+
     /// The sum of the signers' staking keys.
-    pub(super) fn signers_key(&self, signed: &[bool]) -> PublicKey {
+    pub(super) fn signers_key(&self, signed: &[bool]) -> Result<PublicKey, CertificateError> {
+        self.check_keys(signed)?;
         let pick = |wanted: bool| -> Vec<&PublicKey> {
             let pairs = self.members.iter().zip(signed);
-            pairs.filter(|(_, signed)| **signed == wanted).map(|(member, _)| &member.key).collect()
+            pairs
+                .filter(|(_, signed)| **signed == wanted)
+                .filter_map(|(m, _)| m.key.as_ref())
+                .collect()
         };
         let absent = pick(false);
         if absent.len() * 2 < self.members.len() {
-            return PublicKey::sum(&[&self.all_keys], &absent);
+            return Ok(PublicKey::sum(&[&self.all_keys], &absent));
         }
-        PublicKey::sum(&pick(true), &[])
+        Ok(PublicKey::sum(&pick(true), &[]))
     }
 
     /// The staking key of the member at a position.
-    pub(super) fn key_at(&self, position: usize) -> &PublicKey {
-        &self.members[position].key
+    pub(super) fn key_at(&self, position: usize) -> Result<&PublicKey, CertificateError> {
+        let member = &self.members[position];
+        member.key.as_ref().ok_or_else(|| member.without_key())
     }
 }
 
@@ -176,20 +191,32 @@ impl Member {
         let node_id = node.node_id;
         let before =
             previous.and_then(|previous| find(&previous.members, node_id, &node.staking_key));
-        let key = match before {
-            Some(member) => member.key.clone(),
-            None => PublicKey::from_bytes(&node.staking_key)
-                .map_err(|source| CommitteeError::StakingKey { node_id, source })?,
+        let key = match (before, &node.staking_key) {
+            (Some(member), _) => member.key.clone(),
+            (None, None) => None,
+            (None, Some(key)) => Some(
+                PublicKey::from_bytes(key)
+                    .map_err(|source| CommitteeError::StakingKey { node_id, source })?,
+            ),
         };
         Ok(Self { node_id, weight: node.initial_weight, staking_key: node.staking_key, key })
     }
+
+    fn without_key(&self) -> CertificateError {
+        CertificateError::SignerWithoutKey { node_id: self.node_id }
+    }
+}
+
+/// A sum of weights, which wraps as flow-go's does.
+fn total(weights: impl Iterator<Item = u64>) -> u64 {
+    weights.fold(0, u64::wrapping_add)
 }
 
 /// The member with this ID, if its key is this one.
 fn find<'a>(
     members: &'a [Member],
     node_id: Identifier,
-    staking_key: &BlsPublicKey,
+    staking_key: &Option<BlsPublicKey>,
 ) -> Option<&'a Member> {
     let index = members.binary_search_by_key(&node_id, |member| member.node_id).ok()?;
     Some(&members[index]).filter(|member| member.staking_key == *staking_key)
@@ -200,7 +227,7 @@ fn sum_of_keys(members: &[Member], previous: Option<&Committee>) -> PublicKey {
     let keys_outside = |members: &'_ [Member], others: &[Member]| -> Vec<PublicKey> {
         let is_outside =
             |member: &&Member| find(others, member.node_id, &member.staking_key).is_none();
-        members.iter().filter(is_outside).map(|member| member.key.clone()).collect()
+        members.iter().filter(is_outside).filter_map(|member| member.key.clone()).collect()
     };
     if let Some(previous) = previous {
         let left = keys_outside(&previous.members, members);
@@ -210,12 +237,16 @@ fn sum_of_keys(members: &[Member], previous: Option<&Committee>) -> PublicKey {
             return PublicKey::sum(&added, &left.iter().collect::<Vec<_>>());
         }
     }
-    PublicKey::sum(&members.iter().map(|member| &member.key).collect::<Vec<_>>(), &[])
+    PublicKey::sum(&members.iter().filter_map(|m| m.key.as_ref()).collect::<Vec<_>>(), &[])
 }
 
 /// A name for the keys of a committee at their positions.
 fn name(members: &[Member], commit: &EpochCommit) -> Identifier {
-    let staking_keys = members.iter().map(|member| &member.staking_key[..]);
+    let staking_keys = members.iter().map(|member| match &member.staking_key {
+        Some(key) => &key[..],
+        // No key has these bytes, and each takes as many, so that no other keys have this name.
+        None => &[0; BLS_PUBLIC_KEY_LEN],
+    });
     sha3_256(&staking_keys.chain([&commit.dkg_group_key[..]]).collect::<Vec<_>>())
 }
 
@@ -243,9 +274,6 @@ pub enum CommitteeError {
     /// Members out of order.
     #[error("consensus nodes are not in canonical order, each once")]
     Order,
-    /// Weights beyond 64 bits.
-    #[error("the consensus nodes' weights overflow")]
-    WeightOverflow,
     /// An invalid staking key.
     #[error("staking key of node {node_id}: {source}")]
     StakingKey {

@@ -26,11 +26,20 @@ pub fn decode(
             found: checksum.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)),
         });
     }
-    let bit = |position: usize| bits[position / 8] & (0x80 >> (position % 8)) != 0;
-    if (committee_len..bits.len() * 8).any(bit) {
+    if !is_bit_vector(bits, committee_len) {
         return Err(SignerIndicesError::Padding);
     }
-    Ok((0..committee_len).map(bit).collect())
+    Ok((0..committee_len).map(|position| bit(bits, position)).collect())
+}
+
+/// Whether `bytes` are just long enough for this many bits, and padded with zeros
+/// (flow-go `validPadding`).
+pub(super) fn is_bit_vector(bytes: &[u8], bits: usize) -> bool {
+    bytes.len() == bits.div_ceil(8) && !(bits..bytes.len() * 8).any(|position| bit(bytes, position))
+}
+
+fn bit(bytes: &[u8], position: usize) -> bool {
+    bytes[position / 8] & (0x80 >> (position % 8)) != 0
 }
 
 /// CRC32 (IEEE) of the members' IDs in canonical order, big-endian.

@@ -1,6 +1,6 @@
 //! Epochs: identities, setup, commit and recovery.
 
-use super::Identifier;
+use super::{Identifier, Participants};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -94,14 +94,14 @@ pub struct IdentitySkeleton {
     pub role: Role,
     /// Weight at the start of the epoch.
     pub initial_weight: u64,
-    /// Staking key.
-    pub staking_key: BlsPublicKey,
-    /// Networking key.
-    pub network_key: NetworkKey,
+    /// Staking key; flow-go takes a setup without it.
+    pub staking_key: Option<BlsPublicKey>,
+    /// Networking key; flow-go takes a setup without it.
+    pub network_key: Option<NetworkKey>,
 }
 
 /// Service event that announces the next epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EpochSetup {
     /// Number of the epoch.
     pub counter: u64,
@@ -116,7 +116,7 @@ pub struct EpochSetup {
     /// Last view, extensions not counted.
     pub final_view: u64,
     /// Participants, in canonical order when valid.
-    pub participants: Vec<IdentitySkeleton>,
+    pub participants: Participants,
     /// Node IDs of each collection cluster.
     pub assignments: Vec<Vec<Identifier>>,
     /// Source of randomness, 16 bytes when valid.
@@ -128,9 +128,9 @@ pub struct EpochSetup {
 }
 
 /// Votes of a cluster for its root block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterQcVoteData {
-    /// Aggregated signature, 48 bytes.
+    /// Aggregated signature, 48 bytes when valid; nobody checks it.
     pub sig_data: Vec<u8>,
     /// Voters.
     pub voter_ids: Vec<Identifier>,
@@ -145,7 +145,7 @@ pub struct EpochCommit {
     pub cluster_qcs: Vec<ClusterQcVoteData>,
     /// Random beacon group key.
     pub dkg_group_key: BlsPublicKey,
-    /// Random beacon key shares, in index order.
+    /// Random beacon key shares, in index order; as many as members when valid.
     pub dkg_participant_keys: Vec<BlsPublicKey>,
     /// Members of the key generation, in index order.
     pub dkg_member_ids: Vec<Identifier>,

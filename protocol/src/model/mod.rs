@@ -7,6 +7,7 @@ mod certificate;
 mod epoch;
 mod execution;
 mod identifier;
+mod participants;
 mod service_event;
 mod state;
 mod versions;
@@ -20,6 +21,7 @@ pub use epoch::{
 pub use execution::{AggregatedSignature, Chunk, ExecutionReceiptStub, ExecutionResult, Seal};
 pub(crate) use identifier::hex_text;
 pub use identifier::{Identifier, IdentifierError};
+pub use participants::Participants;
 pub use service_event::{ServiceEvent, VersionBeacon, VersionBoundary};
 pub use state::{
     DynamicIdentityEntry, EpochExtension, EpochPhase, EpochStateContainer, EpochStateEntry,

@@ -36,12 +36,12 @@ pub enum ServiceEvent {
 }
 
 impl ServiceEvent {
-    /// The last version beacon among events, which is the one that counts.
+    /// The last valid version beacon among events, which is the one that counts.
     pub fn last_version_beacon<'a>(
         events: impl IntoIterator<Item = &'a Self, IntoIter: DoubleEndedIterator>,
     ) -> Option<&'a VersionBeacon> {
         events.into_iter().rev().find_map(|event| match event {
-            Self::VersionBeacon(beacon) => Some(beacon),
+            Self::VersionBeacon(beacon) => Some(beacon).filter(|beacon| beacon.is_valid()),
             _ => None,
         })
     }
@@ -57,7 +57,7 @@ pub struct VersionBeacon {
 }
 
 /// One entry of a [`VersionBeacon`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VersionBoundary {
     /// First height the version applies to.
     pub block_height: u64,

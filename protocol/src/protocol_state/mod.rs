@@ -17,6 +17,7 @@ mod set_value;
 mod state;
 #[cfg(test)]
 mod testing;
+mod version_beacon;
 mod version_upgrade;
 mod working;
 
@@ -120,6 +121,12 @@ pub enum StepError {
         view: u64,
         /// First view of the next epoch.
         first_view: u64,
+    },
+    /// A setup or recovery to be applied has a null participant. flow-go's nodes end there.
+    #[error("participant {position} of the next epoch's setup is null")]
+    NilParticipant {
+        /// Nodes before it.
+        position: usize,
     },
     /// An epoch would reach beyond the highest view.
     #[error("an epoch extension of {count} views after view {final_view} has no final view")]

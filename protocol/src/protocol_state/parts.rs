@@ -85,7 +85,7 @@ fn check_epoch(
     if events.commit.is_none() && epoch != EpochName::Next {
         return Err(ProtocolStateError::NotCommitted { epoch });
     }
-    if !same_nodes(container, &events.setup) {
+    if events.setup.participants.first_nil().is_some() || !same_nodes(container, &events.setup) {
         return Err(ProtocolStateError::Participants { epoch });
     }
     let mut expected = events.setup.final_view.checked_add(1);

@@ -50,8 +50,8 @@ fn participants(last: u8) -> Vec<IdentitySkeleton> {
                 _ => Role::Access,
             },
             initial_weight: 1000,
-            staking_key: [number; BLS_PUBLIC_KEY_LEN],
-            network_key: [number; NETWORK_KEY_LEN],
+            staking_key: Some([number; BLS_PUBLIC_KEY_LEN]),
+            network_key: Some([number; NETWORK_KEY_LEN]),
         })
         .collect()
 }
@@ -64,7 +64,7 @@ fn setup(counter: u64, first_view: u64, nodes: u8) -> EpochSetup {
         dkg_phase2_final_view: first_view + 30,
         dkg_phase3_final_view: first_view + 40,
         final_view: first_view + 99,
-        participants: participants(nodes),
+        participants: participants(nodes).into(),
         assignments: vec![vec![node_id(1), node_id(2)], vec![node_id(3)]],
         random_source: vec![7; RANDOM_SOURCE_LEN],
         target_duration: 100,

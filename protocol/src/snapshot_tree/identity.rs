@@ -1,5 +1,6 @@
 //! Identities as leaves of the trees, and as a proof carries them.
 
+use crate::codec::events::{put_key, take_key};
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::merkle::batch::{BatchError, Cursor};
 use crate::merkle::hash::{self, NodeHash};
@@ -61,8 +62,8 @@ impl NodeIdentity {
         encoder.bytes(skeleton.address.as_bytes());
         encoder.uint(skeleton.role.number().into());
         encoder.uint(skeleton.initial_weight);
-        encoder.bytes(&skeleton.staking_key);
-        encoder.bytes(&skeleton.network_key);
+        put_key(encoder, skeleton.staking_key.as_ref());
+        put_key(encoder, skeleton.network_key.as_ref());
         encoder.uint(self.status.number().into());
     }
 
@@ -89,8 +90,8 @@ impl NodeIdentity {
             address: decoder.text()?.to_string(),
             role: Role::from_number(decoder.uint()?).ok_or(invalid("role"))?,
             initial_weight: decoder.uint()?,
-            staking_key: decoder.array()?,
-            network_key: decoder.array()?,
+            staking_key: take_key(decoder)?,
+            network_key: take_key(decoder)?,
         };
         let status = ParticipationStatus::from_number(decoder.uint()?);
         Ok(Self { skeleton, status: status.ok_or(invalid("participation status"))? })

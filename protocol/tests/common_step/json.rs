@@ -66,7 +66,7 @@ pub(crate) fn setup(value: &Value) -> EpochSetup {
         dkg_phase2_final_view: uint(&value["DKGPhase2FinalView"]),
         dkg_phase3_final_view: uint(&value["DKGPhase3FinalView"]),
         final_view: uint(&value["FinalView"]),
-        participants: list(&value["Participants"], skeleton),
+        participants: list(&value["Participants"], skeleton).into(),
         assignments: list(&value["Assignments"], |cluster| list(cluster, id)),
         random_source: base64(&value["RandomSource"]),
         target_duration: uint(&value["TargetDuration"]),
@@ -80,8 +80,8 @@ fn skeleton(value: &Value) -> IdentitySkeleton {
         address: text(&value["Address"]).into(),
         role: text(&value["Role"]).parse().unwrap(),
         initial_weight: uint(&value["InitialWeight"]),
-        staking_key: base64(&value["StakingPubKey"]).try_into().unwrap(),
-        network_key: base64(&value["NetworkPubKey"]).try_into().unwrap(),
+        staking_key: Some(base64(&value["StakingPubKey"]).try_into().unwrap()),
+        network_key: Some(base64(&value["NetworkPubKey"]).try_into().unwrap()),
     }
 }
 

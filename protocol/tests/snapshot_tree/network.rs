@@ -84,8 +84,8 @@ fn skeleton(member: &Member) -> IdentitySkeleton {
         address: format!("{}-{:03}.mainnet28.nodes.onflow.org:3569", member.role, key[0]),
         role: member.role,
         initial_weight: 1_000,
-        staking_key,
-        network_key,
+        staking_key: Some(staking_key),
+        network_key: Some(network_key),
     }
 }
 

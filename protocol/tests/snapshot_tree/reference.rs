@@ -58,8 +58,8 @@ fn identity_rlp(node: &NodeIdentity) -> Vec<u8> {
         e.bytes(node.skeleton.address.as_bytes());
         e.uint(node.skeleton.role.number().into());
         e.uint(node.skeleton.initial_weight);
-        e.bytes(&node.skeleton.staking_key);
-        e.bytes(&node.skeleton.network_key);
+        e.bytes(node.skeleton.staking_key.as_ref().map_or(&[], |key| &key[..]));
+        e.bytes(node.skeleton.network_key.as_ref().map_or(&[], |key| &key[..]));
         e.uint(node.status.number().into());
     });
     encoder.finish()

@@ -262,7 +262,7 @@ fn keys(cases: &mut Cases, forge: &Forge) {
         let staking = format!("staking-key-{name}");
         signed.lie(cases, (&staking, "Committee", what), |mut state| {
             let nodes = &mut state.next_mut().0.participants;
-            nodes.iter_mut().find(|node| is_consensus(node)).unwrap().staking_key = point;
+            nodes.iter_mut().find(|node| is_consensus(node)).unwrap().staking_key = Some(point);
             state.commit()
         });
         let beacon = format!("beacon-key-{name}");

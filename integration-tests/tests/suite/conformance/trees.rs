@@ -146,7 +146,7 @@ fn nodes(cases: &mut Cases, tree: &Tree<'_>) {
     liar.changes("path-not-needed", "A path shown that the key follows.", |proof| proof[1] |= 0x80);
     liar.changes("all-bits-taken", "A leaf in place of a fork.", |proof| proof[1] = 0x7f);
     liar.says("no-leaves", "A tree without leaves.", &[&[1, 0x80][..], &[7; 32]].concat());
-    let key = table[3].skeleton.staking_key;
+    let key = table[3].skeleton.staking_key.unwrap();
     let at = liar.honest.windows(96).position(|window| *window == key).unwrap();
     liar.changes("another-key", "Another staking key.", |proof| proof[at + 95] ^= 1);
     // The status is the last item of the identity, after the network key.

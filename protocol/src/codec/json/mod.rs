@@ -6,6 +6,7 @@
 
 pub(super) mod block;
 pub(super) mod epoch;
+mod object;
 pub(super) mod state;
 
 use crate::model::{Identifier, Role, hex_text};
@@ -117,21 +118,43 @@ pub(super) mod base64_bytes {
     }
 }
 
-/// For `#[serde(with)]`: exactly `N` bytes in standard base64.
-pub(super) mod base64_array {
+/// For `#[serde(with)]`: a key of exactly `N` bytes in standard base64, `null` for none.
+pub(super) mod nullable_key {
     use super::{Base64, Deserializer, ReadJson, Serializer, WriteJson, exactly};
 
     pub(in super::super) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<[u8; N], D::Error> {
-        exactly(&Base64::read(deserializer)?.0)
+    ) -> Result<Option<[u8; N]>, D::Error> {
+        Option::<Base64>::read(deserializer)?.map(|bytes| exactly(&bytes.0)).transpose()
     }
 
-    pub(in super::super) fn serialize<S: Serializer>(
-        bytes: &[u8],
+    pub(in super::super) fn serialize<const N: usize, S: Serializer>(
+        key: &Option<[u8; N]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        Base64(bytes.to_vec()).write(serializer)
+        key.map(|key| Base64(key.to_vec())).write(serializer)
+    }
+}
+
+/// For `#[serde(with)]`: a number or text, `null` being its zero value, as Go reads it.
+pub(super) mod scalar {
+    use super::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in super::super) fn deserialize<
+        'de,
+        T: Deserialize<'de> + Default,
+        D: Deserializer<'de>,
+    >(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    }
+
+    pub(in super::super) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(serializer)
     }
 }
 
@@ -175,9 +198,10 @@ impl<const N: usize> WriteJson for Hex<N> {
     }
 }
 
+/// An identifier; Go reads `null` as the zero one.
 impl ReadJson for Identifier {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Hex::read(deserializer).map(|hex| Self(hex.0))
+        Ok(Option::<Hex<32>>::read(deserializer)?.map(|hex| Self(hex.0)).unwrap_or_default())
     }
 }
 
@@ -252,8 +276,14 @@ impl<T: WriteJson> Serialize for Write<'_, T> {
 pub(super) fn id_pairs<'de, T: ReadJson, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<(Identifier, T)>, D::Error> {
-    let pairs = Option::<IdPairs<T>>::deserialize(deserializer)?;
-    Ok(pairs.map(|pairs| pairs.0).unwrap_or_default())
+    Ok(nullable_id_pairs(deserializer)?.unwrap_or_default())
+}
+
+/// As [`id_pairs`], with nothing for `null`.
+pub(super) fn nullable_id_pairs<'de, T: ReadJson, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<(Identifier, T)>>, D::Error> {
+    Ok(Option::<IdPairs<T>>::deserialize(deserializer)?.map(|pairs| pairs.0))
 }
 
 struct IdPairs<T>(Vec<(Identifier, T)>);
@@ -292,7 +322,25 @@ macro_rules! reads_as {
     ($model:ty, $mirror:ident) => {
         impl $crate::codec::json::ReadJson for $model {
             fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $mirror::deserialize(deserializer)
+                $mirror::deserialize($crate::codec::json::Object(deserializer))
+            }
+        }
+    };
+}
+
+/// As `reads_as`, for a struct that Go holds as a value: it leaves that as it was at `null`.
+macro_rules! reads_or_default {
+    ($model:ty, $mirror:ident) => {
+        impl $crate::codec::json::ReadJson for $model {
+            fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Value($model);
+                impl<'de> Deserialize<'de> for Value {
+                    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                        $mirror::deserialize($crate::codec::json::Object(d)).map(Self)
+                    }
+                }
+                let value = Option::<Value>::deserialize(deserializer)?;
+                Ok(value.map(|value| value.0).unwrap_or_default())
             }
         }
     };
@@ -309,4 +357,5 @@ macro_rules! writes_as {
     };
 }
 
-pub(super) use {reads_as, writes_as};
+pub(super) use object::Object;
+pub(super) use {reads_as, reads_or_default, writes_as};

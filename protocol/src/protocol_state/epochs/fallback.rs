@@ -29,12 +29,13 @@ pub(super) fn enter(
 }
 
 /// Applies the events; setups and commits are ignored, and so are invalid recoveries.
-pub(super) fn apply(machine: &mut Machine, candidate: &Candidate<'_>) {
+pub(super) fn apply(machine: &mut Machine, candidate: &Candidate<'_>) -> Result<(), StepError> {
     for event in candidate.events {
         match event {
             ServiceEvent::EpochRecover(event) => {
                 // Ignored when invalid: whoever prepares recoveries sends another one.
-                let _ignored = recover(machine, candidate, event);
+                let ignored = recover(machine, candidate, event).err();
+                ignored.and_then(|invalid| invalid.halt()).map_or(Ok(()), Err)?;
             }
             ServiceEvent::EjectNode { node_id } => machine.eject(*node_id),
             ServiceEvent::EpochSetup(_)
@@ -44,6 +45,7 @@ pub(super) fn apply(machine: &mut Machine, candidate: &Candidate<'_>) {
             | ServiceEvent::VersionBeacon(_) => {}
         }
     }
+    Ok(())
 }
 
 fn extend_current_epoch(epochs: &mut EvolvingEpochs, count: u64) -> Result<(), StepError> {
@@ -90,6 +92,8 @@ mod tests {
     };
     use super::super::super::{ProtocolState, evolve};
     use super::*;
+    use crate::model::EpochSetup;
+    use alloc::boxed::Box;
 
     const DEADLINE: u64 = FINAL_VIEW - THRESHOLD;
 
@@ -170,6 +174,41 @@ mod tests {
         let eject = ServiceEvent::EjectNode { node_id: NODE_JOINING };
         let state = step(&parent, 101, &[eject, recover_event(&parent)]);
         assert_eq!(state.phase(), EpochPhase::Fallback);
+    }
+
+    #[bounded::test]
+    fn halts_only_where_flow_go_looks_at_a_nil_participant() {
+        let with_nil = |event: ServiceEvent, change: fn(&mut EpochSetup)| {
+            let ServiceEvent::EpochRecover(mut event) = event else { unreachable!() };
+            let nodes = event.setup.participants.iter().cloned().map(Some);
+            event.setup.participants = nodes.chain([None]).collect();
+            change(&mut event.setup);
+            event
+        };
+        let parent = fallback();
+        let event = with_nil(recover_event(&parent), |_| ());
+        let position = event.setup.participants.len();
+        let setup = ServiceEvent::EpochSetup(Box::new(event.setup.clone()));
+        let recover = ServiceEvent::EpochRecover(event);
+        assert_eq!(
+            step(&parent, 101, core::slice::from_ref(&setup)),
+            parent,
+            "setups are not looked at"
+        );
+        let halt = |parent, events: &[&ServiceEvent]| evolve(parent, 101, events).unwrap_err();
+        assert_eq!(halt(&parent, &[&recover]), StepError::NilParticipant { position });
+        assert_eq!(halt(&state(), &[&setup]), StepError::NilParticipant { position });
+        // Each of these is found before the nil, so that the event is merely invalid.
+        for change in [
+            |setup: &mut EpochSetup| setup.counter += 1,
+            |setup: &mut EpochSetup| _ = setup.random_source.pop(),
+            |setup: &mut EpochSetup| setup.participants[2].node_id = setup.participants[1].node_id,
+        ] {
+            let event = with_nil(recover_event(&parent), change);
+            let setup = ServiceEvent::EpochSetup(Box::new(event.setup.clone()));
+            assert_eq!(step(&state(), 101, &[setup]).phase(), EpochPhase::Fallback);
+            assert_eq!(step(&parent, 101, &[ServiceEvent::EpochRecover(event)]), parent);
+        }
     }
 
     #[bounded::test]

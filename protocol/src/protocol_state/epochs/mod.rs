@@ -29,14 +29,15 @@ pub(super) fn evolve(
     if !parent.epoch_fallback_triggered() && !misses_commit(parent, view) {
         let mut machine = Machine::new(parent);
         transition::enter_next_epoch(&mut machine.epochs, &candidate)?;
-        if happy_path::apply(&mut machine, &candidate).is_ok() {
-            return Ok(Some(machine.epochs));
+        match happy_path::apply(&mut machine, &candidate) {
+            Ok(()) => return Ok(Some(machine.epochs)),
+            Err(invalid) => invalid.halt().map_or(Ok(()), Err)?,
         }
     }
     let mut machine = Machine::new(parent);
     fallback::enter(&mut machine.epochs, &candidate)?;
     transition::enter_next_epoch(&mut machine.epochs, &candidate)?;
-    fallback::apply(&mut machine, &candidate);
+    fallback::apply(&mut machine, &candidate)?;
     Ok(Some(machine.epochs))
 }
 

@@ -4,8 +4,11 @@
 //! clusters. The views of key generation are not part of it there, nor are the cluster QCs'
 //! signatures and voters: they are checked where the events are made, never here.
 
+use super::super::StepError;
 use super::EvolvingEpochs;
-use crate::model::{EpochCommit, EpochSetup, Identifier, RANDOM_SOURCE_LEN, Role};
+use crate::model::{
+    EpochCommit, EpochSetup, Identifier, IdentitySkeleton, RANDOM_SOURCE_LEN, Role,
+};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 
@@ -57,6 +60,20 @@ pub(crate) enum InvalidServiceEvent {
     UnexpectedRecover,
     #[error("view {view} is too close to the final view {final_view} for a recovery")]
     RecoverTooLate { view: u64, final_view: u64 },
+    #[error("participant {position} is null")]
+    NilParticipant { position: usize },
+}
+
+impl InvalidServiceEvent {
+    /// What follows when flow-go has no answer to the event: no block that applies it is certified.
+    pub(super) fn halt(&self) -> Option<StepError> {
+        match self {
+            Self::NilParticipant { position } => {
+                Some(StepError::NilParticipant { position: *position })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Checks a setup against the epoch it is to follow, and by itself.
@@ -91,6 +108,9 @@ fn check_setup(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
 }
 
 fn check_participants(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
+    if let Some(position) = setup.participants.first_nil() {
+        return Err(before_nil(&setup.participants[..position]));
+    }
     for pair in setup.participants.windows(2) {
         if pair[0].node_id >= pair[1].node_id {
             return Err(InvalidServiceEvent::ParticipantOrder { node_id: pair[1].node_id });
@@ -110,6 +130,16 @@ fn check_participants(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
         }
     }
     Ok(())
+}
+
+/// What flow-go finds first as it looks for repeated IDs: one of them, or the nil behind.
+fn before_nil(participants: &[IdentitySkeleton]) -> InvalidServiceEvent {
+    let mut node_ids = BTreeSet::new();
+    let repeated = participants.iter().find(|node| !node_ids.insert(node.node_id));
+    match repeated {
+        Some(node) => InvalidServiceEvent::ParticipantOrder { node_id: node.node_id },
+        None => InvalidServiceEvent::NilParticipant { position: participants.len() },
+    }
 }
 
 fn check_clusters(setup: &EpochSetup) -> Result<(), InvalidServiceEvent> {
