@@ -33,7 +33,11 @@ pub(super) struct Certificate {
     pub(super) indices: Vec<u8>,
     pub(super) types: Vec<u8>,
     pub(super) staking: Vec<u8>,
+    /// What flow-go calls the aggregated random beacon signature, and never reads.
+    pub(super) unread: Vec<u8>,
     pub(super) beacon: Vec<u8>,
+    /// Bytes behind the signatures.
+    pub(super) after: Vec<u8>,
 }
 
 /// A block's state with all parts at hand, to be changed and committed to anew.
@@ -109,7 +113,9 @@ impl Forge {
             indices: epoch.committee.signer_indices(&signed),
             types: vec![0; signed.len().div_ceil(8)],
             staking: staking.sign(tag::CONSENSUS_VOTE, &message).to_vec(),
+            unread: Vec::new(),
             beacon: epoch.beacon_key.sign(tag::RANDOM_BEACON, &message).to_vec(),
+            after: Vec::new(),
         }
     }
 
@@ -151,14 +157,14 @@ impl Certificate {
         encoder.list(|e| {
             e.bytes(&self.types);
             e.bytes(&self.staking);
-            e.bytes(&[]);
+            e.bytes(&self.unread);
             e.bytes(&self.beacon);
         });
         QuorumCertificate {
             view: self.view,
             block_id: self.block_id,
             signer_indices: self.indices.clone(),
-            sig_data: encoder.finish(),
+            sig_data: [&encoder.finish()[..], &self.after].concat(),
         }
     }
 

@@ -51,6 +51,13 @@ impl Cases {
         self.honest = Some(self.name(name));
     }
 
+    /// A case as honest as the last one, which stays the twin of the lies that follow.
+    pub(super) fn accepted(&mut self, name: &str, what: &str, task: Task) {
+        let twin = self.honest.take();
+        self.push(name, None, what, task);
+        self.honest = twin;
+    }
+
     /// A lie about the last honest case.
     pub(super) fn lie(&mut self, (name, rule, what): Lie<'_>, task: Task) {
         assert!(self.honest.is_some(), "{name} has no honest twin");

@@ -105,6 +105,20 @@ impl<'a> Signed<'a> {
         Self { forge, honest }
     }
 
+    /// A hop to a state that is as good as the honest one.
+    fn accepted(
+        &self,
+        cases: &mut Cases,
+        (name, what): (&str, &str),
+        change: impl FnOnce(&mut State),
+    ) {
+        let mut state = self.honest.clone();
+        change(&mut state);
+        let state = state.commit();
+        let task = cases.hops(&self.forge.chain.root, &page(self.forge, &state));
+        cases.accepted(name, what, task);
+    }
+
     fn lie(&self, cases: &mut Cases, lie: Lie<'_>, change: impl FnOnce(State) -> State) {
         let state = change(self.honest.clone());
         let task = cases.hops(&self.forge.chain.root, &page(self.forge, &state));
@@ -227,9 +241,6 @@ fn committees(cases: &mut Cases, forge: &Forge) {
         let at = nodes.iter().position(is_consensus).unwrap();
         nodes.insert(at, nodes[at].clone());
     });
-    lie("weight-overflow", "The weights overflow.", |nodes| {
-        nodes.iter_mut().for_each(|node| node.initial_weight = u64::MAX);
-    });
     lie("too-many-members", "More members than any committee has.", |nodes| {
         let mut member = nodes.iter().find(|node| is_consensus(node)).unwrap().clone();
         nodes.clear();
@@ -245,14 +256,29 @@ fn committees(cases: &mut Cases, forge: &Forge) {
     });
 }
 
-/// Keys that are none.
+/// Keys that are none, and those that flow-go takes all the same.
 fn keys(cases: &mut Cases, forge: &Forge) {
     let what = "A hop to a committee with keys that are ones.";
     let signed = Signed::new(cases, "keys", what, forge);
     let mut identity = [0; 96];
     identity[0] = 0xc0;
+    let what = "Nothing that it signs is valid, but it is a key.";
+    signed.accepted(cases, ("staking-key-identity", what), |state| {
+        first_member(state).staking_key = Some(identity);
+    });
+    signed.accepted(cases, ("beacon-key-identity", what), |state| {
+        state.next_mut().1.dkg_group_key = identity;
+    });
+    let what = "A member without a key, which counts and cannot sign.";
+    signed.accepted(cases, ("staking-key-missing", what), |state| {
+        first_member(state).staking_key = None;
+    });
+    let what = "The sum of the weights wraps, as flow-go's does.";
+    signed.accepted(cases, ("weight-overflow", what), |state| {
+        let nodes = state.next_mut().0.participants.iter_mut();
+        nodes.for_each(|node| node.initial_weight = u64::MAX);
+    });
     let points = [
-        ("identity", "The identity.", identity),
         ("wrong-subgroup", "A point outside the subgroup.", on_curve(true)),
         ("off-the-curve", "No point of the curve.", on_curve(false)),
         ("zeros", "Zeros.", [0; 96]),
@@ -261,8 +287,7 @@ fn keys(cases: &mut Cases, forge: &Forge) {
     for (name, what, point) in points {
         let staking = format!("staking-key-{name}");
         signed.lie(cases, (&staking, "Committee", what), |mut state| {
-            let nodes = &mut state.next_mut().0.participants;
-            nodes.iter_mut().find(|node| is_consensus(node)).unwrap().staking_key = Some(point);
+            first_member(&mut state).staking_key = Some(point);
             state.commit()
         });
         let beacon = format!("beacon-key-{name}");
@@ -271,6 +296,12 @@ fn keys(cases: &mut Cases, forge: &Forge) {
             state.commit()
         });
     }
+}
+
+/// The first consensus node of the next epoch.
+fn first_member(state: &mut State) -> &mut IdentitySkeleton {
+    let mut nodes = state.next_mut().0.participants.iter_mut();
+    nodes.find(|node| is_consensus(node)).unwrap()
 }
 
 /// The first point, by its real part, on the curve and outside the subgroup; or off the curve.

@@ -70,6 +70,19 @@ impl<'a> Signing<'a> {
         cases.lie((name, RULE, what), task);
     }
 
+    /// A certificate that is as good as the honest one.
+    fn accepted(
+        &self,
+        cases: &mut Cases,
+        (name, what): (&str, &str),
+        change: impl FnOnce(&mut Certificate),
+    ) {
+        let mut certificate = self.certificate();
+        change(&mut certificate);
+        let task = cases.answer(&self.forge.chain.root, &self.question, &self.with(&certificate));
+        cases.accepted(name, what, task);
+    }
+
     /// Lists of signers.
     fn lists(&self, cases: &mut Cases) {
         let epoch = self.forge.epoch(&self.setup);
@@ -213,17 +226,41 @@ impl<'a> Signing<'a> {
     }
 
     fn shapes(&self, cases: &mut Cases) {
-        let what = "A signer is said to have signed with its beacon key.";
-        self.lie(cases, ("beacon-signer", what), |c| c.types[0] = 0x80);
+        let what = "A signer is said to have signed with its beacon key: nobody looks at that.";
+        self.accepted(cases, ("beacon-signer", what), |c| c.types[0] = 0x80);
+        let what = "A member that is no signer is said to have signed with its beacon key.";
+        self.lie(cases, ("types-padded", what), |c| c.types[0] |= 1);
         let what = "Signature types have a byte more.";
         self.lie(cases, ("types-too-long", what), |c| c.types.push(0));
         self.lie(cases, ("types-missing", "There are no signature types."), |c| c.types.clear());
-        let root = &self.forge.chain.root;
-        let evidence = changed(&self.evidence, |answer| {
-            answer.block.qc.as_mut().unwrap().sig_data.push(0x80);
+        let what = "An aggregated beacon signature, which nobody looks at.";
+        self.accepted(cases, ("beacon-aggregate", what), |c| c.unread = vec![9; 500]);
+        let what = "The beacon's signature in its place.";
+        self.lie(cases, ("beacon-in-the-aggregates-place", what), |c| {
+            c.unread = std::mem::take(&mut c.beacon);
         });
-        let task = cases.answer(root, &self.question, &evidence);
-        cases.lie(("byte-after-the-signatures", RULE, "A byte follows the signatures."), task);
+        let what = "A byte follows the signatures: nobody reads on.";
+        self.accepted(cases, ("byte-after-the-signatures", what), |c| c.after = vec![0x80]);
+        let what = "Ten thousand bytes follow the signatures.";
+        self.accepted(cases, ("many-bytes-after-the-signatures", what), |c| {
+            c.after = vec![0xff; 10_000];
+        });
+        let root = &self.forge.chain.root;
+        let evidence = |change: fn(&mut Vec<u8>)| {
+            changed(&self.evidence, |answer| {
+                change(&mut answer.block.qc.as_mut().unwrap().sig_data)
+            })
+        };
+        let before = evidence(|sig_data| sig_data.insert(0, 0x80));
+        let task = cases.answer(root, &self.question, &before);
+        cases.lie(("byte-before-the-signatures", RULE, "A byte before the signatures."), task);
+        let longer = evidence(|sig_data| {
+            assert_eq!(sig_data[0], 0xf8, "one byte of length");
+            sig_data.splice(..1, [0xf9, 0]);
+        });
+        let task = cases.answer(root, &self.question, &longer);
+        let what = "The length of the signatures has a leading zero.";
+        cases.lie(("length-not-shortest", RULE, what), task);
         // Not the last certificate, but the one inside the last header.
         let evidence = changed(&self.evidence, |answer| {
             let descendants = &mut answer.block.descendants;
