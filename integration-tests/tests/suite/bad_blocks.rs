@@ -13,7 +13,7 @@ use weir_proto::frames::{BLOCK_BYTES_MAX, FrameErrorKind, Frames};
 use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::signer_indices::SignerIndicesError;
 use weir_protocol::hotstuff::{CertificateError, SignersError};
-use weir_protocol::model::{Block, Identifier};
+use weir_protocol::model::{Block, Identifier, Payload};
 use weir_protocol::protocol_state::sealing::SealingError;
 use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
@@ -21,6 +21,7 @@ use weir_server::replay::{Replay, ReplayError};
 use weir_server::source::{ChainFolder, SourceError};
 
 const CHAIN: &str = "happy-epochs";
+const ZERO: Identifier = Identifier::ZERO;
 const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
 /// A block without children, of the view after its parent's; it carries seals.
 const LEAF: usize = 117;
@@ -105,6 +106,70 @@ fn an_unmodified_copy_passes_also_when_encoded_anew() {
         let leaf_id = again[leaf].id.clone();
         assert!(again.iter().all(|block| block.parent_id != leaf_id), "{leaf} has a child");
     }
+}
+
+/// A field that flow-go's constructors want, and how to leave it empty.
+type Emptied = (&'static str, fn(&mut Block));
+
+#[bounded::test]
+fn a_field_left_empty_is_named() {
+    let fields: [Emptied; 20] = [
+        ("proposer_id", |b| b.header.proposer_id = ZERO),
+        ("collection_id", |b| b.payload.guarantees[0].collection_id = ZERO),
+        ("reference_block_id", |b| b.payload.guarantees[0].reference_block_id = ZERO),
+        ("signer_indices", |b| b.payload.guarantees[0].signer_indices.clear()),
+        ("cluster_chain_id", |b| b.payload.guarantees[0].cluster_chain_id.clear()),
+        ("block_seals.block_id", |b| b.payload.seals[0].block_id = ZERO),
+        ("block_seals.result_id", |b| b.payload.seals[0].result_id = ZERO),
+        ("final_state", |b| b.payload.seals[0].final_state = ZERO),
+        ("executor_id", |b| b.payload.receipts[0].executor_id = ZERO),
+        ("metaList.result_id", |b| b.payload.receipts[0].result_id = ZERO),
+        ("spocks", |b| b.payload.receipts[0].spocks.clear()),
+        ("executor_signature", |b| b.payload.receipts[0].executor_signature.clear()),
+        ("previous_result_id", |b| b.payload.results[0].previous_result_id = ZERO),
+        ("list.block_id", |b| b.payload.results[0].block_id = ZERO),
+        ("list.chunks", |b| b.payload.results[0].chunks.clear()),
+        ("execution_data_id", |b| b.payload.results[0].execution_data_id = ZERO),
+        ("chunks.block_id", |b| b.payload.results[0].chunks[0].block_id = ZERO),
+        ("start_state", |b| b.payload.results[0].chunks[0].start_state = ZERO),
+        ("event_collection", |b| b.payload.results[0].chunks[0].event_collection = ZERO),
+        ("end_state", |b| b.payload.results[0].chunks[0].end_state = ZERO),
+    ];
+    let mut blocks = blocks().into_iter().skip(1).map(|block| block_from_wire(block).unwrap());
+    let whole = |block: &Block| {
+        let Payload { guarantees, seals, receipts, results, .. } = &block.payload;
+        !(guarantees.is_empty() || seals.is_empty() || receipts.is_empty() || results.is_empty())
+    };
+    let index = 1 + blocks.position(|block| whole(&block)).unwrap();
+    for (name, empty) in fields {
+        let rule = broken_by(index, empty);
+        assert!(
+            matches!(rule, Rule::EmptyField { field } if field.ends_with(name)),
+            "{name}: {rule}"
+        );
+    }
+    // An altered payload is its sender's fault, and so it is told before anything in it.
+    let mut blocks = self::blocks();
+    blocks[index].block_seals[0].final_state = vec![0; 32].into();
+    let rule = broken(&blocks, id_of(&blocks[index]));
+    assert!(matches!(rule, Rule::PayloadHash { .. }), "{rule}");
+}
+
+#[bounded::test]
+fn a_block_is_later_than_its_parent() {
+    let parent = |block: &Block| {
+        let is_parent = |other: &Block| other.header.id() == block.header.parent_id;
+        blocks().into_iter().map(|b| block_from_wire(b).unwrap()).find(is_parent).unwrap()
+    };
+    let rule = broken_by(LEAF, |block| {
+        block.header.timestamp_ms = parent(block).header.timestamp_ms;
+    });
+    assert!(matches!(rule, Rule::Link { field: "timestamp", .. }), "{rule}");
+    let mut blocks = blocks();
+    let mut block = block_from_wire(blocks[LEAF].clone()).unwrap();
+    block.header.timestamp_ms = parent(&block).header.timestamp_ms + 1;
+    blocks[LEAF] = block_to_wire(&block);
+    replay(&snapshot(), &frames(&blocks)).unwrap();
 }
 
 #[bounded::test]

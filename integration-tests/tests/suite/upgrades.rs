@@ -96,6 +96,8 @@ fn child(parent: &Block, qc: &QuorumCertificate) -> Block {
         timestamp_ms: parent.header.timestamp_ms + 1000,
         view: parent.header.view + 1,
         parent_view: qc.view,
+        // The root has none.
+        proposer_id: Identifier([1; 32]),
         parent_voter_indices: qc.signer_indices.clone(),
         parent_voter_sig_data: qc.sig_data.clone(),
         ..parent.header.clone()

@@ -230,9 +230,11 @@ fn text(field: &'static str, text: &str) -> Result<String, ConvertError> {
     Ok(text.to_owned())
 }
 
-/// Most entries of any list in a block.
-const LIST_LEN_MAX: usize = 65_536;
-/// Most bytes of a signature or of signer indices.
-const SIGNATURE_BYTES_MAX: usize = 65_536;
+/// Most entries of any list in a block, and most bytes of a signature: what fits into the largest
+/// message between Flow's nodes (`network/underlay`, 10 MB), for what is behind a signature, and how
+/// many proofs of knowledge a receipt has, nobody checks before a block is certified.
+const LIST_LEN_MAX: usize = 10 << 20;
+/// As [`LIST_LEN_MAX`].
+const SIGNATURE_BYTES_MAX: usize = 10 << 20;
 /// Most bytes of the name of a chain.
 const NAME_BYTES_MAX: usize = 128;

@@ -17,7 +17,7 @@ use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
 use super::prepared::Prepared;
 use super::root::{last_sealed, state_of, verify_root_qc};
-use super::{IngestError, Rule, Upgrade, headers};
+use super::{IngestError, Rule, Upgrade, fields, headers};
 
 /// Recent blocks of all forks.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Chain {
 #[derive(Clone, Debug)]
 struct Node {
     position: ForkBlock,
+    timestamp_ms: u64,
     ordinal: u64,
     state: Arc<ProtocolState>,
     last_sealed: LastSealed,
@@ -105,7 +106,14 @@ impl Chain {
         let committee = committees.current(&state).map_err(fail)?;
         verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
         let last_sealed = last_sealed(snapshot).map_err(fail)?;
-        let node = Node { position, ordinal: 0, state: state.clone(), last_sealed, committee };
+        let node = Node {
+            position,
+            timestamp_ms: block.header.timestamp_ms,
+            ordinal: 0,
+            state: state.clone(),
+            last_sealed,
+            committee,
+        };
         let mut chain = Self {
             chain_id: block.header.chain_id.clone(),
             nodes: HashMap::from([(position.block_id, node)]),
@@ -177,9 +185,10 @@ impl Chain {
     fn keep_restored(&mut self, block: Restored) -> Result<(), Rule> {
         let position = position_of(&block.header);
         let committee = self.committees.current(&block.state)?;
-        let Restored { ordinal, state, last_sealed, results, .. } = block;
+        let Restored { ordinal, state, last_sealed, results, header } = block;
         self.results.extend(results.into_iter().map(|result| (result.id(), Arc::new(result))));
-        let node = Node { position, ordinal, state, last_sealed, committee };
+        let timestamp_ms = header.timestamp_ms;
+        let node = Node { position, timestamp_ms, ordinal, state, last_sealed, committee };
         self.nodes.insert(position.block_id, node);
         Ok(())
     }
@@ -208,11 +217,14 @@ impl Chain {
         let parent = self.nodes.get(&header.parent_id);
         let parent = parent.ok_or(Rule::UnknownParent { found: header.parent_id })?.clone();
         headers::check_link(header, &parent.position)?;
+        headers::check_timestamp(header, parent.timestamp_ms)?;
         headers::check_last_view_tc(&block)?;
         let found = payload_hash(&roots);
         if found != header.payload_hash {
             return Err(Rule::PayloadHash { expected: header.payload_hash, found });
         }
+        // Not before the hash: an altered payload is its sender's fault, not the block's.
+        fields::check(&block)?;
         let stepped = match self.step(&parent, &block, &result_ids) {
             Err(Rule::Step(source)) if source.is_unsupported_version() => {
                 let upgrade = Box::new(self.upgrade(block_id, &block, &parent)?);
@@ -232,7 +244,9 @@ impl Chain {
         let progress = self.forks.add(position)?;
         let results = block.payload.results.iter().map(|result| Arc::new(result.clone()));
         self.results.extend(result_ids.iter().copied().zip(results));
-        let node = Node { position, ordinal, state: state.clone(), last_sealed, committee };
+        let timestamp_ms = header.timestamp_ms;
+        let node =
+            Node { position, timestamp_ms, ordinal, state: state.clone(), last_sealed, committee };
         self.nodes.insert(block_id, node);
         let claim = Some(claim);
         Ok(Accepted {

@@ -82,6 +82,12 @@ pub enum Rule {
         /// Hash of the payload.
         found: Identifier,
     },
+    /// A field that must not be empty or zero.
+    #[error("{field} is empty or zero")]
+    EmptyField {
+        /// The field.
+        field: &'static str,
+    },
     /// A timeout certificate is missing or out of place.
     #[error("timeout certificate of the view before: {reason}")]
     LastViewTc {

@@ -23,6 +23,18 @@ pub(super) fn check_link(header: &Header, parent: &ForkBlock) -> Result<(), Rule
     Ok(())
 }
 
+/// The block is later than its parent.
+///
+/// flow-go's consensus nodes also bound how much later (`state/protocol/blocktimer`), by values that
+/// each operator sets and no block names.
+pub(super) fn check_timestamp(header: &Header, parent_ms: u64) -> Result<(), Rule> {
+    if header.timestamp_ms > parent_ms {
+        return Ok(());
+    }
+    let (expected, found) = (format!("more than {parent_ms}"), header.timestamp_ms);
+    Err(Rule::Link { field: "timestamp", expected, found })
+}
+
 /// A block of the very next view carries no timeout certificate; any other carries that of the
 /// view before its own, whose newest QC is not newer than the parent's.
 pub(super) fn check_last_view_tc(block: &Block) -> Result<(), Rule> {

@@ -7,6 +7,7 @@ pub mod certificates;
 mod chain;
 mod committees;
 mod error;
+mod fields;
 mod headers;
 mod prepared;
 mod root;

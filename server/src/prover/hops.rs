@@ -1,6 +1,6 @@
 //! Pages of epoch hops.
 
-use weir_protocol::evidence::{Evidence, HOPS_MAX, Hop};
+use weir_protocol::evidence::{BlockProof, Evidence, HOPS_MAX, Hop};
 use weir_protocol::model::{EpochStateEntry, Identifier};
 use weir_protocol::protocol_state::EpochName;
 
@@ -16,6 +16,7 @@ impl Prover {
     pub fn hops(&self, counter: u64, held: &Held, max: usize) -> Result<Evidence, ProverError> {
         let mut bundler = self.bundler(&held.preimage_ids);
         let mut page = Evidence::default();
+        let mut certificate_bytes = 0;
         let head = self.head();
         if self.reader.epoch(counter)?.is_none() {
             return Err(ProverError::unknown_epoch(counter, &head));
@@ -24,7 +25,8 @@ impl Prover {
             let Some(block) = self.hop_block(counter)? else {
                 break;
             };
-            if page.hops.len() >= max.min(HOPS_MAX) || bundler.bytes() >= PAGE_BYTES {
+            let bytes = bundler.bytes() + certificate_bytes;
+            if page.hops.len() >= max.min(HOPS_MAX) || bytes >= PAGE_BYTES {
                 page.more_hops = true;
                 break;
             }
@@ -34,7 +36,9 @@ impl Prover {
             if !page.hops.is_empty() {
                 bundler.next_hop(&epochs_known(&entry));
             }
-            page.hops.push(self.hop(&block, (epoch_state_id, &entry), &mut bundler)?);
+            let hop = self.hop(&block, (epoch_state_id, &entry), &mut bundler)?;
+            certificate_bytes += certificates_len(&hop.block);
+            page.hops.push(hop);
         }
         Ok(page)
     }
@@ -57,6 +61,13 @@ impl Prover {
         super::add_epoch(bundler, entry, EpochName::Next, WithCommit::Yes)?;
         Ok(Hop { block: self.anchored(block, None)?, bundle: bundler.take() })
     }
+}
+
+/// Bytes of the certificates beside a block; a leader may put megabytes behind the signatures.
+fn certificates_len(block: &BlockProof) -> usize {
+    let headers = core::iter::once(&block.header).chain(&block.descendants);
+    let inside: usize = headers.map(|header| header.parent_voter_sig_data.len()).sum();
+    inside + block.qc.as_ref().map_or(0, |qc| qc.sig_data.len())
 }
 
 /// Setup and commit of the two epochs that a client keeps when it comes to a hop from this state.

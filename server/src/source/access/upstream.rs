@@ -233,8 +233,9 @@ fn same(field: &'static str, expected: &str, found: &str) -> Result<(), Upstream
     Err(WrongAnswer::Network { field, expected, found }.into())
 }
 
-/// Largest block of those fetched at once.
-const BLOCK_BYTES_MAX: usize = 16 << 20;
+/// Largest block of those fetched at once: twice Flow's largest message between nodes (10 MB), for
+/// service events come in JSON.
+const BLOCK_BYTES_MAX: usize = 32 << 20;
 /// Largest message that flow-go sends (its `DefaultMaxMsgSize`).
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
 /// Bytes in flight on a connection, so that one large block does not wait for acknowledgements.
