@@ -1,5 +1,6 @@
 //! The suite, as one program: what all tests link is linked once.
 
+mod acceptance;
 mod access_api;
 #[path = "../../adversary/mod.rs"]
 mod adversary;
