@@ -12,6 +12,7 @@ import (
 var modes = map[string]func(arguments []string) error{
 	"boot":   runBoot,
 	"follow": runFollow,
+	"judge":  runJudge,
 	"make":   runMake,
 }
 

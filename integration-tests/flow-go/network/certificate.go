@@ -36,18 +36,25 @@ func (n *Network) Vote(committee *Committee, nodeID flow.Identifier, view uint64
 
 // QC makes the signers' certificate of a block.
 func (n *Network) QC(committee *Committee, signers flow.IdentifierList, view uint64, blockID flow.Identifier) (*flow.QuorumCertificate, error) {
-	message := verification.MakeVoteMessage(view, blockID)
+	beacon, err := committee.Beacon.Sign(verification.MakeVoteMessage(view, blockID), signers)
+	if err != nil {
+		return nil, fmt.Errorf("could not sign for the random beacon: %w", err)
+	}
+	return n.certificate(committee, signers, view, blockID, beacon)
+}
+
+// certificate lets the signers sign, and adds the random beacon's signature.
+func (n *Network) certificate(
+	committee *Committee, signers flow.IdentifierList, view uint64, blockID flow.Identifier, beacon crypto.Signature,
+) (*flow.QuorumCertificate, error) {
 	key, err := n.stakingKey(signers)
 	if err != nil {
 		return nil, err
 	}
+	message := verification.MakeVoteMessage(view, blockID)
 	staking, err := key.Sign(message, signature.NewBLSHasher(signature.ConsensusVoteTag))
 	if err != nil {
 		return nil, fmt.Errorf("could not sign votes: %w", err)
-	}
-	beacon, err := committee.Beacon.Sign(message, signers)
-	if err != nil {
-		return nil, fmt.Errorf("could not sign for the random beacon: %w", err)
 	}
 	indices, sigType, err := signature.EncodeSignerToIndicesAndSigType(committee.Members.NodeIDs(), signers, nil)
 	if err != nil {
@@ -101,7 +108,20 @@ func (n *Network) TC(committee *Committee, view uint64, newestQC *flow.QuorumCer
 	if err != nil {
 		return nil, fmt.Errorf("could not aggregate timeouts: %w", err)
 	}
-	return flow.NewTimeoutCertificate(flow.UntrustedTimeoutCertificate{
+	// Not by flow-go's constructor: timeouts that no certificate may have are for others to refuse.
+	return &flow.TimeoutCertificate{
 		View: view, NewestQCViews: views, NewestQC: newestQC, SignerIndices: indices, SigData: sigData,
-	})
+	}, nil
+}
+
+// StakingQC makes a certificate of a block whose staking signature is the signers', with the random beacon's
+// signature of other signature data: for signers that hold too few shares to make one.
+func (n *Network) StakingQC(
+	committee *Committee, signers flow.IdentifierList, view uint64, blockID flow.Identifier, sigData []byte,
+) (*flow.QuorumCertificate, error) {
+	data, err := new(model.SigDataPacker).Decode(sigData)
+	if err != nil {
+		return nil, fmt.Errorf("could not decode signature data: %w", err)
+	}
+	return n.certificate(committee, signers, view, blockID, data.ReconstructedRandomBeaconSig)
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/onflow/flow-go/model/flow"
 )
 
-// ValidateFromAnybody validates a proposal by all of HotStuff's rules but two: who leads the view, and the
-// proposer's signature. The reference chains need it, whose proposers were drawn at random and did not
-// sign.
+// ValidateFromAnybody validates a proposal by all of HotStuff's rules but those on its proposer: who leads the
+// view, and the signature. The reference chains need it, whose proposers were drawn at random and did not sign,
+// and so do messages of the Access API, which carry no proposer's signature.
 func (node *Node) ValidateFromAnybody(proposal *model.SignedProposal) error {
 	committee, err := node.Committee()
 	if err != nil {
@@ -32,6 +32,14 @@ type anyLeader struct {
 // LeaderForView returns the proposer.
 func (committee anyLeader) LeaderForView(uint64) (flow.Identifier, error) {
 	return committee.proposer, nil
+}
+
+// IdentityByEpoch returns a member for the proposer, whoever it is.
+func (committee anyLeader) IdentityByEpoch(view uint64, id flow.Identifier) (*flow.IdentitySkeleton, error) {
+	if id == committee.proposer {
+		return &flow.IdentitySkeleton{NodeID: id}, nil
+	}
+	return committee.Consensus.IdentityByEpoch(view, id)
 }
 
 // anyVote takes every vote.

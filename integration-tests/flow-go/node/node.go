@@ -41,6 +41,12 @@ const (
 	OneApproval RequiredApprovals = RequiredApprovals(flow.DefaultRequiredApprovalsForSealConstruction)
 )
 
+// A block's distance from its parent in time, as cmd/consensus has it by default.
+const (
+	blockIntervalMinMs = 1
+	blockIntervalMaxMs = 90_000
+)
+
 // Node is a flow-go node without a network.
 type Node struct {
 	// State is the protocol state that both kinds of nodes have.
@@ -54,7 +60,7 @@ type Node struct {
 	// Assigner names the verifiers of a result's chunks.
 	Assigner module.ChunkAssigner
 
-	database storage.DB
+	database *trialDatabase
 	pebble   *pebble.DB
 	rules    *rules
 }
@@ -90,10 +96,14 @@ func NewParticipant(root protocol.Snapshot, approvals RequiredApprovals, alpha u
 	if err != nil {
 		return nil, err
 	}
+	timer, err := blocktimer.NewBlockTimer(blockIntervalMinMs, blockIntervalMaxMs)
+	if err != nil {
+		return nil, err
+	}
 	all := node.Storage
 	node.Participant, err = pstate.NewFullConsensusState(
 		zerolog.Nop(), trace.NewNoopTracer(), events.NewNoop(), node.State,
-		all.Index, all.Payloads, blocktimer.DefaultBlockTimer,
+		all.Index, all.Payloads, timer,
 		validation.NewReceiptValidator(node.State, all.Headers, all.Index, all.Results, all.Seals),
 		validation.NewSealValidator(
 			node.State, all.Headers, all.Index, all.Results, all.Seals,
@@ -112,9 +122,11 @@ func bootstrap(root protocol.Snapshot) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	database := pebbleimpl.ToDB(opened)
+	plain := pebbleimpl.ToDB(opened)
 	none := metrics.NewNoopCollector()
-	all := store.InitAll(none, database)
+	all := store.InitAll(none, plain)
+	// Storage may write what is addressed by its hash at any time; a block comes by the state alone.
+	database := &trialDatabase{DB: plain}
 	state, err := pstate.Bootstrap(
 		none, database, storage.NewTestingLockManager(),
 		all.Headers, all.Seals, all.Results, all.Blocks, all.QuorumCertificates,

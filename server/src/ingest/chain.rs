@@ -20,7 +20,7 @@ use super::root::{last_sealed, state_of, verify_root_qc};
 use super::{IngestError, Rule, Upgrade, fields, headers};
 
 /// Recent blocks of all forks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     chain_id: String,
     nodes: HashMap<Identifier, Node>,

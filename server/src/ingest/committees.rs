@@ -10,7 +10,7 @@ use weir_protocol::protocol_state::{EpochEvents, EpochName, ProtocolState};
 use super::Rule;
 
 /// Committees, by the IDs of their epoch's setup and commit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Committees(HashMap<(Identifier, Identifier), Arc<Committee>>);
 
 impl Committees {

@@ -1,0 +1,113 @@
+package judge
+
+import (
+	"fmt"
+
+	"github.com/golang/protobuf/proto" //nolint:staticcheck // what flow-go's messages are made with
+	"github.com/onflow/flow/protobuf/go/flow/entities"
+
+	"github.com/onflow/flow-go/consensus/hotstuff/model"
+	"github.com/onflow/flow-go/engine/common/rpc/convert"
+	"github.com/onflow/flow-go/model/flow"
+
+	"github.com/weir-flow/weir/integration-tests/flow-go/network"
+	"github.com/weir-flow/weir/integration-tests/flow-go/node"
+)
+
+// verdict is what flow-go's two kinds of nodes say of a block; nil accepts.
+type verdict struct {
+	// participant is a consensus node's: it decides whether an honest committee certifies the block.
+	participant error
+	// follower is another node's, on the assumption that the block is certified. It leaves out who leads the view
+	// and the proposer's signature, which messages of the Access API do not carry.
+	follower error
+}
+
+// flowGo is both kinds of nodes, with all blocks of a network.
+type flowGo struct {
+	network  *network.Network
+	follower *node.Node
+	final    flow.Identifier
+}
+
+func newFlowGo(network *network.Network) (*flowGo, error) {
+	follower, err := node.NewFollower(network.Root)
+	return &flowGo{network: network, follower: follower, final: network.Finalized().ID}, err
+}
+
+// take gives a block of the network to the follower; the participant has it already.
+func (flowGo *flowGo) take(record *network.Record) error {
+	if err := flowGo.follower.ExtendCertified(record.Proposal, record.QC); err != nil {
+		return err
+	}
+	if final := flowGo.network.Finalized().ID; final != flowGo.final {
+		flowGo.final = final
+		return flowGo.follower.MakeFinal(final)
+	}
+	return nil
+}
+
+// judge asks both nodes for their verdicts of a message.
+func (flowGo *flowGo) judge(message []byte) verdict {
+	block, err := decode(message)
+	if err != nil {
+		return verdict{participant: err, follower: err}
+	}
+	return verdict{
+		participant: guarded(func() error { return flowGo.participate(block) }),
+		follower:    guarded(func() error { return flowGo.follow(block) }),
+	}
+}
+
+func (flowGo *flowGo) participate(block *flow.Block) error {
+	proposal, err := flowGo.network.Propose(*block)
+	if err != nil {
+		return fmt.Errorf("nobody can propose it: %w", err)
+	}
+	return flowGo.network.State.Try(func() error { return flowGo.network.State.Check(proposal) })
+}
+
+func (flowGo *flowGo) follow(block *flow.Block) error {
+	id := block.ID()
+	proposal := &flow.Proposal{Block: *block, ProposerSigData: []byte{0}}
+	if err := flowGo.follower.ValidateFromAnybody(model.SignedProposalFromBlock(proposal)); err != nil {
+		return err
+	}
+	qc := &flow.QuorumCertificate{View: block.View, BlockID: id, SignerIndices: []byte{0}, SigData: []byte{0}}
+	return flowGo.follower.Try(func() error { return flowGo.follower.ExtendCertified(proposal, qc) })
+}
+
+// guarded turns a panic of flow-go into an error: such a block ends a node, which accepts it by no means.
+func guarded(ask func() error) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("flow-go panics: %v", reason)
+		}
+	}()
+	return ask()
+}
+
+// encode writes a block as a full block response carries it. flow-go panics for what it cannot write.
+func encode(block *flow.Block) (message []byte, err error) {
+	err = guarded(func() error {
+		written, err := convert.BlockToMessage(block, nil)
+		if err != nil {
+			return err
+		}
+		message, err = proto.Marshal(written)
+		return err
+	})
+	return message, err
+}
+
+func decode(message []byte) (block *flow.Block, err error) {
+	err = guarded(func() error {
+		var read entities.Block
+		if err := proto.Unmarshal(message, &read); err != nil {
+			return err
+		}
+		block, err = convert.MessageToBlock(&read)
+		return err
+	})
+	return block, err
+}

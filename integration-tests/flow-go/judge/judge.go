@@ -1,0 +1,220 @@
+package judge
+
+import (
+	"fmt"
+	"io"
+	"sort"
+
+	"github.com/onflow/flow-go/engine/common/rpc/convert"
+
+	"github.com/weir-flow/weir/integration-tests/flow-go/network"
+)
+
+// Options say what is judged.
+type Options struct {
+	// Seed is what the chains and what is wrong follow from.
+	Seed uint64
+	// Count is how many blocks are judged.
+	Count int
+	// Weir is the program that gives Weir's verdicts.
+	Weir string
+	// Blocks is the length of a chain; then the next one begins.
+	Blocks int
+	// PerBlock is how many candidates are made on each block.
+	PerBlock int
+}
+
+// Run judges, writes a table of all verdicts, and fails when one is a difference.
+func Run(options Options, out io.Writer) error {
+	judged := tally{}
+	for chain := uint64(0); judged.total < options.Count; chain++ {
+		if err := judged.chain(options, options.Seed+chain); err != nil {
+			return fmt.Errorf("seed %d: %w", options.Seed+chain, err)
+		}
+	}
+	return judged.report(out)
+}
+
+// tally counts verdicts by mutation.
+type tally struct {
+	total       int
+	rows        map[string]*row
+	differences []string
+}
+
+// row is what came of one mutation.
+type row struct {
+	// both, follower and neither count candidates that participant and follower accept, the follower alone, and
+	// neither; weir counts those of each that Weir accepts.
+	both, follower, neither             int
+	weirBoth, weirFollower, weirNeither int
+}
+
+// chain makes one chain and judges candidates on each of its blocks.
+func (judged *tally) chain(options Options, seed uint64) error {
+	chain, err := network.New(seed, network.VariedConfig(seed))
+	if err != nil {
+		return err
+	}
+	defer chain.Close()
+	root, err := convert.SnapshotToBytes(chain.Root)
+	if err != nil {
+		return err
+	}
+	weir, err := startWeir(options.Weir, root)
+	if err != nil {
+		return err
+	}
+	defer weir.close()
+	flowGo, err := newFlowGo(chain)
+	if err != nil {
+		return err
+	}
+	defer flowGo.follower.Close()
+	random := network.NewRandom(seed, "judge")
+	for range options.Blocks {
+		record, err := chain.Step()
+		if err != nil {
+			return err
+		}
+		if err := flowGo.take(record); err != nil {
+			return err
+		}
+		message, err := encode(record.Block())
+		if err != nil {
+			return err
+		}
+		if err := weir.take(message); err != nil {
+			return fmt.Errorf("weir refuses block %v: %w", record.ID, err)
+		}
+		for range options.PerBlock {
+			if err := judged.candidate(flowGo, weir, random); err != nil {
+				return err
+			}
+		}
+		if judged.total >= options.Count {
+			return nil
+		}
+	}
+	return nil
+}
+
+// candidate makes one block that is wrong in one place, and compares the verdicts.
+func (judged *tally) candidate(flowGo *flowGo, weir *weir, random *network.Random) error {
+	chain := flowGo.network
+	parent := chain.Newest()
+	view := parent.View() + 1
+	if random.Chance(0.4) {
+		view += uint64(random.Between(1, 3))
+	}
+	if _, err := chain.Committee(view); err != nil {
+		// The committee of that view is not known yet, to flow-go either.
+		return nil
+	}
+	block, err := chain.Unsigned(parent, view)
+	if err != nil {
+		return err
+	}
+	made := &candidate{network: chain, random: random, parent: parent, block: *block}
+	all := mutations()
+	mutation := all[random.Between(0, len(all)-1)]
+	applies, err := mutation.apply(made)
+	if err != nil {
+		return fmt.Errorf("%s: %w", mutation.name, err)
+	}
+	if !applies {
+		return nil
+	}
+	message, err := encode(&made.block)
+	if err != nil {
+		// flow-go cannot write it, so no node sends it.
+		return nil
+	}
+	expected := flowGo.judge(message)
+	refused, err := weir.judge(message)
+	if err != nil {
+		return err
+	}
+	judged.count(mutation.name, expected, refused)
+	if difference := difference(mutation.name, expected, refused); difference != "" {
+		text := fmt.Sprintf("%s, on block %v at height %d: %s", mutation.name, parent.ID, parent.Height(), difference)
+		judged.differences = append(judged.differences, text)
+	}
+	return nil
+}
+
+// difference says how Weir's verdict differs from flow-go's, if it does. Of a block that an honest committee
+// certifies, nothing may be refused; of one that no node takes even when it is certified, nothing accepted.
+// Between the two, where a consensus node refuses what a follower leaves to it, no committee certifies the
+// block, and either verdict is right.
+func difference(mutation string, expected verdict, refused error) string {
+	switch {
+	case expected.participant == nil && refused != nil:
+		return fmt.Sprintf("flow-go accepts, Weir refuses: %v", refused)
+	case leftToTheCommittee[mutation]:
+		return ""
+	case expected.participant != nil && expected.follower != nil && refused == nil:
+		return fmt.Sprintf("Weir accepts, flow-go refuses: %v", expected.follower)
+	default:
+		return ""
+	}
+}
+
+func (judged *tally) count(name string, expected verdict, refused error) {
+	judged.total++
+	if judged.rows == nil {
+		judged.rows = map[string]*row{}
+	}
+	counts := judged.rows[name]
+	if counts == nil {
+		counts = &row{}
+		judged.rows[name] = counts
+	}
+	flow, weir := &counts.neither, &counts.weirNeither
+	switch {
+	case expected.participant == nil:
+		flow, weir = &counts.both, &counts.weirBoth
+	case expected.follower == nil:
+		flow, weir = &counts.follower, &counts.weirFollower
+	}
+	*flow++
+	if refused == nil {
+		*weir++
+	}
+}
+
+// report writes the table and returns the differences as an error.
+func (judged *tally) report(out io.Writer) error {
+	names := make([]string, 0, len(judged.rows))
+	for name := range judged.rows {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	fmt.Fprintf(out, "%-45s %22s %22s %22s\n", "", "consensus node accepts", "only followers accept", "nobody accepts")
+	for _, name := range names {
+		row := judged.rows[name]
+		fmt.Fprintf(out, "%-45s %12d, Weir %4d %12d, Weir %4d %12d, Weir %4d\n", name,
+			row.both, row.weirBoth, row.follower, row.weirFollower, row.neither, row.weirNeither)
+	}
+	fmt.Fprintf(out, "%d blocks judged, %d differences\n", judged.total, len(judged.differences))
+	if len(judged.differences) == 0 {
+		return nil
+	}
+	for index, difference := range judged.differences {
+		if index == differencesShown {
+			break
+		}
+		fmt.Fprintln(out, difference)
+	}
+	return fmt.Errorf("%d verdicts differ", len(judged.differences))
+}
+
+// leftToTheCommittee are the mutations that a follower happens to refuse because it cannot store such a block, and
+// that Weir leaves to the committee, whose members refuse them: docs/acceptance.md says why.
+var leftToTheCommittee = map[string]bool{
+	"receipt: result unknown":            true,
+	"result left out, its receipts stay": true,
+}
+
+// differencesShown is how many differences a report writes out.
+const differencesShown = 40
