@@ -91,7 +91,7 @@ async fn start_network() -> anyhow::Result<Simulation> {
 /// Three epochs, an ejection in the second, and a fallback with recovery in the third.
 fn config() -> Config {
     let first = NodeName::Place { role: Role::Verification, position: 0 };
-    let epochs = EpochConfig { extension_view_count: 50, ..EpochConfig::of_length(60) };
+    let epochs = EpochConfig { extension_view_count: 60, ..EpochConfig::of_length(60) };
     Config {
         seed: 7,
         block_time_ms: 50,
@@ -205,3 +205,13 @@ fn milliseconds(elapsed: Duration) -> String {
 
 /// The epoch with which the story ends: the one that the recovery brought.
 const LAST_EPOCH: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[bounded::test]
+    fn the_network_of_the_demo_can_start() {
+        Network::new(config()).expect("a valid network");
+    }
+}
