@@ -225,7 +225,7 @@ impl Chain {
         }
         // Not before the hash: an altered payload is its sender's fault, not the block's.
         fields::check(&block)?;
-        let stepped = match self.step(&parent, &block, &result_ids) {
+        let stepped = match self.step(&parent, &block) {
             Err(Rule::Step(source)) if source.is_unsupported_version() => {
                 let upgrade = Box::new(self.upgrade(block_id, &block, &parent)?);
                 return Err(Rule::UnknownVersion { source, upgrade });
@@ -263,12 +263,7 @@ impl Chain {
     }
 
     /// Computes the block's state and compares it with the one its payload commits to.
-    fn step(
-        &self,
-        parent: &Node,
-        block: &Block,
-        result_ids: &[Identifier],
-    ) -> Result<Stepped, Rule> {
+    fn step(&self, parent: &Node, block: &Block) -> Result<Stepped, Rule> {
         let position = |id: &Identifier| {
             let Some(node) = self.nodes.get(id) else {
                 return self.below_root.get(id).copied();
@@ -277,12 +272,8 @@ impl Chain {
             Some(BlockPosition { height, parent_id })
         };
         let seals = &block.payload.seals;
-        let own = |id: &Identifier| {
-            let position = result_ids.iter().position(|own| own == id);
-            position.map(|position| &block.payload.results[position])
-        };
-        let result =
-            |id: &Identifier| self.results.get(id).map(|result| &**result).or_else(|| own(id));
+        // Not the block's own results: those are sealed by a descendant at the earliest.
+        let result = |id: &Identifier| self.results.get(id).map(|result| &**result);
         let sealed = order_seals(parent.last_sealed, seals, position, result)?;
         let events = sealed.service_events();
         let versions = Versions::of_chain(&self.chain_id);
