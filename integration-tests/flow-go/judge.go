@@ -12,12 +12,12 @@ import (
 // runJudge puts blocks that are wrong in one place to flow-go and to Weir.
 func runJudge(arguments []string) error {
 	flags := flag.NewFlagSet("judge", flag.ContinueOnError)
-	options := judge.Options{}
+	options := judge.Options{Out: os.Stdout}
 	flags.Uint64Var(&options.Seed, "seed", 1, "what all choices follow from")
 	flags.IntVar(&options.Count, "count", 1000, "how many blocks to judge")
 	flags.StringVar(&options.Weir, "weir", "", "the program that gives Weir's verdicts")
 	flags.IntVar(&options.Blocks, "blocks", 150, "length of a chain")
-	flags.IntVar(&options.PerBlock, "per-block", 12, "candidates on each block")
+	flags.IntVar(&options.PerBlock, "per-block", 8, "candidates on each block")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -25,5 +25,5 @@ func runJudge(arguments []string) error {
 		return errors.New("-weir must name the program, and counts must be positive")
 	}
 	fmt.Printf("judging from seed %d\n", options.Seed)
-	return judge.Run(options, os.Stdout)
+	return judge.Run(options)
 }

@@ -53,10 +53,12 @@ func (flowGo *flowGo) judge(message []byte) verdict {
 	if err != nil {
 		return verdict{participant: err, follower: err}
 	}
-	return verdict{
-		participant: guarded(func() error { return flowGo.participate(block) }),
-		follower:    guarded(func() error { return flowGo.follow(block) }),
+	refused := guarded(func() error { return flowGo.participate(block) })
+	if refused == nil {
+		// Its committee certifies it, so nothing depends on what a follower says.
+		return verdict{}
 	}
+	return verdict{participant: refused, follower: guarded(func() error { return flowGo.follow(block) })}
 }
 
 func (flowGo *flowGo) participate(block *flow.Block) error {

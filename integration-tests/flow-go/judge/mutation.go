@@ -28,7 +28,7 @@ func mutations() []mutation {
 	all := []mutation{{"none", func(*candidate) (bool, error) { return true, nil }}}
 	for _, some := range [][]mutation{
 		headerMutations, quorumMutations, timeoutMutations, guaranteeMutations, receiptMutations,
-		resultMutations, sealMutations,
+		resultMutations, eventMutations, sealMutations,
 	} {
 		all = append(all, some...)
 	}

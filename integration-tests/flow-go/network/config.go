@@ -51,6 +51,8 @@ type Rates struct {
 	Eject, Upgrade, ExtensionViewCount, VersionBeacon float64
 	// AnotherQC is the chance that a second child carries a QC of other signers.
 	AnotherQC float64
+	// Odd is the chance, for each service event, that one place in it is changed, whatever comes of it.
+	Odd float64
 }
 
 // DefaultConfig returns a small network in which everything happens now and then.

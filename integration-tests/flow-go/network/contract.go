@@ -39,6 +39,7 @@ func (n *Network) emit(record *Record) ([]Emission, error) {
 	emissions = append(emissions, n.emitEjections(x)...)
 	emissions = append(emissions, n.emitUpgrades(x)...)
 	emissions = append(emissions, n.emitSettings(x)...)
+	n.makeOdd(emissions)
 	if n.random.Chance(n.config.Rates.Shuffle) && x.orderIsFree(emissions) {
 		emissions = shuffled(n.random, emissions)
 	}
