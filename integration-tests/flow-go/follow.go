@@ -119,20 +119,11 @@ func (following *following) next(index int) error {
 	if err := following.validate(index); err != nil {
 		return err
 	}
-	if !chain.Expected[index].Certified() {
-		// A follower never gets it.
-		return nil
-	}
-	qc, err := chain.Expected[index].CertifyingQC.Flow()
-	if err != nil {
-		return chain.Failed(index, err)
-	}
-	if err := following.node.ExtendCertified(proposal, qc); err != nil {
-		return chain.Failed(index, fmt.Errorf("the follower's state: %w", err))
-	}
-	snapshot := following.node.State.AtBlockID(proposal.Block.ID())
-	if err := following.compared.block(chain, index, snapshot); err != nil {
-		return chain.Failed(index, err)
+	// A follower never gets a block without certificate, but learns from its header that the parent has one.
+	if chain.Expected[index].Certified() {
+		if err := following.extend(index); err != nil {
+			return err
+		}
 	}
 	before := following.finality.Latest()
 	latest, err := following.finality.Add(&proposal.Block)
@@ -151,6 +142,23 @@ func (following *following) next(index int) error {
 		if err := following.validate(index); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// extend puts a certified block to the follower's state, and compares what comes of it.
+func (following *following) extend(index int) error {
+	proposal, chain := following.chain.Proposal(index), following.chain
+	qc, err := chain.Expected[index].CertifyingQC.Flow()
+	if err != nil {
+		return chain.Failed(index, err)
+	}
+	if err := following.node.ExtendCertified(proposal, qc); err != nil {
+		return chain.Failed(index, fmt.Errorf("the follower's state: %w", err))
+	}
+	snapshot := following.node.State.AtBlockID(proposal.Block.ID())
+	if err := following.compared.block(chain, index, snapshot); err != nil {
+		return chain.Failed(index, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 
 	"github.com/weir-flow/weir/integration-tests/flow-go/judge"
@@ -18,12 +17,12 @@ func runJudge(arguments []string) error {
 	flags.StringVar(&options.Weir, "weir", "", "the program that gives Weir's verdicts")
 	flags.IntVar(&options.Blocks, "blocks", 150, "length of a chain")
 	flags.IntVar(&options.PerBlock, "per-block", 8, "candidates on each block")
+	flags.BoolVar(&options.Table, "table", false, "write all verdicts, by what was wrong")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	if options.Weir == "" || options.Count < 1 || options.Blocks < 1 || options.PerBlock < 1 {
 		return errors.New("-weir must name the program, and counts must be positive")
 	}
-	fmt.Printf("judging from seed %d\n", options.Seed)
 	return judge.Run(options)
 }

@@ -7,9 +7,11 @@ mod conformance;
 mod ffi;
 mod ffi_cases;
 mod ffi_test;
+mod flow_go;
 mod fuzz;
 mod interop;
 mod process;
+mod running;
 mod soak;
 mod tidy;
 mod wasm;
@@ -40,6 +42,16 @@ enum Chore {
     Conformance,
     /// Let Flow's official Go SDK read from a server and from a devnet; needs Go
     Interop,
+    /// Let flow-go judge: it follows reference and simulated chains, boots from snapshots, makes random chains
+    /// for Weir to replay, and gives verdicts that Weir's must equal; needs Go
+    FlowGo {
+        /// The first seed of the random chains; drawn if left out
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How many blocks that are wrong in one place both judge
+        #[arg(long, default_value_t = 20_000)]
+        verdicts: u64,
+    },
     /// Run the fuzz targets, all unless some are named; needs cargo-fuzz
     Fuzz {
         /// How long each target runs
@@ -74,6 +86,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Codegen { check: false } => codegen::write(&root()),
         Chore::Tidy => tidy::check(&root()),
         Chore::Conformance => conformance::write(&root()),
+        Chore::FlowGo { seed, verdicts } => flow_go::run(&root(), seed, verdicts),
         Chore::Interop => interop::run(&root()),
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),

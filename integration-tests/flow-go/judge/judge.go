@@ -23,6 +23,8 @@ type Options struct {
 	Blocks int
 	// PerBlock is how many candidates are made on each block.
 	PerBlock int
+	// Table says to report all verdicts, not only how many differ.
+	Table bool
 	// Out is where to report.
 	Out io.Writer
 }
@@ -35,7 +37,10 @@ func Run(options Options) error {
 			return fmt.Errorf("seed %d: %w", options.Seed+chain, err)
 		}
 	}
-	return judged.report(options.Out)
+	if options.Table {
+		judged.table(options.Out)
+	}
+	return judged.report(options.Out, options.Seed)
 }
 
 // tally counts verdicts by mutation.
@@ -201,8 +206,8 @@ func (judged *tally) count(name string, expected verdict, refused error) {
 	}
 }
 
-// report writes the table and returns the differences as an error.
-func (judged *tally) report(out io.Writer) error {
+// table writes what came of each mutation.
+func (judged *tally) table(out io.Writer) {
 	names := make([]string, 0, len(judged.rows))
 	for name := range judged.rows {
 		names = append(names, name)
@@ -214,8 +219,12 @@ func (judged *tally) report(out io.Writer) error {
 		fmt.Fprintf(out, "%-45s %12d, Weir %4d %12d, Weir %4d %12d, Weir %4d\n", name,
 			row.both, row.weirBoth, row.follower, row.weirFollower, row.neither, row.weirNeither)
 	}
-	fmt.Fprintf(out, "%d blocks judged, %d differences; %d chains that flow-go did not continue\n",
-		judged.total, len(judged.differences), judged.halted)
+}
+
+// report writes how many verdicts differ, and some of them.
+func (judged *tally) report(out io.Writer, seed uint64) error {
+	fmt.Fprintf(out, "judged %d blocks from seed %d: %d differences; flow-go did not continue %d chains\n",
+		judged.total, seed, len(judged.differences), judged.halted)
 	if len(judged.differences) == 0 {
 		return nil
 	}

@@ -34,9 +34,12 @@ func (committee anyLeader) LeaderForView(uint64) (flow.Identifier, error) {
 	return committee.proposer, nil
 }
 
-// IdentityByEpoch returns a member for the proposer, whoever it is.
+// IdentityByEpoch returns a member for the proposer, whoever it is, of an epoch that is known.
 func (committee anyLeader) IdentityByEpoch(view uint64, id flow.Identifier) (*flow.IdentitySkeleton, error) {
 	if id == committee.proposer {
+		if _, err := committee.IdentitiesByEpoch(view); err != nil {
+			return nil, err
+		}
 		return &flow.IdentitySkeleton{NodeID: id}, nil
 	}
 	return committee.Consensus.IdentityByEpoch(view, id)
