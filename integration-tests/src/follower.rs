@@ -10,7 +10,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, Versions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
 use weir_server::indexer::{End, IndexError, Indexer};
 use weir_server::prover::Prover;
@@ -42,7 +42,7 @@ pub fn options(data: &Path, nodes: &[&AccessNode]) -> AccessOptions {
         poll_interval: Duration::from_millis(10),
         cross_check_interval: Duration::from_millis(50),
         quiet_max: Duration::from_millis(300),
-        ..AccessOptions::new(urls, data.join("evidence"))
+        ..AccessOptions::new(urls, data)
     }
 }
 
@@ -71,6 +71,22 @@ impl Follower {
         origin: Origin,
         options: AccessOptions,
     ) -> Result<Self, IndexError> {
+        Self::start_as(data, origin, options, None).await
+    }
+
+    /// As [`Self::start_at`], as a version of Weir that knows these protocol state versions only.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// When opening panics.
+    pub async fn start_as(
+        data: &Path,
+        origin: Origin,
+        options: AccessOptions,
+        versions: Option<Versions>,
+    ) -> Result<Self, IndexError> {
         let (fetcher, handle) = Fetcher::new(options);
         let (sync, upstreams) = (handle.state.subscribe(), handle.upstreams.clone());
         let stop = Arc::new(AtomicBool::new(false));
@@ -81,6 +97,9 @@ impl Follower {
             Indexer::open_feed(&folder, StoreOptions::default(), feed, stops)
         });
         let mut indexer = opening.await.expect("opening does not panic")?;
+        if let Some(versions) = versions {
+            indexer = indexer.knowing(versions);
+        }
         let reader = indexer.reader();
         let head = reader.watch_head();
         let indexing = spawn_blocking(move || indexer.run(|_| ()));

@@ -18,9 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use flate2::read::GzDecoder;
+use prost::Message as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::{IndexError, Indexer};
@@ -85,6 +87,17 @@ pub fn gunzip(chain: &str, file: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     GzDecoder::new(File::open(chain_dir(chain).join(file))?).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A block as the files of chain folders have it: its message behind the message's length.
+///
+/// # Panics
+/// When the message is longer than a length can say.
+#[must_use]
+pub fn frame(block: &entities::Block) -> Vec<u8> {
+    let message = block.encode_to_vec();
+    let length = u32::try_from(message.len()).expect("a message below 4 GiB");
+    [&length.to_be_bytes()[..], &message].concat()
 }
 
 /// A server over one reference chain, on a free port of the loopback interface.

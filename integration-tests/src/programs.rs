@@ -256,10 +256,26 @@ impl ServerProcess {
     /// # Panics
     /// As [`Self::start`].
     pub async fn follow(data: &Path, url: &str, checkpoint: &str) -> Result<Self, Ran> {
+        Self::follow_with(data, url, checkpoint, &[]).await
+    }
+
+    /// As [`Self::follow`], with more options.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn follow_with(
+        data: &Path,
+        url: &str,
+        checkpoint: &str,
+        more: &[&str],
+    ) -> Result<Self, Ran> {
         let mut command = Program::Server.command();
         command.arg("serve").arg("--data").arg(data);
         command.args(["--source", &format!("access:{url}"), "--checkpoint", checkpoint]);
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--listen", "127.0.0.1:0"]).args(more);
         Self::announced(command.spawn(), SERVING).await
     }
 

@@ -9,8 +9,9 @@ use weir_proto::flow::entities;
 use weir_protocol::hotstuff::finality::{Evidence, Finality, ForkBlock};
 use weir_protocol::model::{EpochPhase, Identifier, PayloadRoots};
 
+use crate::indexer::feed::certified_in;
 use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, IngestError, Prepared};
+use crate::ingest::{Accepted, Chain, Halt, IngestError, Prepared};
 use crate::source::{ChainFolder, SourceError};
 
 /// What a chain folder amounts to.
@@ -41,7 +42,8 @@ impl Replay {
     /// Reads and checks the whole folder.
     ///
     /// # Errors
-    /// When a file cannot be read, or a block breaks a rule.
+    /// When a file cannot be read, or a block breaks a rule; [`ReplayError::Halted`] when the block is
+    /// certified in the folder all the same.
     pub fn run(folder: &ChainFolder, thoroughness: Thoroughness) -> Result<Self, ReplayError> {
         let snapshot = folder.parse_snapshot(&folder.snapshot_json()?)?;
         let (chain, root) = Chain::from_snapshot(&snapshot, usize::MAX)?;
@@ -54,7 +56,8 @@ impl Replay {
             if batch.is_empty() {
                 return Ok(replay);
             }
-            replay.take_batch(batch, thoroughness)?;
+            let taken = replay.take_batch(batch, thoroughness);
+            taken.map_err(|error| replay.judge(folder, error))?;
             // Blocks are kept to the end, which decides how final they are; results are not.
             replay.chain.prune_results();
         }
@@ -78,6 +81,16 @@ impl Replay {
             claims.extend(accepted.claim);
         }
         Ok(verify(&claims, thoroughness)?)
+    }
+
+    /// Whose fault a broken rule is.
+    fn judge(&mut self, folder: &ChainFolder, error: ReplayError) -> ReplayError {
+        match error {
+            ReplayError::Ingest(error) if certified_in(folder, &mut self.chain, &error) => {
+                Halt::new(error).into()
+            }
+            error => error,
+        }
     }
 
     /// The first block in the file must be the head of the root snapshot.
@@ -204,9 +217,15 @@ pub enum ReplayError {
     /// The folder cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A block breaks a rule.
-    #[error(transparent)]
+    /// A block breaks a rule, and nothing shows it to be the network's.
+    #[error(
+        "{0}; nothing in the folder shows that the network has this block in this form: the folder is \
+         wrong, unless a newer version reads it"
+    )]
     Ingest(#[from] IngestError),
+    /// A certified block breaks a rule.
+    #[error(transparent)]
+    Halted(#[from] Halt),
     /// There is not even a root block.
     #[error("the folder has no blocks; the first must be the head of the root snapshot")]
     NoBlocks,

@@ -16,7 +16,7 @@ use weir_protocol::model::{Block, Identifier};
 use crate::{chain_dir, expected, gunzip};
 
 /// The finalized branch of a chain, with the blocks that make its last ones final.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServedChain {
     /// Blocks by height.
     pub blocks: BTreeMap<u64, entities::Block>,

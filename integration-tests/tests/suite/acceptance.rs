@@ -17,7 +17,7 @@ use weir_devnet::epoch::{Epoch, vote_message};
 use weir_devnet::nodes::Nodes;
 use weir_devnet::{Config, Network};
 use weir_integration_tests::proxy::TestProxy;
-use weir_integration_tests::{TestServer, chain_dir, gunzip};
+use weir_integration_tests::{TestServer, chain_dir, frame, gunzip};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_proto::weir::v1::Proof;
@@ -53,9 +53,7 @@ fn candidates() -> Vec<(String, entities::Block)> {
 fn write(dir: &Path, block: &entities::Block) {
     const SNAPSHOT: &str = "root-protocol-state-snapshot.json.gz";
     fs::copy(chain_dir(CASE).join(SNAPSHOT), dir.join(SNAPSHOT)).unwrap();
-    let message = block.encode_to_vec();
-    let len = u32::try_from(message.len()).unwrap().to_be_bytes();
-    let blocks = [gunzip(CASE, "blocks.pb.gz").unwrap(), len.to_vec(), message].concat();
+    let blocks = [gunzip(CASE, "blocks.pb.gz").unwrap(), frame(block)].concat();
     fs::write(dir.join("blocks.pb"), blocks).unwrap();
 }
 

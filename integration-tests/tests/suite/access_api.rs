@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 
-use prost::Message as _;
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
-use weir_integration_tests::{CHAINS, TestServer, chain_dir, expected, gunzip};
+use weir_integration_tests::{CHAINS, TestServer, chain_dir, expected, frame, gunzip};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
@@ -175,9 +174,8 @@ async fn a_store_that_begins_in_the_middle_knows_what_is_sealed_below() {
     let json = gunzip(CHAIN, "snapshot-1-height-1042.json.gz").unwrap();
     let snapshot = weir_protocol::codec::snapshot::Snapshot::from_json(&json).unwrap();
     std::fs::write(dir.path().join("root-protocol-state-snapshot.json"), &json).unwrap();
-    let root = weir_proto::convert::block_to_wire(snapshot.head()).encode_to_vec();
-    let length = u32::try_from(root.len()).unwrap().to_be_bytes();
-    std::fs::write(dir.path().join("blocks.pb"), [&length[..], &root].concat()).unwrap();
+    let root = frame(&weir_proto::convert::block_to_wire(snapshot.head()));
+    std::fs::write(dir.path().join("blocks.pb"), root).unwrap();
     let server = TestServer::over(dir.path(), ApiOptions::default()).await.unwrap();
     let mut client = connect(server.url()).await;
     let request = access::GetLatestBlockHeaderRequest { is_sealed: true };

@@ -4,9 +4,8 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use prost::Message as _;
 use weir_integration_tests::random::Xorshift;
-use weir_integration_tests::{chain_dir, gunzip};
+use weir_integration_tests::{chain_dir, frame, gunzip};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_proto::frames::{BLOCK_BYTES_MAX, FrameErrorKind, Frames};
@@ -43,10 +42,6 @@ fn blocks() -> Vec<entities::Block> {
 }
 
 fn frames(blocks: &[entities::Block]) -> Vec<u8> {
-    let frame = |block: &entities::Block| {
-        let message = block.encode_to_vec();
-        [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
-    };
     blocks.iter().flat_map(frame).collect()
 }
 

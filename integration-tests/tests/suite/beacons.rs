@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use prost::Message as _;
 use tempfile::TempDir;
 use weir_devnet::config::Chances;
 use weir_devnet::{Command, Config, Network, Trigger};
+use weir_integration_tests::frame;
 use weir_migrations::{Database, checked_value};
 use weir_proto::convert::block_to_wire;
 use weir_protocol::codec::Entity as _;
@@ -51,9 +51,7 @@ pub(crate) fn write_from(network: &Network, blocks: &[Arc<Block>], height: u64, 
         let id = block.header.id();
         if id == root_id || known.contains(&block.header.parent_id) {
             known.insert(id);
-            let message = block_to_wire(block).encode_to_vec();
-            file.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-            file.extend(message);
+            file.extend(frame(&block_to_wire(block)));
         }
     }
     fs::write(dir.join("blocks.pb"), file).unwrap();

@@ -68,7 +68,7 @@ async fn follow(
     let (data, url, runtime) = (PathBuf::from(data), url.parse(), runtime::Handle::current());
     let (stopped, url) = (Arc::clone(&stop), url.unwrap());
     let indexing = thread::spawn(move || {
-        let options = AccessOptions::new(vec![url], data.join("wrong-answers"));
+        let options = AccessOptions::new(vec![url], &data);
         let fetcher = {
             let _guard = runtime.enter();
             Fetcher::new(options)

@@ -56,7 +56,7 @@ fn temporary() -> TempDir {
 }
 
 fn evidence(data: &TempDir) -> usize {
-    std::fs::read_dir(data.path().join("evidence")).map_or(0, Iterator::count)
+    std::fs::read_dir(data.path().join("wrong-answers")).map_or(0, Iterator::count)
 }
 
 async fn follows_to_the_end(follower: Follower, chain: &ServedChain) {
@@ -107,6 +107,20 @@ async fn with_the_spork_named_the_liar_is_the_wrong_one() {
     // Alone, it is refused.
     let error = start(temporary().path(), &chain, &[&bad], spork_id).await.unwrap_err();
     assert!(matches!(error, IndexError::NoCheckpoint { .. }), "{error}");
+}
+
+/// The mistake was the operator's, and no node stays set aside for it.
+#[bounded::test]
+async fn a_wrong_spork_named_once_is_forgotten() {
+    let chain = chain();
+    let honest = AccessNode::start(&chain).await;
+    let data = temporary();
+    let (wrong, _) = of_another_spork(&chain);
+    let error = start(data.path(), &chain, &[&honest], Some(wrong)).await.unwrap_err();
+    assert!(error.to_string().contains("another network: expected spork"), "{error}");
+    let spork_id = Some(chain.spork_id);
+    let follower = start(data.path(), &chain, &[&honest], spork_id).await.unwrap();
+    follows_to_the_end(follower, &chain).await;
 }
 
 #[bounded::test]

@@ -22,6 +22,11 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
     describe_gauge!("store_epoch_counter", "epoch of the latest finalized block");
     describe_gauge!("ingest_state", "1 for the state that following the network is in");
     describe_gauge!("ingest_lag_milliseconds", "age of the newest block when it came in");
+    describe_gauge!(
+        "ingest_halted",
+        "1 with block, height, rule and version, once halted before it"
+    );
+    describe_gauge!("ingest_upstream_set_aside", "1 for an access node that is not asked, by url");
     describe_counter!("ingest_upstream_failures_total", "failures of an access node, by url");
     describe_counter!("ingest_wrong_answers_total", "wrong answers of an access node, by url");
     describe_counter!("ingest_cross_checks_total", "final blocks compared with another node's");

@@ -27,7 +27,8 @@ use serve::ServeOptions;
 
 /// Indexes Flow blocks into per-block protocol-state snapshots and serves them with evidence.
 ///
-/// Exit codes: 0 done; 1 failed, with a message; 2 wrong usage; 3 conflicting certificates found.
+/// Exit codes: 0 done; 1 failed, with a message; 2 wrong usage; 3 conflicting certificates found; 4 a
+/// certified block breaks a rule of this version.
 /// Without a command, the demo runs.
 #[derive(Debug, Parser)]
 #[command(name = "weir-server", version, propagate_version = true)]

@@ -5,13 +5,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use weir_server::ingest::certificates::Thoroughness;
-use weir_server::replay::{Replay, evidence_json};
+use weir_server::replay::{Replay, ReplayError, evidence_json};
 use weir_server::source::ChainFolder;
 
-/// Replays a folder; 3 when it holds conflicting certificates.
+/// Replays a folder; 3 when it holds conflicting certificates, 4 when a certified block breaks a rule.
 pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Result<ExitCode> {
     let thoroughness = if all_signatures { Thoroughness::All } else { Thoroughness::Unvouched };
-    let replay = Replay::run(&ChainFolder::open(dir)?, thoroughness)?;
+    let replay = match Replay::run(&ChainFolder::open(dir)?, thoroughness) {
+        Err(error @ ReplayError::Halted(_)) => {
+            eprintln!("weir-server: {error}");
+            return Ok(ExitCode::from(EXIT_HALTED));
+        }
+        replay => replay?,
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
         replay.write_json(&mut out)?;
@@ -30,3 +36,5 @@ pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Resul
 
 /// Two certified facts exclude each other.
 const EXIT_CONFLICT: u8 = 3;
+/// A certified block breaks a rule of this version.
+const EXIT_HALTED: u8 = 4;

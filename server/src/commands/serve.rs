@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,7 +97,7 @@ fn open(
     options: &ServeOptions,
     runtime: &tokio::runtime::Handle,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<(Indexer, Option<watch::Receiver<SyncState>>)> {
+) -> anyhow::Result<(Indexer, watch::Sender<SyncState>)> {
     let store = StoreOptions { cache_bytes: options.cache_mib << 20, ..StoreOptions::default() };
     let data = &options.data;
     let (indexer, sync) = match &options.source {
@@ -107,20 +108,19 @@ fn open(
                      own root"
                 );
             }
-            (Indexer::open(data, store, &ChainFolder::open(dir)?, stop.clone())?, None)
+            let indexer = Indexer::open(data, store, &ChainFolder::open(dir)?, stop.clone())?;
+            (indexer, watch::Sender::new(SyncState::Folder))
         }
         Source::Access(urls) => {
-            let access = AccessOptions {
-                spork_id: options.spork,
-                ..AccessOptions::new(urls.clone(), data.join(EVIDENCE_FOLDER))
-            };
+            let access =
+                AccessOptions { spork_id: options.spork, ..AccessOptions::new(urls.clone(), data) };
             let fetcher = {
                 let _guard = runtime.enter();
                 Fetcher::new(access)
             };
-            let sync = fetcher.1.state.subscribe();
+            let sync = fetcher.1.state.clone();
             let feed = AccessFeed::new(runtime.clone(), origin(options)?, fetcher);
-            (Indexer::open_feed(data, store, Box::new(feed), stop.clone())?, Some(sync))
+            (Indexer::open_feed(data, store, Box::new(feed), stop.clone())?, sync)
         }
     };
     Ok((indexer.keeping_payloads(options.keep_payloads), sync))
@@ -145,7 +145,7 @@ async fn serve(
     options: &ServeOptions,
     listener: TcpListener,
     indexer: Indexer,
-    sync: Option<watch::Receiver<SyncState>>,
+    sync: watch::Sender<SyncState>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
@@ -153,14 +153,13 @@ async fn serve(
     let indexing = Arc::new(AtomicBool::new(true));
     let interrupted = interrupted();
     println!("weir-server: serving http://{address}");
-    if let Some(sync) = sync.clone() {
-        tokio::spawn(metrics::report_sync(sync));
-    }
+    let state = sync.subscribe();
+    tokio::spawn(metrics::report_sync(state.clone()));
     tokio::spawn(metrics::report_head(indexer.reader().watch_head()));
-    let worker = index_in_background(indexer, indexing.clone())?;
+    let worker = index_in_background(indexer, indexing.clone(), sync)?;
     let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
     let pass_on = options.pass_on.clone().map(access_node);
-    let api = ApiOptions { indexing, sync, signer, pass_on };
+    let api = ApiOptions { indexing, sync: Some(state), signer, pass_on };
     api::serve(listener, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
@@ -180,13 +179,28 @@ fn access_node(url: Uri) -> Channel {
 fn index_in_background(
     mut indexer: Indexer,
     indexing: Arc<AtomicBool>,
+    sync: watch::Sender<SyncState>,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("indexer".into()).spawn(move || {
         let bar = progress_bar();
-        let outcome = indexer.run(|progress| show(&bar, progress));
+        let run = AssertUnwindSafe(|| indexer.run(|progress| show(&bar, progress)));
+        let outcome = catch_unwind(run);
         indexing.store(false, Ordering::Relaxed);
         bar.finish_and_clear();
-        report(&indexer, outcome);
+        match outcome {
+            Ok(outcome) => {
+                if let Err(error) = &outcome {
+                    sync.send_replace(SyncState::Halted { reason: error.to_string() });
+                }
+                report(&indexer, outcome);
+            }
+            Err(panic) => {
+                // What it was doing is lost; what is on disk is served on.
+                let reason = "the indexer stopped unexpectedly; start the server again".to_owned();
+                sync.send_replace(SyncState::Halted { reason });
+                resume_unwind(panic);
+            }
+        }
     })
 }
 
@@ -235,7 +249,5 @@ fn show(bar: &ProgressBar, progress: Progress) {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Where wrong answers of access nodes are kept, in the data folder.
-const EVIDENCE_FOLDER: &str = "wrong-answers";
 /// Fewest payloads kept: what is not sealed yet must stay.
 const KEPT_MIN: u64 = 10_000;

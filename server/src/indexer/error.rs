@@ -4,7 +4,7 @@ use thiserror::Error;
 use weir_protocol::codec::snapshot::SnapshotError;
 use weir_protocol::model::Identifier;
 
-use crate::ingest::IngestError;
+use crate::ingest::{Halt, IngestError};
 use crate::prover::ProverError;
 use crate::source::SourceError;
 use crate::store::{CommitError, OpenError, ReadError};
@@ -16,9 +16,15 @@ pub enum IndexError {
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A block breaks a rule.
-    #[error(transparent)]
+    /// A block of the source breaks a rule, and nothing shows it to be the network's.
+    #[error(
+        "{0}; nothing in the source shows that the network has this block in this form: the source is \
+         wrong, unless a newer version reads it"
+    )]
     Ingest(#[from] IngestError),
+    /// A certified block breaks a rule: this version cannot go on.
+    #[error(transparent)]
+    Halted(#[from] Halt),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

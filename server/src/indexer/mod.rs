@@ -8,26 +8,27 @@ mod error;
 pub mod feed;
 pub mod payload;
 mod resume;
+mod taking;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use prost::Message as _;
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::model::Versions;
 
-use crate::ingest::certificates::{Claim, Thoroughness, verify};
-use crate::ingest::{Accepted, Chain, FORK_BLOCKS_MAX, IngestError, Prepared};
+use crate::ingest::{
+    Accepted, Chain, FORK_BLOCKS_MAX, Halt, IngestError, Rule, failure, position_of,
+};
 use crate::prover::Prover;
 use crate::source::ChainFolder;
-use crate::store::{NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
+use crate::store::{CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
 
 pub use error::IndexError;
 
 use batch::BatchWriter;
-use feed::{Feed, FolderFeed, Next, Verdict, Wait};
+use feed::{Feed, FolderFeed, Verdict};
+use taking::{Batch, Outcome, check_certificates};
 
 /// Indexes what a feed hands out into a store.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Indexer {
     feed: Box<dyn Feed>,
     stop: Arc<AtomicBool>,
     keep_payloads: Option<u64>,
+    versions: Option<Versions>,
 }
 
 /// How indexing ended.
@@ -58,32 +60,6 @@ pub struct Progress {
     pub finalized_height: u64,
     /// How much of the source is read, and how much there is: bytes or heights.
     pub source: (u64, u64),
-}
-
-/// Blocks that were accepted, and why there are not more of them.
-struct Batch {
-    accepted: Vec<Accepted>,
-    /// Where they were among the blocks that the source handed out.
-    positions: Vec<usize>,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    /// The batch is full.
-    Full,
-    /// The source has nothing more at the moment.
-    Idle,
-    /// The source has no more blocks.
-    End,
-    /// A block breaks a rule.
-    Rejected {
-        /// Where it was among the blocks that the source handed out.
-        position: usize,
-        /// The rule.
-        error: IngestError,
-    },
-    /// The source fails.
-    Failed(IndexError),
 }
 
 impl Indexer {
@@ -117,13 +93,13 @@ impl Indexer {
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None, versions: None })
             }
             Opened::Existing(store) => {
                 let prover = Prover::new(store.reader());
                 feed.resume(&prover)?;
                 let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None })
+                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None, versions: None })
             }
         }
     }
@@ -132,6 +108,15 @@ impl Indexer {
     #[must_use]
     pub fn keeping_payloads(mut self, blocks: Option<u64>) -> Self {
         self.keep_payloads = blocks;
+        self
+    }
+
+    /// Takes these protocol state versions for known instead of all that the network may run, as a
+    /// version of Weir does that is older than the newest of them.
+    #[must_use]
+    pub fn knowing(mut self, versions: Versions) -> Self {
+        self.versions = Some(versions);
+        self.chain.know_versions(versions);
         self
     }
 
@@ -146,14 +131,25 @@ impl Indexer {
     /// # Errors
     /// When the source cannot be read, or has a block that breaks a rule and no other source has a
     /// better one (the blocks before it are indexed), or when the store fails.
-    pub fn run(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
+    /// [`IndexError::Halted`] when the block is the network's all the same.
+    pub fn run(&mut self, progress: impl FnMut(Progress)) -> Result<End, IndexError> {
+        let outcome = self.run_batches(progress);
+        if !matches!(outcome, Err(IndexError::SourceGone)) {
+            self.feed.ended();
+        }
+        outcome
+    }
+
+    fn run_batches(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
         loop {
             let Batch { mut accepted, positions, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
                 outcome = Outcome::Rejected { position: positions[accepted.len()], error };
             }
             let whole = !matches!(outcome, Outcome::Rejected { .. });
-            self.write(&accepted, whole)?;
+            if let Some((index, error)) = self.write(&accepted, whole)? {
+                outcome = Outcome::Rejected { position: positions[index], error };
+            }
             if !accepted.is_empty() {
                 progress(self.progress());
             }
@@ -172,75 +168,56 @@ impl Indexer {
         }
     }
 
-    /// The next blocks of the source, hashed on all cores and then taken one by one.
-    fn next_batch(&mut self) -> Result<Batch, IndexError> {
-        let (wires, mut outcome) = self.next_wires()?;
-        let prepared: Vec<_> = wires.into_par_iter().map(Prepared::new).collect();
-        let mut accepted = Vec::with_capacity(prepared.len());
-        let mut positions = Vec::with_capacity(prepared.len());
-        for (position, block) in prepared.into_iter().enumerate() {
-            let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
-            match block.and_then(|block| self.chain.extend(block, ordinal)) {
-                Ok(block) => {
-                    accepted.push(block);
-                    positions.push(position);
-                }
-                Err(error) if self.feed.skips(&error) => {}
-                Err(error) => {
-                    outcome = Outcome::Rejected { position, error };
-                    break;
-                }
-            }
-        }
-        Ok(Batch { accepted, positions, outcome })
-    }
-
-    /// Waits for a block, and takes what else there is already.
-    fn next_wires(&mut self) -> Result<(Vec<entities::Block>, Outcome), IndexError> {
-        let (mut wires, mut bytes) = (Vec::new(), 0);
-        while wires.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
-            let wait = if wires.is_empty() { Wait::Yes } else { Wait::No };
-            match self.feed.next(wait) {
-                Ok(Next::Block(wire)) => {
-                    bytes += wire.encoded_len();
-                    wires.push(*wire);
-                }
-                Ok(Next::Nothing) => return Ok((wires, Outcome::Idle)),
-                Ok(Next::End) => return Ok((wires, Outcome::End)),
-                Err(error) if wires.is_empty() => return Err(error),
-                // The blocks before it come first.
-                Err(error) => return Ok((wires, Outcome::Failed(error))),
-            }
-        }
-        Ok((wires, Outcome::Full))
-    }
-
     /// Lets the feed find another source for a block, or fails.
     fn reject(&mut self, position: usize, error: IngestError) -> Result<(), IndexError> {
         let prover = Prover::new(self.store.reader());
-        match self.feed.reject(position, &error) {
+        match self.feed.reject(position, &error, &mut self.chain) {
             Verdict::Stop => Err(error.into()),
+            Verdict::Halt => {
+                let halt = Halt::new(error);
+                tell(&halt);
+                self.feed.halted(&halt);
+                Err(halt.into())
+            }
             Verdict::GoOn => {
                 // Blocks that were not written may have been taken in already.
                 (self.chain, self.writer) = resume::restore(&prover)?;
+                self.versions.into_iter().for_each(|known| self.chain.know_versions(known));
                 Ok(())
             }
         }
     }
 
-    /// Writes a batch; `whole` when the chain is not ahead of it.
-    fn write(&mut self, accepted: &[Accepted], whole: bool) -> Result<(), IndexError> {
-        if accepted.is_empty() {
-            return Ok(());
-        }
+    /// Writes a batch up to the first block that the store has no room for, and returns which that
+    /// is; `whole` when the chain is not ahead of the batch.
+    fn write(
+        &mut self,
+        accepted: &[Accepted],
+        whole: bool,
+    ) -> Result<Option<(usize, IngestError)>, IndexError> {
         let reader = self.store.reader();
-        let mut batch = WriteBatch::new();
-        for block in accepted {
-            self.writer.add(Some(&reader), &mut batch, block)?;
+        let (mut batch, mut refused) = (WriteBatch::new(), None);
+        for (index, block) in accepted.iter().enumerate() {
+            match self.writer.add(Some(&reader), &mut batch, block) {
+                Ok(()) => {}
+                Err(IndexError::Commit(CommitError::TooLong { what, limit, found })) => {
+                    let rule = Rule::TooLarge { what, limit, found };
+                    refused = Some((index, failure(&position_of(&block.block.header), rule)));
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let count = refused.as_ref().map_or(accepted.len(), |(index, _)| *index);
+        if count == 0 {
+            return Ok(refused);
         }
         // After a failure the chain is ahead of what is written, so resume where it did before.
-        let resume_ordinal =
-            if whole { self.chain.resume_ordinal() } else { self.writer.resume_ordinal() };
+        let resume_ordinal = if whole && refused.is_none() {
+            self.chain.resume_ordinal()
+        } else {
+            self.writer.resume_ordinal()
+        };
         self.writer.set_head(&mut batch, resume_ordinal);
         self.store.commit(batch)?;
         if let Some(blocks) = self.keep_payloads {
@@ -248,8 +225,8 @@ impl Indexer {
             let unsealed = self.writer.next_ordinal() - self.chain.resume_ordinal();
             self.store.prune_payloads(blocks.max(unsealed))?;
         }
-        self.feed.written(&self.store.reader().head().finalized);
-        Ok(())
+        self.feed.written(&self.store.reader())?;
+        Ok(refused)
     }
 
     fn progress(&self) -> Progress {
@@ -278,18 +255,19 @@ fn begin(
     Ok((store.initialize(batch)?, writer))
 }
 
-/// Checks the certificates of a batch; on failure only the blocks before the failing one remain.
-fn check_certificates(accepted: &mut Vec<Accepted>) -> Result<(), IngestError> {
-    let claims: Vec<Claim> = accepted.iter().filter_map(|block| block.claim.clone()).collect();
-    let result = verify(&claims, Thoroughness::Unvouched);
-    if let Err(error) = &result {
-        let failing = accepted.iter().position(|block| block.block_id == error.block_id);
-        accepted.truncate(failing.unwrap_or_default());
-    }
-    result
+/// Says by log and metric before which block this version stops, and why.
+fn tell(halt: &Halt) {
+    let Halt { error: IngestError { block_id, height, rule, .. }, version } = halt;
+    let name = rule.name();
+    tracing::error!(
+        %block_id, height, rule = name, broken = %rule, version,
+        "halted: a certified block breaks a rule of this version; nobody is set aside for it"
+    );
+    let labels = [
+        ("block_id", block_id.to_hex()),
+        ("height", height.to_string()),
+        ("rule", name.to_owned()),
+        ("version", (*version).to_owned()),
+    ];
+    metrics::gauge!("ingest_halted", &labels).set(1.0);
 }
-
-/// Blocks checked and written together, at most.
-const BATCH_BLOCKS: usize = 256;
-/// Bytes of blocks checked and written together, but for the last one.
-const BATCH_BYTES: usize = 64 << 20;

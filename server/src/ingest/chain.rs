@@ -7,84 +7,38 @@ use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
-use weir_protocol::model::{
-    Block, ExecutionResult, Header, Identifier, PayloadRoots, ServiceEvent, VersionBeacon, Versions,
-};
-use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed, order_seals};
-use weir_protocol::protocol_state::{ProtocolState, evolve_on};
+use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots, Versions};
+use weir_protocol::protocol_state::ProtocolState;
+use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed};
 
-use super::certificates::{Claim, TimeoutClaim};
 use super::committees::Committees;
 use super::prepared::Prepared;
 use super::root::{last_sealed, state_of, verify_root_qc};
-use super::{IngestError, Rule, Upgrade, fields, headers};
+use super::step::Stepped;
+use super::{Accepted, IngestError, Restored, Rule, fields, headers};
 
 /// Recent blocks of all forks.
 #[derive(Clone, Debug)]
 pub struct Chain {
     chain_id: String,
-    nodes: HashMap<Identifier, Node>,
-    forks: Forks,
-    results: HashMap<Identifier, Arc<ExecutionResult>>,
+    pub(super) versions: Versions,
+    pub(super) nodes: HashMap<Identifier, Node>,
+    pub(super) forks: Forks,
+    pub(super) results: HashMap<Identifier, Arc<ExecutionResult>>,
     /// Blocks below the root that may still be sealed.
-    below_root: HashMap<Identifier, BlockPosition>,
-    committees: Committees,
+    pub(super) below_root: HashMap<Identifier, BlockPosition>,
+    pub(super) committees: Committees,
 }
 
 /// What is kept of a block for its children.
 #[derive(Clone, Debug)]
-struct Node {
-    position: ForkBlock,
+pub(super) struct Node {
+    pub(super) position: ForkBlock,
     timestamp_ms: u64,
     ordinal: u64,
-    state: Arc<ProtocolState>,
-    last_sealed: LastSealed,
-    committee: Arc<Committee>,
-}
-
-/// What follows from a block's seals.
-struct Stepped {
-    state: Arc<ProtocolState>,
-    last_sealed: LastSealed,
-    version_beacon: Option<VersionBeacon>,
-}
-
-/// A block that satisfies every rule but those on signatures.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Its ID.
-    pub block_id: Identifier,
-    /// The block.
-    pub block: Block,
-    /// What its payload hash is made of.
-    pub roots: PayloadRoots,
-    /// IDs of the execution results in its payload.
-    pub result_ids: Vec<Identifier>,
-    /// Its protocol state.
-    pub state: Arc<ProtocolState>,
-    /// The highest block sealed as of it.
-    pub last_sealed: LastSealed,
-    /// The last version beacon in the results that its payload seals.
-    pub version_beacon: Option<VersionBeacon>,
-    /// What became final by it, and conflicts that became known.
-    pub progress: Progress,
-    /// The certificates it carries; none for the root.
-    pub claim: Option<Claim>,
-}
-
-/// A block that was accepted before, as the store has it.
-#[derive(Clone, Debug)]
-pub struct Restored {
-    /// Position in the order of ingestion.
-    pub ordinal: u64,
-    /// Its header.
-    pub header: Header,
-    /// Its protocol state.
-    pub state: Arc<ProtocolState>,
-    /// The highest block sealed as of it.
-    pub last_sealed: LastSealed,
-    /// Results in its payload.
-    pub results: Vec<ExecutionResult>,
+    pub(super) state: Arc<ProtocolState>,
+    pub(super) last_sealed: LastSealed,
+    pub(super) committee: Arc<Committee>,
 }
 
 impl Chain {
@@ -102,8 +56,8 @@ impl Chain {
         let position = position_of(&block.header);
         let fail = |rule| failure(&position, rule);
         let state = Arc::new(state_of(snapshot.head_state()).map_err(fail)?);
-        let mut committees = Committees::default();
-        let committee = committees.current(&state).map_err(fail)?;
+        let mut chain = Self::new(&block.header, Forks::new(position, blocks_max));
+        let committee = chain.committees.current(&state).map_err(fail)?;
         verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
         let last_sealed = last_sealed(snapshot).map_err(fail)?;
         let node = Node {
@@ -114,14 +68,7 @@ impl Chain {
             last_sealed,
             committee,
         };
-        let mut chain = Self {
-            chain_id: block.header.chain_id.clone(),
-            nodes: HashMap::from([(position.block_id, node)]),
-            forks: Forks::new(position, blocks_max),
-            results: HashMap::new(),
-            below_root: HashMap::new(),
-            committees,
-        };
+        chain.nodes.insert(position.block_id, node);
         chain.add_history(snapshot);
         let result_ids = entity_ids(&block.payload.results);
         let roots = payload_roots(&block.payload, &result_ids);
@@ -139,22 +86,32 @@ impl Chain {
         Ok((chain, root))
     }
 
+    fn new(root: &Header, forks: Forks) -> Self {
+        Self {
+            versions: Versions::of_chain(&root.chain_id),
+            chain_id: root.chain_id.clone(),
+            nodes: HashMap::new(),
+            forks,
+            results: HashMap::new(),
+            below_root: HashMap::new(),
+            committees: Committees::default(),
+        }
+    }
+
     /// Starts again at a final block that was stored.
     ///
     /// # Errors
     /// When its committee cannot be built.
     pub fn restore(root: Restored) -> Result<Self, IngestError> {
         let position = position_of(&root.header);
-        let mut chain = Self {
-            chain_id: root.header.chain_id.clone(),
-            nodes: HashMap::new(),
-            forks: Forks::new(position, FORK_BLOCKS_MAX),
-            results: HashMap::new(),
-            below_root: HashMap::new(),
-            committees: Committees::default(),
-        };
+        let mut chain = Self::new(&root.header, Forks::new(position, FORK_BLOCKS_MAX));
         chain.keep_restored(root).map_err(|rule| failure(&position, rule))?;
         Ok(chain)
+    }
+
+    /// Takes these protocol state versions for known instead of all that the network may run.
+    pub fn know_versions(&mut self, versions: Versions) {
+        self.versions = versions;
     }
 
     /// Adds a stored block after [`Self::restore`]; what it changed then is not reported again.
@@ -209,46 +166,18 @@ impl Chain {
         if self.nodes.contains_key(&block_id) {
             return Err(Rule::Duplicate);
         }
-        let header = &block.header;
-        if header.chain_id != self.chain_id {
-            let (expected, found) = (self.chain_id.clone(), header.chain_id.clone());
-            return Err(Rule::ChainId { expected, found });
-        }
-        let parent = self.nodes.get(&header.parent_id);
-        let parent = parent.ok_or(Rule::UnknownParent { found: header.parent_id })?.clone();
-        headers::check_link(header, &parent.position)?;
-        headers::check_timestamp(header, parent.timestamp_ms)?;
-        headers::check_last_view_tc(&block)?;
-        let found = payload_hash(&roots);
-        if found != header.payload_hash {
-            return Err(Rule::PayloadHash { expected: header.payload_hash, found });
-        }
-        // Not before the hash: an altered payload is its sender's fault, not the block's.
-        fields::check(&block)?;
-        let stepped = match self.step(&parent, &block) {
-            Err(Rule::Step(source)) if source.is_unsupported_version() => {
-                let upgrade = Box::new(self.upgrade(block_id, &block, &parent)?);
-                return Err(Rule::UnknownVersion { source, upgrade });
-            }
-            stepped => stepped?,
-        };
-        let Stepped { state, last_sealed, version_beacon } = stepped;
+        let parent = self.parent_of(&block, &roots)?.clone();
+        let Stepped { state, last_sealed, version_beacon } = self.step(&parent, &block)?;
         let claim = self.claim(block_id, &block, &parent)?;
         let committee = self.committees.current(&state)?;
-        let position = ForkBlock {
-            block_id,
-            parent_id: header.parent_id,
-            view: header.view,
-            height: header.height,
-        };
+        let Header { parent_id, view, height, timestamp_ms, .. } = block.header;
+        let position = ForkBlock { block_id, parent_id, view, height };
         let progress = self.forks.add(position)?;
         let results = block.payload.results.iter().map(|result| Arc::new(result.clone()));
         self.results.extend(result_ids.iter().copied().zip(results));
-        let timestamp_ms = header.timestamp_ms;
         let node =
             Node { position, timestamp_ms, ordinal, state: state.clone(), last_sealed, committee };
         self.nodes.insert(block_id, node);
-        let claim = Some(claim);
         Ok(Accepted {
             block_id,
             block,
@@ -258,68 +187,29 @@ impl Chain {
             last_sealed,
             version_beacon,
             progress,
-            claim,
+            claim: Some(claim),
         })
     }
 
-    /// Computes the block's state and compares it with the one its payload commits to.
-    fn step(&self, parent: &Node, block: &Block) -> Result<Stepped, Rule> {
-        let position = |id: &Identifier| {
-            let Some(node) = self.nodes.get(id) else {
-                return self.below_root.get(id).copied();
-            };
-            let ForkBlock { height, parent_id, .. } = node.position;
-            Some(BlockPosition { height, parent_id })
-        };
-        let seals = &block.payload.seals;
-        // Not the block's own results: those are sealed by a descendant at the earliest.
-        let result = |id: &Identifier| self.results.get(id).map(|result| &**result);
-        let sealed = order_seals(parent.last_sealed, seals, position, result)?;
-        let events = sealed.service_events();
-        let versions = Versions::of_chain(&self.chain_id);
-        let state = evolve_on(versions, &parent.state, block.header.view, &events)?;
-        let (expected, found) = (state.id(), block.payload.protocol_state_id);
-        if expected != found {
-            return Err(Rule::ProtocolStateId { expected, found });
+    /// The parent of a block whose header continues it and whose payload is the header's.
+    fn parent_of(&self, block: &Block, roots: &PayloadRoots) -> Result<&Node, Rule> {
+        let header = &block.header;
+        if header.chain_id != self.chain_id {
+            let (expected, found) = (self.chain_id.clone(), header.chain_id.clone());
+            return Err(Rule::ChainId { expected, found });
         }
-        let version_beacon = ServiceEvent::last_version_beacon(events.iter().copied()).cloned();
-        Ok(Stepped { state, last_sealed: sealed.last_sealed, version_beacon })
-    }
-
-    /// What is known of a block whose state cannot be computed: its committee follows from the
-    /// parent's state, as an epoch is committed before it begins.
-    fn upgrade(
-        &mut self,
-        block_id: Identifier,
-        block: &Block,
-        parent: &Node,
-    ) -> Result<Upgrade, Rule> {
-        let claim = self.claim(block_id, block, parent)?;
-        let committee = self.committees.at_view(&parent.state, block.header.view)?;
-        Ok(Upgrade::new(claim, committee))
-    }
-
-    /// The certificates the block carries, checked as far as that is cheap.
-    fn claim(&mut self, block_id: Identifier, block: &Block, parent: &Node) -> Result<Claim, Rule> {
-        let qc = block.header.parent_qc();
-        let failure = |source| Rule::QuorumCertificate { block_id: qc.block_id, source };
-        parent.committee.check_qc(&qc).map_err(failure)?;
-        let tc = match &block.last_view_tc {
-            Some(tc) => Some(TimeoutClaim {
-                committee: self.committees.at_view(&parent.state, tc.view)?,
-                newest_qc_committee: self.committees.at_view(&parent.state, tc.newest_qc.view)?,
-                tc: tc.clone(),
-            }),
-            None => None,
-        };
-        Ok(Claim {
-            carrier_id: block_id,
-            carrier_height: block.header.height,
-            carrier_view: block.header.view,
-            qc,
-            committee: parent.committee.clone(),
-            tc,
-        })
+        let parent = self.nodes.get(&header.parent_id);
+        let parent = parent.ok_or(Rule::UnknownParent { found: header.parent_id })?;
+        headers::check_link(header, &parent.position)?;
+        headers::check_timestamp(header, parent.timestamp_ms)?;
+        headers::check_last_view_tc(block)?;
+        let found = payload_hash(roots);
+        if found != header.payload_hash {
+            return Err(Rule::PayloadHash { expected: header.payload_hash, found });
+        }
+        // Not before the hash: an altered payload is its sender's fault, not the block's.
+        fields::check(block)?;
+        Ok(parent)
     }
 
     /// The newest final block.

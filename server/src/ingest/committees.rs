@@ -19,6 +19,11 @@ impl Committees {
         self.of(state, EpochName::Current)
     }
 
+    /// The committee of the next epoch, which must be committed.
+    pub(super) fn next(&mut self, state: &ProtocolState) -> Result<Arc<Committee>, Rule> {
+        self.of(state, EpochName::Next)
+    }
+
     /// The committee for `view` as seen from `state`: of its previous, current or next epoch.
     pub(super) fn at_view(
         &mut self,

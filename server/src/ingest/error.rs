@@ -1,6 +1,8 @@
 //! Why a block is not accepted.
 
-use thiserror::Error;
+use std::error::Error;
+use std::fmt;
+
 use weir_proto::convert::ConvertError;
 use weir_protocol::hotstuff::finality::ForksError;
 use weir_protocol::hotstuff::{CertificateError, CommitteeError};
@@ -8,10 +10,8 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::sealing::SealingError;
 use weir_protocol::protocol_state::{ProtocolStateError, StepError};
 
-use super::Upgrade;
-
 /// A block that breaks a rule.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("block {block_id} at height {height}, view {view}: {rule}")]
 pub struct IngestError {
     /// The block, by the ID it claims.
@@ -25,7 +25,7 @@ pub struct IngestError {
 }
 
 /// A rule that a block breaks, with what was expected and what was found.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rule {
     /// The message is malformed.
@@ -124,14 +124,6 @@ pub enum Rule {
     /// The protocol state has no successor.
     #[error("protocol state: {0}")]
     Step(#[from] StepError),
-    /// The protocol state gets a version that is not known here.
-    #[error("protocol state: {source}")]
-    UnknownVersion {
-        /// Which, and the newest known.
-        source: StepError,
-        /// What it takes to believe it.
-        upgrade: Box<Upgrade>,
-    },
     /// The protocol state is not the one the payload commits to.
     #[error("protocol state id: expected {expected}, found {found} in the payload")]
     ProtocolStateId {
@@ -149,4 +141,132 @@ pub enum Rule {
     /// The block cannot be placed among the forks.
     #[error("forks: {0}")]
     Forks(#[from] ForksError),
+    /// The store has no room for a part of the block: a limit of Weir's own.
+    #[error("{what} of at most {limit} bytes can be stored, found {found}")]
+    TooLarge {
+        /// The part.
+        what: &'static str,
+        /// Longest that can be stored.
+        limit: usize,
+        /// Length found.
+        found: usize,
+    },
+}
+
+/// What a broken rule is about; it decides what a certificate for the block says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// The message: it is not in its place, or not written as flow-go writes it. Its sender is wrong,
+    /// as a certificate is for the block and not for this message.
+    Message,
+    /// What the block's ID covers. When the block is certified, this version is wrong.
+    Content,
+    /// How the message comes to the ID: it cannot be read, or does not hash to it. Its sender changed
+    /// it, or this version reads or hashes it in another way than the network. When the block is
+    /// certified, the first is so if somebody has it in another form.
+    Form,
+}
+
+impl Rule {
+    /// Returns what the rule is about.
+    #[must_use]
+    pub fn breach(&self) -> Breach {
+        match self {
+            Self::Malformed(error) => match error {
+                // What flow-go's own conversion cannot write, or writes in one way only.
+                ConvertError::Missing { .. }
+                | ConvertError::Identifier { .. }
+                | ConvertError::Timestamp { .. }
+                | ConvertError::Differs { .. } => Breach::Message,
+                _ => Breach::Form,
+            },
+            Self::BlockId { .. } | Self::PayloadHash { .. } => Breach::Form,
+            Self::Root { .. } | Self::Duplicate | Self::UnknownParent { .. } => Breach::Message,
+            Self::ChainId { .. }
+            | Self::Link { .. }
+            | Self::EmptyField { .. }
+            | Self::LastViewTc { .. }
+            | Self::QuorumCertificate { .. }
+            | Self::TimeoutCertificate { .. }
+            | Self::Committee { .. }
+            | Self::Seals(_)
+            | Self::Step(_)
+            | Self::ProtocolStateId { .. }
+            | Self::RootSeal
+            | Self::RootState(_)
+            | Self::Forks(_)
+            | Self::TooLarge { .. } => Breach::Content,
+        }
+    }
+
+    /// Returns the rule's name, for metrics and logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::BlockId { .. } => "block_id",
+            Self::Root { .. } => "root",
+            Self::ChainId { .. } => "chain_id",
+            Self::Duplicate => "duplicate",
+            Self::UnknownParent { .. } => "unknown_parent",
+            Self::Link { .. } => "link",
+            Self::PayloadHash { .. } => "payload_hash",
+            Self::EmptyField { .. } => "empty_field",
+            Self::LastViewTc { .. } => "last_view_tc",
+            Self::QuorumCertificate { .. } => "quorum_certificate",
+            Self::TimeoutCertificate { .. } => "timeout_certificate",
+            Self::Committee { .. } => "committee",
+            Self::Seals(_) => "seals",
+            Self::Step(step) if step.is_unsupported_version() => "protocol_state_version",
+            Self::Step(_) => "protocol_state",
+            Self::ProtocolStateId { .. } => "protocol_state_id",
+            Self::RootSeal => "root_seal",
+            Self::RootState(_) => "root_state",
+            Self::Forks(_) => "forks",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+}
+
+/// A block that breaks a rule although it is certified: nobody is set aside for it.
+///
+/// Nothing of it is kept on disk, so that a newer version simply tries again.
+#[derive(Debug)]
+pub struct Halt {
+    /// The block and the rule.
+    pub error: IngestError,
+    /// This version of Weir.
+    pub version: &'static str,
+}
+
+impl Halt {
+    pub(crate) fn new(error: IngestError) -> Self {
+        Self { error, version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+impl Error for Halt {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, version } = self;
+        write!(f, "{error}; the block is certified, ")?;
+        match error.rule.breach() {
+            Breach::Form => write!(
+                f,
+                "and nobody who is asked has it in another form: Weir {version} is wrong about this \
+                 rule, and a newer version goes on from here, or all of them changed the block, and \
+                 another one is to be named in --source"
+            ),
+            Breach::Message | Breach::Content => write!(
+                f,
+                "so that who sent it is not at fault: Weir {version} is wrong about this rule, or \
+                 the committee broke Flow's assumption; a newer version goes on from here"
+            ),
+        }
+    }
 }

@@ -12,8 +12,8 @@ use weir_protocol::model::{EpochCommit, EpochSetup, QuorumCertificate};
 use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochEvents, ProtocolState, UntrustedProtocolState};
 
-use super::chain::{Accepted, failure, position_of};
-use super::{IngestError, Rule};
+use super::chain::{failure, position_of};
+use super::{Accepted, IngestError, Rule};
 
 /// The protocol state of the head.
 pub(super) fn state_of(entry: &ProtocolStateEntry) -> Result<ProtocolState, Rule> {

@@ -165,7 +165,7 @@ fn open(
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<Indexer> {
-    let options = AccessOptions::new(vec![url], data.join("wrong-answers"));
+    let options = AccessOptions::new(vec![url], data);
     let fetcher = {
         let _guard = runtime.enter();
         Fetcher::new(options)

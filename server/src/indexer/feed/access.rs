@@ -7,14 +7,15 @@ use tokio::sync::mpsc::error::TryRecvError;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
+use super::doubts::Doubt;
 use super::{Feed, Next, Verdict, Wait};
 use crate::indexer::{IndexError, resume};
-use crate::ingest::{Accepted, Chain, IngestError, Rule, Upgrade};
+use crate::ingest::{Accepted, Chain, Halt, IngestError, Rule};
 use crate::prover::Prover;
 use crate::source::access::{
-    CheckpointError, Fault, Fetched, Fetcher, Handle, Network, Rejection, SporkBasis, SyncState,
+    CheckpointError, Fetched, Fetcher, Handle, Network, SporkBasis, SyncState,
 };
-use crate::store::BlockRef;
+use crate::store::{ReadError, Reader};
 
 /// Hands out the finalized blocks of a network, and tells the fetcher which were wrong.
 #[derive(Debug)]
@@ -24,14 +25,14 @@ pub struct AccessFeed {
     /// The spork that the operator names.
     pinned_spork: Option<Identifier>,
     fetcher: Option<Fetcher>,
-    handle: Handle,
-    generation: u64,
+    pub(super) handle: Handle,
+    pub(super) generation: u64,
     height: u64,
     finalized_height: u64,
     /// Blocks handed out that are not settled, in order, with their share of the memory.
-    unsettled: Vec<Fetched>,
-    /// Blocks with an unknown version that nothing proves, with who has them; one an upstream.
-    upgrades: Vec<(usize, Identifier)>,
+    pub(super) unsettled: Vec<Fetched>,
+    /// Messages that break a rule, while it is open whose fault that is; a few an upstream.
+    pub(super) doubts: Vec<Doubt>,
 }
 
 /// What a new store begins with.
@@ -58,7 +59,7 @@ impl AccessFeed {
             height: 0,
             finalized_height: 0,
             unsettled: Vec::new(),
-            upgrades: Vec::new(),
+            doubts: Vec::new(),
         }
     }
 
@@ -85,67 +86,6 @@ impl AccessFeed {
             (Origin::Checkpoint(_), Some(_)) | (Origin::Snapshot(_), _) => SporkBasis::Operator,
         };
         Ok(Network { chain_id: chain_id.to_owned(), spork_id, spork_basis })
-    }
-
-    /// Halts at a block that activates an unknown version once the block is proved: by its own
-    /// certificate, or by a second upstream that has the same one. Until then, others are asked.
-    fn judge_upgrade(
-        &mut self,
-        position: usize,
-        error: &IngestError,
-        upgrade: &Upgrade,
-    ) -> Verdict {
-        // Those before it are on disk, and the block after it needs their share of the memory.
-        self.unsettled.drain(..position);
-        if let Err(error) = upgrade.check_carried() {
-            return self.refuse(0, Fault::Broken, error.to_string());
-        }
-        let reason = error.to_string();
-        if self.wait_for_child(&reason) {
-            let child = self.unsettled[1].block.clone();
-            return match upgrade.check_certified_by(child) {
-                Ok(()) => self.halt(reason),
-                Err(error) => self.refuse(1, Fault::Broken, error.to_string()),
-            };
-        }
-        let upstream = self.unsettled[0].upstream;
-        let same = |claim: &(usize, Identifier)| claim.0 != upstream && claim.1 == error.block_id;
-        if self.upgrades.iter().any(same) {
-            return self.halt(reason);
-        }
-        self.upgrades.retain(|(other, _)| *other != upstream);
-        self.upgrades.push((upstream, error.block_id));
-        self.refuse(0, Fault::Unproved, unproved(&reason))
-    }
-
-    /// Whether the upstream that sent the first block not settled also sends the one after it soon.
-    fn wait_for_child(&mut self, reason: &str) -> bool {
-        for _ in 0..CHILD_WAITS {
-            if self.unsettled.len() > 1 {
-                break;
-            }
-            self.handle.state.send_replace(SyncState::Stalled { reason: unproved(reason) });
-            if self.next(Wait::Yes).is_err() {
-                return false;
-            }
-        }
-        let [block, next, ..] = &self.unsettled[..] else { return false };
-        let follows = block.height().checked_add(1) == Some(next.height());
-        follows && block.upstream == next.upstream
-    }
-
-    fn halt(&mut self, reason: String) -> Verdict {
-        self.handle.state.send_replace(SyncState::Halted { reason });
-        Verdict::Stop
-    }
-
-    fn refuse(&mut self, position: usize, fault: Fault, reason: String) -> Verdict {
-        let Fetched { upstream, block, .. } = self.unsettled.swap_remove(position);
-        self.unsettled.clear();
-        self.generation += 1;
-        let (block, generation) = (Box::new(block), self.generation);
-        self.handle.reject(Rejection { upstream, fault, reason, block, generation });
-        Verdict::GoOn
     }
 
     fn take(&mut self, fetched: Fetched) -> Option<Next> {
@@ -239,20 +179,30 @@ impl Feed for AccessFeed {
         matches!(*error.rule, Rule::Duplicate)
     }
 
-    fn reject(&mut self, position: usize, error: &IngestError) -> Verdict {
-        match &*error.rule {
-            Rule::UnknownVersion { upgrade, .. } => self.judge_upgrade(position, error, upgrade),
-            _ => self.refuse(position, Fault::Broken, error.to_string()),
-        }
+    fn reject(&mut self, position: usize, error: &IngestError, chain: &mut Chain) -> Verdict {
+        self.judge(position, error, chain)
     }
 
-    fn written(&mut self, finalized: &BlockRef) {
+    fn halted(&mut self, halt: &Halt) {
+        // Before anybody hears of it, so that whoever then kills the process makes nobody suspect.
+        self.handle.ended();
+        let reason = halt.to_string();
+        self.handle.state.send_replace(SyncState::Halted { reason });
+    }
+
+    fn written(&mut self, reader: &Reader) -> Result<(), ReadError> {
+        let finalized = &reader.head().finalized;
         self.finalized_height = finalized.height;
         self.handle.finalized(finalized.height, finalized.id);
+        self.settle_doubts(reader)
     }
 
     fn settled(&mut self) {
         self.unsettled.clear();
+    }
+
+    fn ended(&mut self) {
+        self.handle.ended();
     }
 
     fn progress(&self) -> (u64, u64) {
@@ -263,11 +213,5 @@ impl Feed for AccessFeed {
     }
 }
 
-fn unproved(reason: &str) -> String {
-    format!("not certified yet, nor had by a second node: {reason}")
-}
-
-/// How often the block after one with an unknown version is waited for: two seconds.
-const CHILD_WAITS: usize = 10;
 /// Longest wait for a block before looking whether to stop.
 const WAIT_MAX: Duration = Duration::from_millis(200);

@@ -5,14 +5,15 @@ use weir_protocol::codec::snapshot::Snapshot;
 
 use super::{Feed, Next, Verdict, Wait, claimed_id};
 use crate::indexer::{IndexError, resume};
-use crate::ingest::{Accepted, IngestError, check_root};
+use crate::ingest::{Accepted, Breach, Chain, Halt, IngestError, check_root};
 use crate::prover::Prover;
 use crate::source::{Blocks, ChainFolder};
-use crate::store::BlockRef;
+use crate::store::{ReadError, Reader};
 
 /// Hands out a folder's blocks in file order.
 #[derive(Debug)]
 pub(in super::super) struct FolderFeed {
+    folder: ChainFolder,
     snapshot: Snapshot,
     json: Vec<u8>,
     first: Option<entities::Block>,
@@ -25,7 +26,7 @@ impl FolderFeed {
         let snapshot = folder.parse_snapshot(&json)?;
         let mut blocks = folder.blocks()?;
         let first = Some(blocks.next().ok_or(IndexError::NoBlocks)??);
-        Ok(Self { snapshot, json, first, blocks })
+        Ok(Self { folder: folder.clone(), snapshot, json, first, blocks })
     }
 }
 
@@ -70,15 +71,41 @@ impl Feed for FolderFeed {
         false
     }
 
-    fn reject(&mut self, _position: usize, _error: &IngestError) -> Verdict {
-        Verdict::Stop
+    fn reject(&mut self, _position: usize, error: &IngestError, chain: &mut Chain) -> Verdict {
+        if certified_in(&self.folder, chain, error) { Verdict::Halt } else { Verdict::Stop }
     }
 
-    fn written(&mut self, _finalized: &BlockRef) {}
+    fn halted(&mut self, _halt: &Halt) {}
+
+    fn written(&mut self, _reader: &Reader) -> Result<(), ReadError> {
+        Ok(())
+    }
 
     fn settled(&mut self) {}
+
+    fn ended(&mut self) {}
 
     fn progress(&self) -> (u64, u64) {
         self.blocks.progress()
     }
 }
+
+/// Returns whether a folder proves that a block which breaks a rule is the network's: a block soon
+/// after it carries its certificate. The chain has its parent.
+///
+/// The folder is read again, as this happens once.
+pub(crate) fn certified_in(folder: &ChainFolder, chain: &mut Chain, error: &IngestError) -> bool {
+    // What is not in the form that was certified may have been changed in the folder.
+    if error.rule.breach() != Breach::Content {
+        return false;
+    }
+    let Ok(blocks) = folder.blocks() else { return false };
+    let mut blocks = blocks.map_while(Result::ok);
+    let block = blocks.find(|block| claimed_id(block) == Some(error.block_id));
+    let Some(certifiers) = block.and_then(|block| chain.certifiers(&block)) else { return false };
+    let after: Vec<_> = blocks.take(BLOCKS_AFTER).collect();
+    certifiers.certified_by(&after)
+}
+
+/// Blocks looked at for a certificate; those of other forks may come in between.
+const BLOCKS_AFTER: usize = 64;

@@ -1,6 +1,7 @@
 //! What the indexer takes blocks from: a folder that ends, or a network that goes on.
 
 mod access;
+mod doubts;
 mod folder;
 
 use std::fmt;
@@ -10,12 +11,13 @@ use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
 use super::IndexError;
-use crate::ingest::{Accepted, IngestError};
+use crate::ingest::{Accepted, Chain, Halt, IngestError};
 use crate::prover::Prover;
-use crate::store::BlockRef;
+use crate::store::{ReadError, Reader};
 
 pub use access::{AccessFeed, Origin};
 pub(super) use folder::FolderFeed;
+pub(crate) use folder::certified_in;
 
 /// Hands blocks to the indexer, one after another.
 pub trait Feed: fmt::Debug + Send {
@@ -47,14 +49,24 @@ pub trait Feed: fmt::Debug + Send {
     fn skips(&self, error: &IngestError) -> bool;
 
     /// Hears which of the blocks handed out since the last were settled breaks a rule, and decides
-    /// how to go on. Those before it are on disk, those after it were not looked at.
-    fn reject(&mut self, position: usize, error: &IngestError) -> Verdict;
+    /// how to go on. Those before it are on disk, those after it were not looked at. The chain has its
+    /// parent, if that is known.
+    fn reject(&mut self, position: usize, error: &IngestError, chain: &mut Chain) -> Verdict;
 
-    /// Hears which block is the latest final one on disk.
-    fn written(&mut self, finalized: &BlockRef);
+    /// Hears that this version stops before a block of the network's.
+    fn halted(&mut self, halt: &Halt);
+
+    /// Hears what is on disk now.
+    ///
+    /// # Errors
+    /// None benign.
+    fn written(&mut self, reader: &Reader) -> Result<(), ReadError>;
 
     /// Hears that all blocks handed out so far are on disk or were left out.
     fn settled(&mut self);
+
+    /// Hears that no more blocks are taken, and that this was meant so.
+    fn ended(&mut self);
 
     /// How far it is, and how far there is to go, in bytes or heights.
     fn progress(&self) -> (u64, u64);
@@ -85,8 +97,10 @@ pub enum Next {
 pub enum Verdict {
     /// Somebody else may have the right one: go on from what is stored.
     GoOn,
-    /// There is no other source: stop here.
+    /// There is no other source, and this one is wrong: stop here.
     Stop,
+    /// The block is the network's: this version has to stop before it.
+    Halt,
 }
 
 /// The ID that a block claims.

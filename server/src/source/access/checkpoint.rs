@@ -10,7 +10,7 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::{Params, Snapshot};
 use weir_protocol::model::Identifier;
 
-use super::upstream::{Client, Upstream};
+use super::upstream::Upstream;
 use super::{Fetcher, UpstreamError, UpstreamState, WrongAnswer};
 
 /// Why there is no snapshot to begin with.
@@ -35,42 +35,92 @@ impl Fetcher {
     /// one must name the same. `check` says whether a chain can begin with a snapshot, or why not.
     ///
     /// # Errors
-    /// When no upstream gives one, or they name different sporks; names what each said.
+    /// When no upstream gives one, or they name different sporks; names what each said. Who gave one
+    /// that this version cannot use is set aside only when another one gave one that it can.
     pub async fn checkpoint(
+        &mut self,
+        block_id: Identifier,
+        check: impl Fn(&Snapshot) -> Result<(), String>,
+    ) -> Result<Vec<u8>, CheckpointError> {
+        self.begin();
+        let snapshot = self.checked_checkpoint(block_id, check).await;
+        self.remembered.pause();
+        snapshot
+    }
+
+    async fn checked_checkpoint(
         &mut self,
         block_id: Identifier,
         check: impl Fn(&Snapshot) -> Result<(), String>,
     ) -> Result<Vec<u8>, CheckpointError> {
         let claims = match self.options.spork_id {
             Some(_) => Vec::new(),
-            None => join_all(self.upstreams.iter().map(|one| claim(&one.client))).await,
+            None => join_all(self.upstreams.iter().map(claim)).await,
         };
         let mut refusals = Vec::new();
-        for index in 0..self.upstreams.len() {
-            let snapshot = checked_snapshot(&self.upstreams[index], block_id, &check).await;
-            let snapshot = snapshot.and_then(|(json, params)| {
-                match (self.options.spork_id, claims.get(index)) {
-                    (Some(expected), _) => check_pinned(expected, &params)?,
-                    (None, claim) => check_own_claim(claim, &params)?,
-                }
-                Ok((json, params))
-            });
-            match snapshot {
+        let mut unusable: Vec<(usize, String)> = Vec::new();
+        for index in self.in_order() {
+            if let UpstreamState::Wrong { reason } = &self.upstreams[index].state {
+                refusals.push(self.set_aside(index, reason));
+                continue;
+            }
+            match self.snapshot_of(index, block_id, &check, &claims).await {
                 Ok((json, params)) => {
                     self.compare(index, &params, &claims)?;
+                    // There is a good one, so that those who gave another were wrong.
+                    for (index, reason) in unusable {
+                        self.distrust(index, &reason, None);
+                    }
                     return Ok(json);
                 }
                 Err(error) => {
                     let url = &self.upstreams[index].url;
                     tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
                     refusals.push(format!("{url}: {error}"));
-                    if let UpstreamError::Wrong { answer, .. } = error {
-                        self.distrust(index, &answer.to_string(), None);
+                    match error {
+                        UpstreamError::Wrong { answer, .. } => {
+                            self.on_wrong(index, &answer, None);
+                        }
+                        UpstreamError::Unusable(_) => unusable.push((index, error.to_string())),
+                        _ => {}
                     }
                 }
             }
         }
         Err(CheckpointError::NoSnapshot(refusals.join("; ")))
+    }
+
+    /// All upstreams, those last whose blocks may have ended the process.
+    fn in_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.upstreams.len()).collect();
+        order.sort_by_key(|index| self.upstreams[*index].unfinished_ends);
+        order
+    }
+
+    /// The snapshot that an upstream gives, which agrees with what was said of its spork.
+    async fn snapshot_of(
+        &self,
+        index: usize,
+        block_id: Identifier,
+        check: impl Fn(&Snapshot) -> Result<(), String>,
+        claims: &[Claim],
+    ) -> Result<(Vec<u8>, Params), UpstreamError> {
+        self.mark(index);
+        let (json, params) = checked_snapshot(&self.upstreams[index], block_id, check).await?;
+        match self.options.spork_id {
+            Some(expected) => check_pinned(expected, &params)?,
+            None => check_own_claim(claims.get(index), &params)?,
+        }
+        Ok((json, params))
+    }
+
+    fn set_aside(&self, index: usize, reason: &str) -> String {
+        let url = &self.upstreams[index].url;
+        let file = self.remembered.file_of(url);
+        format!(
+            "{url}: set aside before, not asked: {reason} (delete {} and start again to ask it)",
+            file.display()
+        )
     }
 
     /// Whether those that say of which spork they are agree with the snapshot of one of them.
@@ -89,7 +139,7 @@ impl Fetcher {
         for (_, (upstream, claim)) in others {
             match claim {
                 // What it said before is of no weight either.
-                _ if matches!(upstream.state, UpstreamState::Wrong { .. }) => {}
+                _ if upstream.is_set_aside() => {}
                 // The checkpoint's hash covers the chain, so that node is left to be found out.
                 Ok((chain_id, _)) if *chain_id != params.chain_id => {}
                 Ok((_, Some(found))) if *found != spork_id => {
@@ -131,7 +181,11 @@ impl Fetcher {
     }
 }
 
-async fn claim(client: &Client) -> Claim {
+async fn claim(upstream: &Upstream) -> Claim {
+    if upstream.is_set_aside() {
+        return Err(UpstreamError::Missing("set aside before, not asked".to_owned()));
+    }
+    let client = &upstream.client;
     Ok((client.chain_id().await?, client.spork_id().await?))
 }
 
@@ -162,12 +216,13 @@ async fn checked_snapshot(
 ) -> Result<(Vec<u8>, Params), UpstreamError> {
     let json = upstream.client.snapshot(block_id).await?;
     let snapshot = Snapshot::from_json(&json);
-    let snapshot = snapshot.map_err(|error| WrongAnswer::Snapshot(error.to_string()))?;
+    // Not the node's fault beyond doubt, as this version may be wrong about what it cannot use.
+    let snapshot = snapshot.map_err(|error| UpstreamError::Unusable(error.to_string()))?;
     let found = snapshot.head().header.id();
     if found != block_id {
         let reason = format!("asked for block {block_id}, found {found}");
         return Err(WrongAnswer::Snapshot(reason).into());
     }
-    check(&snapshot).map_err(WrongAnswer::Snapshot)?;
+    check(&snapshot).map_err(UpstreamError::Unusable)?;
     Ok((json, snapshot.params().clone()))
 }

@@ -46,6 +46,9 @@ pub enum UpstreamError {
         /// What it says.
         found: Identifier,
     },
+    /// It gave a snapshot that this version cannot use, which may be the fault of either.
+    #[error("snapshot: {0}")]
+    Unusable(String),
     /// It gave an answer that no honest node gives.
     #[error("{answer}")]
     Wrong {

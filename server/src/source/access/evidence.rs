@@ -19,14 +19,17 @@ pub(super) fn keep(
 ) -> io::Result<Option<String>> {
     fs::create_dir_all(dir)?;
     let count = fs::read_dir(dir)?.count();
-    let block = block.map(Message::encode_to_vec).filter(|bytes| bytes.len() <= BLOCK_BYTES_MAX);
-    if count >= FILES_MAX {
+    let names = (0..FILES_MAX).map(|number| format!("wrong-answer-{number}.json"));
+    let Some(name) = names.filter(|_| count < FILES_MAX).find(|name| !dir.join(name).exists())
+    else {
         return Ok(None);
-    }
-    let name = format!("wrong-answer-{count}.json");
+    };
+    let block = block.filter(|block| block.encoded_len() <= WRONG_ANSWER_BYTES_MAX);
+    let block = block.map(Message::encode_to_vec);
     let block =
         block.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    let content = json!({ "upstream": upstream, "reason": reason, "block": block });
+    let weir = env!("CARGO_PKG_VERSION");
+    let content = json!({ "weir": weir, "upstream": upstream, "reason": reason, "block": block });
     fs::write(dir.join(&name), format!("{content:#}\n"))?;
     Ok(Some(name))
 }
@@ -34,4 +37,4 @@ pub(super) fn keep(
 /// Most files kept.
 const FILES_MAX: usize = 32;
 /// Longest block kept.
-const BLOCK_BYTES_MAX: usize = 1 << 20;
+pub const WRONG_ANSWER_BYTES_MAX: usize = 1 << 20;

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 
+use super::choice::set_aside_gauge;
 use super::follow::{PERMITS, Trouble};
+use super::standing::Standing;
 use super::upstream::Upstream;
-use super::{AccessOptions, Network, SyncState, UpstreamError, UpstreamState, evidence};
+use super::{AccessOptions, Network, SyncState, UpstreamState};
 
 /// A block as an upstream sent it.
 #[derive(Debug)]
@@ -49,8 +51,8 @@ pub struct Rejection {
     pub fault: Fault,
     /// Why.
     pub reason: String,
-    /// The block.
-    pub block: Box<entities::Block>,
+    /// The block, if it is to be kept.
+    pub block: Option<Box<entities::Block>>,
     /// Generation of the blocks to come.
     pub generation: u64,
 }
@@ -58,9 +60,10 @@ pub struct Rejection {
 /// What is wrong with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It breaks a rule: who sent it is not asked again.
+    /// It breaks a rule, and who sent it is at fault: it is not asked again.
     Broken,
-    /// Nothing proves it yet: another upstream is asked, and later this one again.
+    /// It breaks a rule, and nothing shows yet whose fault that is: another upstream is asked, and
+    /// later this one again.
     Unproved,
 }
 
@@ -75,6 +78,7 @@ pub struct Handle {
     pub upstreams: watch::Receiver<Vec<UpstreamState>>,
     rejections: UnboundedSender<Rejection>,
     finalized: watch::Sender<Option<(u64, Identifier)>>,
+    remembered: Arc<Standing>,
 }
 
 impl Handle {
@@ -87,6 +91,11 @@ impl Handle {
     /// Tells which block is proved to be final.
     pub fn finalized(&self, height: u64, block_id: Identifier) {
         self.finalized.send_replace(Some((height, block_id)));
+    }
+
+    /// Tells that no more blocks are taken in, so that an end of the process from now on is nobody's.
+    pub fn ended(&self) {
+        self.remembered.ended();
     }
 }
 
@@ -102,27 +111,33 @@ pub struct Fetcher {
     pub(super) finalized: watch::Receiver<Option<(u64, Identifier)>>,
     pub(super) room: Arc<Semaphore>,
     state: watch::Sender<SyncState>,
-    standing: watch::Sender<Vec<UpstreamState>>,
+    pub(super) standing: watch::Sender<Vec<UpstreamState>>,
+    pub(super) remembered: Arc<Standing>,
 }
 
 impl Fetcher {
-    /// A fetcher over the access nodes, and the indexer's end of it.
+    /// A fetcher over the access nodes, and the indexer's end of it. Nodes that this version of Weir
+    /// set aside before stay so.
     #[must_use]
     pub fn new(options: AccessOptions) -> (Self, Handle) {
         let (block_sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
         let (rejections, commands) = mpsc::unbounded_channel();
         let (finalized_sender, finalized) = watch::channel(None);
         let (state, _) = watch::channel(SyncState::Connecting);
-        let upstreams: Vec<_> =
-            options.urls.iter().map(|url| Upstream::new(url, options.request_timeout)).collect();
-        let (standing, standing_receiver) =
-            watch::channel(vec![UpstreamState::Good; upstreams.len()]);
+        let remembered = Arc::new(Standing::open(&options.standing_dir));
+        let upstreams = options.urls.iter().map(|url| {
+            remembered_upstream(Upstream::new(url, options.request_timeout), &remembered)
+        });
+        let upstreams: Vec<_> = upstreams.collect();
+        let states = upstreams.iter().map(|upstream| upstream.state.clone()).collect();
+        let (standing, standing_receiver) = watch::channel(states);
         let handle = Handle {
             blocks,
             state: state.clone(),
             upstreams: standing_receiver,
             rejections,
             finalized: finalized_sender,
+            remembered: remembered.clone(),
         };
         let fetcher = Self {
             options,
@@ -135,6 +150,7 @@ impl Fetcher {
             room: Arc::new(Semaphore::new(PERMITS)),
             state,
             standing,
+            remembered,
         };
         (fetcher, handle)
     }
@@ -147,6 +163,14 @@ impl Fetcher {
 
     /// Fetches what follows the proved final block, until the indexer is gone.
     pub async fn run(mut self, network: Network) {
+        self.begin();
+        for index in 0..self.upstreams.len() {
+            let ends = self.remembered.unfinished_ends(&self.upstreams[index].url);
+            if !self.upstreams[index].is_set_aside() {
+                self.upstreams[index].suspect(ends);
+                self.publish(index);
+            }
+        }
         while let Some(index) = self.choose().await {
             match self.follow(index, &network).await {
                 Trouble::Closed => return,
@@ -156,107 +180,27 @@ impl Fetcher {
         }
     }
 
-    /// The next upstream to ask, when its rest is over; none when the indexer is gone.
-    async fn choose(&mut self) -> Option<usize> {
-        loop {
-            let ready = self.upstreams.iter().enumerate();
-            let ready = ready.filter_map(|(index, one)| Some((one.ready_at()?, index))).min();
-            let now = Instant::now();
-            match ready {
-                Some((at, index)) if at <= now => return Some(index),
-                Some((at, _)) => {
-                    self.stall();
-                    tokio::select! {
-                        () = sleep_until(at) => {}
-                        command = self.commands.recv() => self.obey(command?),
-                    }
-                }
-                None => {
-                    self.stall();
-                    let command = self.commands.recv().await;
-                    self.obey(command?);
-                }
-            }
-        }
-    }
-
-    /// Says why nothing comes in.
-    fn stall(&self) {
-        let troubles = self.upstreams.iter().map(|upstream| match &upstream.state {
-            UpstreamState::Good => format!("{}: no answer yet", upstream.url),
-            UpstreamState::Resting { reason } => format!("{}: {reason}", upstream.url),
-            UpstreamState::Wrong { reason } => {
-                format!("{}: wrong answer, not asked again: {reason}", upstream.url)
-            }
-        });
-        let reason = troubles.collect::<Vec<_>>().join("; ");
-        self.announce(SyncState::Stalled { reason });
-    }
-
     pub(super) fn announce(&self, state: SyncState) {
         let halted = matches!(*self.state.borrow(), SyncState::Halted { .. });
         if !halted {
             self.state.send_replace(state);
         }
     }
+}
 
-    fn on_error(&mut self, index: usize, error: UpstreamError) {
-        match error {
-            UpstreamError::Wrong { answer, block } => {
-                self.distrust(index, &answer.to_string(), block.as_deref());
-            }
-            error => self.rest(index, error.to_string()),
-        }
+/// The upstream with what is remembered of it.
+fn remembered_upstream(mut upstream: Upstream, remembered: &Standing) -> Upstream {
+    if let Some(reason) = remembered.set_aside(&upstream.url) {
+        let file = remembered.file_of(&upstream.url);
+        tracing::warn!(
+            upstream = upstream.url, reason, file = %file.display(),
+            "set aside before: not asked; delete the file and start again to ask it"
+        );
+        set_aside_gauge(&upstream.url);
+        upstream.state = UpstreamState::Wrong { reason };
     }
-
-    fn obey(&mut self, rejection: Rejection) {
-        let Rejection { upstream, fault, reason, block, generation } = rejection;
-        match fault {
-            Fault::Broken => self.distrust(upstream, &reason, Some(&*block)),
-            Fault::Unproved => self.rest(upstream, reason),
-        }
-        self.generation = generation;
-    }
-
-    /// Leaves an upstream alone for a while.
-    fn rest(&mut self, index: usize, reason: String) {
-        let upstream = &mut self.upstreams[index];
-        let url = upstream.url.clone();
-        tracing::warn!(upstream = url, reason, "upstream left alone for a while");
-        metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
-        upstream.rest(reason);
-        self.publish(index);
-    }
-
-    /// Never asks this upstream again, and keeps what it answered.
-    pub(super) fn distrust(&mut self, index: usize, reason: &str, block: Option<&entities::Block>) {
-        let upstream = &mut self.upstreams[index];
-        let kept = evidence::keep(&self.options.evidence_dir, &upstream.url, reason, block);
-        let kept = kept.unwrap_or_else(|error| {
-            tracing::error!(%error, "a wrong answer cannot be kept");
-            None
-        });
-        let url = upstream.url.clone();
-        tracing::error!(upstream = url, reason, ?kept, "wrong answer: not asked again");
-        metrics::counter!("ingest_wrong_answers_total", "upstream" => url).increment(1);
-        upstream.state = UpstreamState::Wrong { reason: reason.to_owned() };
-        self.publish(index);
-    }
-
-    /// The upstream answered well.
-    pub(super) fn praise(&mut self, index: usize) {
-        self.upstreams[index].praise();
-        self.publish(index);
-    }
-
-    fn publish(&self, index: usize) {
-        let state = &self.upstreams[index].state;
-        self.standing.send_if_modified(|standing| {
-            let changed = standing[index] != *state;
-            standing[index].clone_from(state);
-            changed
-        });
-    }
+    upstream.unfinished_ends = remembered.unfinished_ends(&upstream.url);
+    upstream
 }
 
 /// The time left at the pace so far.

@@ -41,6 +41,7 @@ impl Fetcher {
 
     async fn try_follow(&mut self, index: usize, network: &Network) -> Result<Never, Trouble> {
         let client = self.upstreams[index].client.clone();
+        self.mark(index);
         client.check_network(network).await?;
         // What others sent after the final block is not built upon: so a block without a parent is
         // always the fault of who sent it.
@@ -241,7 +242,7 @@ impl Fetcher {
             if found != proved {
                 let (expected, found) = (proved.to_string(), found.to_string());
                 let wrong = WrongAnswer::Finalized { height, expected, found };
-                self.distrust(index, &wrong.to_string(), None);
+                self.on_wrong(index, &wrong, None);
             }
         }
     }

@@ -1,24 +1,27 @@
 //! Flow's access nodes as a source: every finalized block with its full payload, by height.
 //!
 //! A [`Fetcher`] runs on the async threads: it backfills in parallel windows, then follows the
-//! block subscription, or polls where there is none. It fails over on transport errors, and never
-//! asks an upstream again that gave a wrong answer. What it hands out is unchecked but for what
+//! block subscription, or polls where there is none. It fails over on transport errors, and does not ask
+//! an upstream again that gave a wrong answer. What it hands out is unchecked but for what
 //! only the fetcher knows: the height that was asked for.
 
 mod checkpoint;
+mod choice;
 mod error;
 mod evidence;
 mod fetcher;
 mod follow;
+mod standing;
 mod state;
 mod upstream;
 
 pub use checkpoint::CheckpointError;
 pub use error::{UpstreamError, WrongAnswer};
+pub use evidence::WRONG_ANSWER_BYTES_MAX;
 pub use fetcher::{Fault, Fetched, Fetcher, Handle, Rejection};
 pub use state::{SyncState, UpstreamState};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
@@ -31,6 +34,8 @@ pub struct AccessOptions {
     pub urls: Vec<Uri>,
     /// Where wrong answers are kept.
     pub evidence_dir: PathBuf,
+    /// Where it is kept which upstreams are set aside.
+    pub standing_dir: PathBuf,
     /// Longest time for one answer, its last byte included.
     pub request_timeout: Duration,
     /// How often to ask for the tip where there is no subscription.
@@ -44,12 +49,13 @@ pub struct AccessOptions {
 }
 
 impl AccessOptions {
-    /// Access nodes with the usual patience.
+    /// Access nodes with the usual patience; what they did wrong is kept in the data folder.
     #[must_use]
-    pub fn new(urls: Vec<Uri>, evidence_dir: PathBuf) -> Self {
+    pub fn new(urls: Vec<Uri>, data: &Path) -> Self {
         Self {
             urls,
-            evidence_dir,
+            evidence_dir: data.join("wrong-answers"),
+            standing_dir: data.join("upstreams"),
             request_timeout: Duration::from_secs(15),
             poll_interval: Duration::from_millis(500),
             cross_check_interval: Duration::from_secs(30),

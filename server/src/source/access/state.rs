@@ -28,6 +28,8 @@ pub enum SyncState {
         /// Age of the newest block when it came in.
         lag: Duration,
     },
+    /// Blocks come from a folder, whose end is known: there is nothing to follow.
+    Folder,
     /// Nothing comes in; it is tried again.
     Stalled {
         /// Why.
@@ -58,13 +60,14 @@ pub enum UpstreamState {
 }
 
 impl SyncState {
-    /// One word.
+    /// One word; empty for a folder.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
             Self::Syncing { .. } => "syncing",
             Self::Live { .. } => "live",
+            Self::Folder => "",
             Self::Stalled { .. } => "stalled",
             Self::Halted { .. } => "halted",
         }
@@ -85,6 +88,7 @@ impl fmt::Display for SyncState {
             Self::Live { upstream, height, lag } => {
                 write!(f, "live on {upstream}, height {height}, {} ms behind", lag.as_millis())
             }
+            Self::Folder => Ok(()),
             Self::Stalled { reason } => write!(f, "stalled: {reason}"),
             Self::Halted { reason } => write!(f, "halted: {reason}"),
         }

@@ -21,6 +21,8 @@ pub(super) struct Upstream {
     pub(super) url: String,
     pub(super) state: UpstreamState,
     pub(super) client: Client,
+    /// How often the process ended while it took in blocks of this node: others go first.
+    pub(super) unfinished_ends: u32,
     rest_until: Option<Instant>,
     rests: ExponentialBackoff,
 }
@@ -41,17 +43,20 @@ impl Upstream {
             url: url.to_string(),
             state: UpstreamState::Good,
             client: Client::new(url.clone(), request_timeout),
+            unfinished_ends: 0,
             rest_until: None,
             rests: rests(),
         }
     }
 
-    /// When it may be asked; never after a wrong answer.
-    pub(super) fn ready_at(&self) -> Option<Instant> {
-        match self.state {
-            UpstreamState::Wrong { .. } => None,
-            _ => Some(self.rest_until.unwrap_or_else(Instant::now)),
-        }
+    /// When it may be asked, as of now; never after a wrong answer.
+    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
+        (!self.is_set_aside()).then(|| self.rest_until.unwrap_or(now))
+    }
+
+    /// Whether it gave a wrong answer.
+    pub(super) fn is_set_aside(&self) -> bool {
+        matches!(self.state, UpstreamState::Wrong { .. })
     }
 
     /// It answered well.
@@ -59,8 +64,26 @@ impl Upstream {
         if self.state != UpstreamState::Good {
             self.state = UpstreamState::Good;
         }
+        self.unfinished_ends = 0;
         self.rest_until = None;
         self.rests = rests();
+    }
+
+    /// The process ended while it took in blocks of this node, so that others go first. When that
+    /// happens again and again, it is left alone for longer and longer: what there is can be served
+    /// meanwhile, where a loop of crashes serves nothing.
+    pub(super) fn suspect(&mut self, unfinished_ends: u32) {
+        self.unfinished_ends = unfinished_ends;
+        let Some(doublings) = unfinished_ends.checked_sub(SUSPECT_ENDS) else { return };
+        let seconds = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
+        let rest = Duration::from_secs(seconds).min(SUSPECT_REST_MAX);
+        self.rest_until = Some(Instant::now() + rest);
+        let reason = format!(
+            "the process ended {unfinished_ends} times while it took in blocks of this node, and none \
+             became final since: left alone for {} s",
+            rest.as_secs()
+        );
+        self.state = UpstreamState::Resting { reason };
     }
 
     /// It failed: leaves it alone, longer each time, and then connects anew, as a connection whose
@@ -242,5 +265,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 30;
 const WINDOW_BYTES: u32 = 4 << 20;
 /// Longest time for a snapshot, which a node puts together anew.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Ends of the process after which a node is left alone: a single one has many causes.
+const SUSPECT_ENDS: u32 = 2;
+const SUSPECT_REST_MAX: Duration = Duration::from_secs(300);
 const REST_MIN: Duration = Duration::from_millis(200);
 const REST_MAX: Duration = Duration::from_secs(30);
