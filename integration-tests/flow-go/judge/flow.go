@@ -32,7 +32,12 @@ type flowGo struct {
 
 func newFlowGo(network *network.Network) (*flowGo, error) {
 	follower, err := node.NewFollower(network.Root)
-	return &flowGo{network: network, follower: follower, final: network.Finalized().ID}, err
+	if err != nil {
+		return nil, err
+	}
+	follower.RememberQCs()
+	network.State.RememberQCs()
+	return &flowGo{network: network, follower: follower, final: network.Finalized().ID}, nil
 }
 
 // take gives a block of the network to the follower; the participant has it already.

@@ -4,9 +4,7 @@ import (
 	"github.com/onflow/flow-go/consensus/hotstuff"
 	"github.com/onflow/flow-go/consensus/hotstuff/committees"
 	"github.com/onflow/flow-go/consensus/hotstuff/model"
-	"github.com/onflow/flow-go/consensus/hotstuff/signature"
 	"github.com/onflow/flow-go/consensus/hotstuff/validator"
-	"github.com/onflow/flow-go/consensus/hotstuff/verification"
 	"github.com/onflow/flow-go/model/flow"
 )
 
@@ -19,8 +17,7 @@ func (node *Node) ValidateFromAnybody(proposal *model.SignedProposal) error {
 		return err
 	}
 	anybody := anyLeader{Consensus: committee, proposer: proposal.Block.ProposerID}
-	verifier := verification.NewCombinedVerifier(anybody, signature.NewConsensusSigDataPacker(anybody))
-	return validator.New(anybody, anyVote{Verifier: verifier}).ValidateProposal(proposal)
+	return validator.New(anybody, anyVote{Verifier: node.verifier(anybody)}).ValidateProposal(proposal)
 }
 
 // anyLeader is a committee in which the proposer leads.

@@ -63,6 +63,8 @@ type Node struct {
 	database *trialDatabase
 	pebble   *pebble.DB
 	rules    *rules
+	// known are the QCs found valid, when they are remembered.
+	known map[[32]byte]bool
 }
 
 // NewFollower bootstraps a node that follows consensus, from a snapshot.

@@ -3,9 +3,7 @@ package node
 import (
 	"github.com/onflow/flow-go/consensus/hotstuff"
 	"github.com/onflow/flow-go/consensus/hotstuff/committees"
-	"github.com/onflow/flow-go/consensus/hotstuff/signature"
 	"github.com/onflow/flow-go/consensus/hotstuff/validator"
-	"github.com/onflow/flow-go/consensus/hotstuff/verification"
 	"github.com/onflow/flow-go/model/flow"
 	"github.com/onflow/flow-go/state/protocol"
 )
@@ -47,8 +45,9 @@ func (node *Node) consensus() (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := verification.NewCombinedVerifier(committee, signature.NewConsensusSigDataPacker(committee))
-	node.rules = &rules{committee: committee, validator: validator.New(committee, verifier), epochs: known}
+	node.rules = &rules{
+		committee: committee, validator: validator.New(committee, node.verifier(committee)), epochs: known,
+	}
 	return node.rules, nil
 }
 
