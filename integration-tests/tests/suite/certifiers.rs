@@ -32,25 +32,26 @@ fn every_block_of_a_chain_is_certified_by_those_after_it() {
     }
 }
 
-/// Executes the parent with these service events, and seals that at once.
-fn seal_parent(root: &Snapshot, block: &mut Block, service_events: Vec<ServiceEvent>) {
-    let segment = root.sealing_segment();
-    let before = &segment.execution_results[0];
-    let block_id = block.header.parent_id;
+/// What the execution of a block with these service events results in.
+fn result_of(root: &Snapshot, block: &Block, service_events: Vec<ServiceEvent>) -> ExecutionResult {
+    let before = &root.sealing_segment().execution_results[0];
+    let block_id = block.header.id();
     // The root's result leaves empty what no other may.
     let some = Identifier([7; 32]);
     let chunk =
         Chunk { block_id, start_state: some, event_collection: some, ..before.chunks[0].clone() };
-    let result = ExecutionResult {
+    ExecutionResult {
         previous_result_id: before.id(),
         block_id,
         chunks: vec![chunk],
         service_events,
         execution_data_id: some,
-    };
-    let seal = segment.first_seal.clone().unwrap();
-    block.payload.seals = vec![Seal { block_id, result_id: result.id(), ..seal }];
-    block.payload.results = vec![result];
+    }
+}
+
+fn seal_of(root: &Snapshot, result: &ExecutionResult) -> Seal {
+    let seal = root.sealing_segment().first_seal.clone().unwrap();
+    Seal { block_id: result.block_id, result_id: result.id(), ..seal }
 }
 
 fn child_of(parent: &Block, qc: &QuorumCertificate, change: impl FnOnce(&mut Block)) -> Block {
@@ -75,15 +76,20 @@ fn a_committee_counts_only_when_a_certified_block_names_it() {
     let (mut chain, accepted) = Chain::from_snapshot(&root, usize::MAX).unwrap();
     let next_view = accepted.state.final_view() + 1;
     let events_of = events.iter().collect::<Vec<_>>();
-    let state = evolve(&accepted.state, 2, &events_of).unwrap().id();
+    let state = evolve(&accepted.state, 3, &events_of).unwrap().id();
 
     let first = child_of(root.head(), &signers.certify(&root.head().header), |_| ());
     take(&mut chain, &first, 1);
-    let naming = child_of(&first, &signers.certify(&first.header), |block| {
-        seal_parent(&root, block, events.clone());
+    let result = result_of(&root, &first, events.clone());
+    let including = child_of(&first, &signers.certify(&first.header), |block| {
+        block.payload.results = vec![result.clone()];
+    });
+    take(&mut chain, &including, 2);
+    let naming = child_of(&including, &signers.certify(&including.header), |block| {
+        block.payload.seals = vec![seal_of(&root, &result)];
         block.payload.protocol_state_id = state;
     });
-    take(&mut chain, &naming, 2);
+    take(&mut chain, &naming, 3);
     let certified = child_of(&naming, &signers.certify(&naming.header), |_| ());
     // A block of the next epoch that breaks a rule, below a parent, and whether that epoch's committee
     // certifies it.
@@ -95,7 +101,7 @@ fn a_committee_counts_only_when_a_certified_block_names_it() {
     };
     let qc = signers.certify(&naming.header);
     assert!(!certifies(&mut chain, &naming, &qc));
-    take(&mut chain, &certified, 3);
+    take(&mut chain, &certified, 4);
     let qc = signers.certify(&certified.header);
     assert!(certifies(&mut chain, &certified, &qc));
 }
