@@ -92,13 +92,8 @@ func (judged *tally) chain(options Options, seed uint64) error {
 			record, err = chain.Step()
 			return err
 		})
-		if err != nil && config.Rates.Odd > 0 {
-			judged.halted++
-			fmt.Fprintf(options.Out, "seed %d: flow-go does not continue after odd events: %v\n", seed, err)
-			return nil
-		}
 		if err != nil {
-			return err
+			return judged.halt(options, config, seed, err)
 		}
 		if err := flowGo.take(record); err != nil {
 			return err
@@ -113,7 +108,14 @@ func (judged *tally) chain(options Options, seed uint64) error {
 			return nil
 		}
 		for range options.PerBlock {
-			if err := judged.candidate(flowGo, weir, random); err != nil {
+			made, err := draw(chain, random)
+			if err != nil {
+				return judged.halt(options, config, seed, err)
+			}
+			if made == nil {
+				continue
+			}
+			if err := judged.candidate(flowGo, weir, made); err != nil {
 				return err
 			}
 		}
@@ -124,32 +126,49 @@ func (judged *tally) chain(options Options, seed uint64) error {
 	return nil
 }
 
-// candidate makes one block that is wrong in one place, and compares the verdicts.
-func (judged *tally) candidate(flowGo *flowGo, weir *weir, random *network.Random) error {
-	chain := flowGo.network
+// halt ends a chain that flow-go does not continue: after odd events that may be, and else it is an error.
+func (judged *tally) halt(options Options, config network.Config, seed uint64, err error) error {
+	if config.Rates.Odd == 0 {
+		return err
+	}
+	judged.halted++
+	fmt.Fprintf(options.Out, "seed %d: flow-go does not continue after odd events: %v\n", seed, err)
+	return nil
+}
+
+// draw makes a candidate that is wrong in one place; none where the mutation does not apply, or where the committee
+// of the view is not known yet, to flow-go either.
+func draw(chain *network.Network, random *network.Random) (made *candidate, err error) {
 	parent := chain.Newest()
 	view := parent.View() + 1
 	if random.Chance(0.4) {
 		view += uint64(random.Between(1, 3))
 	}
 	if _, err := chain.Committee(view); err != nil {
-		// The committee of that view is not known yet, to flow-go either.
-		return nil
+		return nil, nil
 	}
-	block, err := chain.Unsigned(parent, view)
-	if err != nil {
-		return err
-	}
-	made := &candidate{network: chain, random: random, parent: parent, block: *block}
 	all := mutations()
 	mutation := all[random.Between(0, len(all)-1)]
-	applies, err := mutation.apply(made)
+	err = guarded(func() error {
+		block, err := chain.Unsigned(parent, view)
+		if err != nil {
+			return err
+		}
+		drawn := &candidate{network: chain, random: random, parent: parent, block: *block, mutation: mutation.name}
+		applies, err := mutation.apply(drawn)
+		if applies {
+			made = drawn
+		}
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", mutation.name, err)
+		return nil, fmt.Errorf("%s: %w", mutation.name, err)
 	}
-	if !applies {
-		return nil
-	}
+	return made, nil
+}
+
+// candidate puts a block to both, and compares the verdicts.
+func (judged *tally) candidate(flowGo *flowGo, weir *weir, made *candidate) error {
 	message, err := encode(&made.block)
 	if err != nil {
 		// flow-go cannot write it, so no node sends it.
@@ -160,9 +179,10 @@ func (judged *tally) candidate(flowGo *flowGo, weir *weir, random *network.Rando
 	if err != nil {
 		return err
 	}
-	judged.count(mutation.name, expected, refused)
+	judged.count(made.mutation, expected, refused)
 	if difference := difference(expected, refused); difference != "" {
-		text := fmt.Sprintf("%s, on block %v at height %d: %s", mutation.name, parent.ID, parent.Height(), difference)
+		text := fmt.Sprintf(
+			"%s, on block %v at height %d: %s", made.mutation, made.parent.ID, made.parent.Height(), difference)
 		judged.differences = append(judged.differences, text)
 	}
 	return nil

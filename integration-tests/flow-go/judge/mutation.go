@@ -21,6 +21,8 @@ type candidate struct {
 	random  *network.Random
 	parent  *network.Record
 	block   flow.Block
+	// mutation is the name of what is wrong with it.
+	mutation string
 }
 
 // mutations are all that can be wrong. The first changes nothing: its verdict shows that both accept.
