@@ -3,8 +3,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -18,11 +19,7 @@ var modes = map[string]func(arguments []string) error{
 
 func main() {
 	if len(os.Args) < 2 || modes[os.Args[1]] == nil {
-		names := make([]string, 0, len(modes))
-		for name := range modes {
-			names = append(names, name)
-		}
-		sort.Strings(names)
+		names := slices.Sorted(maps.Keys(modes))
 		fmt.Fprintf(os.Stderr, "usage: flow-go %s ARGUMENTS\n", strings.Join(names, "|"))
 		os.Exit(2)
 	}

@@ -119,11 +119,7 @@ func encodeRoot(recording *Recording) ([]byte, error) {
 func encodeBlocks(recording *Recording) ([]byte, error) {
 	var out []byte
 	for _, recorded := range recording.Blocks {
-		message, err := convert.BlockToMessage(recorded.Block, recorded.ParentVoterIDs)
-		if err != nil {
-			return nil, fmt.Errorf("block at height %d: %w", recorded.Block.Height, err)
-		}
-		data, err := proto.Marshal(message)
+		data, err := Message(recorded.Block, recorded.ParentVoterIDs)
 		if err != nil {
 			return nil, fmt.Errorf("block at height %d: %w", recorded.Block.Height, err)
 		}
@@ -131,6 +127,15 @@ func encodeBlocks(recording *Recording) ([]byte, error) {
 		out = append(out, data...)
 	}
 	return out, nil
+}
+
+// Message encodes a block as a full block response of the Access API carries it.
+func Message(block *flow.Block, parentVoterIDs flow.IdentifierList) ([]byte, error) {
+	message, err := convert.BlockToMessage(block, parentVoterIDs)
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(message)
 }
 
 func encodeExpected(recording *Recording) ([]byte, error) {

@@ -3,13 +3,10 @@ package judge
 import (
 	"fmt"
 
-	"github.com/golang/protobuf/proto" //nolint:staticcheck // what flow-go's messages are made with
-	"github.com/onflow/flow/protobuf/go/flow/entities"
-
 	"github.com/onflow/flow-go/consensus/hotstuff/model"
-	"github.com/onflow/flow-go/engine/common/rpc/convert"
 	"github.com/onflow/flow-go/model/flow"
 
+	"github.com/weir-flow/weir/integration-tests/flow-go/folder"
 	"github.com/weir-flow/weir/integration-tests/flow-go/network"
 	"github.com/weir-flow/weir/integration-tests/flow-go/node"
 )
@@ -58,12 +55,12 @@ func (flowGo *flowGo) judge(message []byte) verdict {
 	if err != nil {
 		return verdict{participant: err, follower: err}
 	}
-	refused := guarded(func() error { return flowGo.participate(block) })
+	refused := network.Guarded(func() error { return flowGo.participate(block) })
 	if refused == nil {
 		// Its committee certifies it, so nothing depends on what a follower says.
 		return verdict{}
 	}
-	return verdict{participant: refused, follower: guarded(func() error { return flowGo.follow(block) })}
+	return verdict{participant: refused, follower: network.Guarded(func() error { return flowGo.follow(block) })}
 }
 
 func (flowGo *flowGo) participate(block *flow.Block) error {
@@ -84,36 +81,18 @@ func (flowGo *flowGo) follow(block *flow.Block) error {
 	return flowGo.follower.Try(func() error { return flowGo.follower.ExtendCertified(proposal, qc) })
 }
 
-// guarded turns a panic of flow-go into an error: such a block ends a node, which accepts it by no means.
-func guarded(ask func() error) (err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = fmt.Errorf("flow-go panics: %v", reason)
-		}
-	}()
-	return ask()
-}
-
 // encode writes a block as a full block response carries it. flow-go panics for what it cannot write.
 func encode(block *flow.Block) (message []byte, err error) {
-	err = guarded(func() error {
-		written, err := convert.BlockToMessage(block, nil)
-		if err != nil {
-			return err
-		}
-		message, err = proto.Marshal(written)
+	err = network.Guarded(func() (err error) {
+		message, err = folder.Message(block, nil)
 		return err
 	})
 	return message, err
 }
 
 func decode(message []byte) (block *flow.Block, err error) {
-	err = guarded(func() error {
-		var read entities.Block
-		if err := proto.Unmarshal(message, &read); err != nil {
-			return err
-		}
-		block, err = convert.MessageToBlock(&read)
+	err = network.Guarded(func() (err error) {
+		block, err = folder.Block(message)
 		return err
 	})
 	return block, err

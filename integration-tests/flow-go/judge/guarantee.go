@@ -30,38 +30,18 @@ var guaranteeMutations = []mutation{
 		g.Signature = c.random.Bytes(c.random.Between(1, 100))
 	}),
 	guarantee("guarantee: signature empty", func(_ *candidate, g *flow.CollectionGuarantee) { g.Signature = nil }),
-	withOne("guarantee twice", guarantees, func(c *candidate, index int) error {
-		c.block.Payload.Guarantees = append(c.block.Payload.Guarantees, c.block.Payload.Guarantees[index])
-		return nil
-	}),
-	withOne("guarantee left out", guarantees, func(c *candidate, index int) error {
-		list := guarantees(c)
-		c.block.Payload.Guarantees = append(append([]*flow.CollectionGuarantee(nil), list[:index]...), list[index+1:]...)
-		return nil
-	}),
-	{"guarantee of an ancestor again", func(c *candidate) (bool, error) {
-		for at := c.parent; at.Parent != nil; at = at.Parent {
-			if list := at.Block().Payload.Guarantees; len(list) > 0 {
-				c.block.Payload.Guarantees = append(guarantees(c), list[0])
-				return true, nil
-			}
-		}
-		return false, nil
-	}},
+	guarantees.twice("guarantee twice"),
+	guarantees.leftOut("guarantee left out"),
+	guarantees.again("guarantee of an ancestor again"),
 }
 
-func guarantees(c *candidate) []*flow.CollectionGuarantee {
-	return append([]*flow.CollectionGuarantee(nil), c.block.Payload.Guarantees...)
+var guarantees = list[flow.CollectionGuarantee]{
+	of: func(payload *flow.Payload) *[]*flow.CollectionGuarantee { return &payload.Guarantees },
 }
 
-// guarantee changes a copy of one guarantee.
 func guarantee(name string, change func(*candidate, *flow.CollectionGuarantee)) mutation {
-	return withOne(name, guarantees, func(c *candidate, index int) error {
-		list := guarantees(c)
-		changed := *list[index]
-		change(c, &changed)
-		list[index] = &changed
-		c.block.Payload.Guarantees = list
+	return guarantees.changed(name, func(c *candidate, g *flow.CollectionGuarantee) error {
+		change(c, g)
 		return nil
 	})
 }

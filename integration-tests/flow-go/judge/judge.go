@@ -3,7 +3,8 @@ package judge
 import (
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/onflow/flow-go/engine/common/rpc/convert"
@@ -88,7 +89,7 @@ func (judged *tally) chain(options Options, seed uint64) error {
 	random := network.NewRandom(seed, "judge")
 	for range options.Blocks {
 		var record *network.Record
-		err := guarded(func() (err error) {
+		err := network.Guarded(func() (err error) {
 			record, err = chain.Step()
 			return err
 		})
@@ -147,9 +148,8 @@ func draw(chain *network.Network, random *network.Random) (made *candidate, err 
 	if _, err := chain.Committee(view); err != nil {
 		return nil, nil
 	}
-	all := mutations()
-	mutation := all[random.Between(0, len(all)-1)]
-	err = guarded(func() error {
+	mutation := mutations[random.Between(0, len(mutations)-1)]
+	err = network.Guarded(func() error {
 		block, err := chain.Unsigned(parent, view)
 		if err != nil {
 			return err
@@ -228,13 +228,8 @@ func (judged *tally) count(name string, expected verdict, refused error) {
 
 // table writes what came of each mutation.
 func (judged *tally) table(out io.Writer) {
-	names := make([]string, 0, len(judged.rows))
-	for name := range judged.rows {
-		names = append(names, name)
-	}
-	sort.Strings(names)
 	fmt.Fprintf(out, "%-45s %22s %22s %22s\n", "", "consensus node accepts", "only followers accept", "nobody accepts")
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(judged.rows)) {
 		row := judged.rows[name]
 		fmt.Fprintf(out, "%-45s %12d, Weir %4d %12d, Weir %4d %12d, Weir %4d\n", name,
 			row.both, row.weirBoth, row.follower, row.weirFollower, row.neither, row.weirNeither)

@@ -2,6 +2,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/onflow/flow-go/model/flow"
 
 	"github.com/weir-flow/weir/integration-tests/flow-go/network"
@@ -26,16 +28,11 @@ type candidate struct {
 }
 
 // mutations are all that can be wrong. The first changes nothing: its verdict shows that both accept.
-func mutations() []mutation {
-	all := []mutation{{"none", func(*candidate) (bool, error) { return true, nil }}}
-	for _, some := range [][]mutation{
-		headerMutations, quorumMutations, timeoutMutations, guaranteeMutations, receiptMutations,
-		resultMutations, eventMutations, sealMutations,
-	} {
-		all = append(all, some...)
-	}
-	return all
-}
+var mutations = slices.Concat(
+	[]mutation{{"none", func(*candidate) (bool, error) { return true, nil }}},
+	headerMutations, quorumMutations, timeoutMutations, guaranteeMutations, receiptMutations,
+	resultMutations, eventMutations, sealMutations,
+)
 
 // always is a mutation that every block has a place for.
 func always(name string, change func(candidate *candidate)) mutation {
@@ -45,22 +42,9 @@ func always(name string, change func(candidate *candidate)) mutation {
 	}}
 }
 
-// withOne is a mutation of one element of a list, drawn at random; it needs one.
-func withOne[T any](
-	name string, list func(candidate *candidate) []T, change func(candidate *candidate, index int) error,
-) mutation {
-	return mutation{name, func(candidate *candidate) (bool, error) {
-		elements := list(candidate)
-		if len(elements) == 0 {
-			return false, nil
-		}
-		return true, change(candidate, candidate.random.Between(0, len(elements)-1))
-	}}
-}
-
 // flipped returns a copy of bytes with one bit turned over.
 func (candidate *candidate) flipped(bytes []byte) []byte {
-	changed := append([]byte(nil), bytes...)
+	changed := slices.Clone(bytes)
 	if len(changed) > 0 {
 		changed[candidate.random.Between(0, len(changed)-1)] ^= 1 << candidate.random.Between(0, 7)
 	}
@@ -70,7 +54,7 @@ func (candidate *candidate) flipped(bytes []byte) []byte {
 // longer returns a copy of bytes with some more behind them.
 func (candidate *candidate) longer(bytes []byte) []byte {
 	more := candidate.random.Bytes(candidate.random.Between(1, 64))
-	return append(append([]byte(nil), bytes...), more...)
+	return slices.Concat(bytes, more)
 }
 
 // shorter returns bytes without their end.

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/onflow/flow-go/consensus/hotstuff/model"
 	"github.com/onflow/flow-go/model/flow"
 
@@ -57,8 +59,7 @@ var quorumMutations = []mutation{
 		if c.parent.Parent == nil {
 			return false, nil
 		}
-		qc := c.parent.Parent.QC
-		c.block.ParentVoterIndices, c.block.ParentVoterSigData = qc.SignerIndices, qc.SigData
+		c.carry(c.parent.Parent.QC)
 		return true, nil
 	}},
 	quorum("qc by other signers", func(c *candidate, members flow.IdentifierList) flow.IdentifierList {
@@ -99,36 +100,38 @@ func quorum(name string, choose func(*candidate, flow.IdentifierList) flow.Ident
 		if err != nil {
 			return false, err
 		}
-		signers := choose(c, committee.Members.NodeIDs())
-		if len(committee.Beacon.Holders(signers)) < committee.Beacon.Required() {
-			// Too few shares for the beacon's signature: that of the valid certificate stays.
-			return withStakingOf(c, committee, signers)
-		}
-		qc, err := c.network.QC(committee, signers, c.parent.View(), c.parent.ID)
+		qc, err := certify(c, committee, choose(c, committee.Members.NodeIDs()))
 		if err != nil {
 			return false, err
 		}
-		c.block.ParentVoterIndices, c.block.ParentVoterSigData = qc.SignerIndices, qc.SigData
+		c.carry(qc)
 		return true, nil
 	}}
 }
 
-// withStakingOf replaces the staking signature and the indices alone.
-func withStakingOf(c *candidate, committee *network.Committee, signers flow.IdentifierList) (bool, error) {
-	qc, err := c.network.StakingQC(committee, signers, c.parent.View(), c.parent.ID, c.block.ParentVoterSigData)
-	if err != nil {
-		return false, err
+// certify makes a certificate of the parent by the signers. With too few shares for the beacon's signature, that of
+// the valid certificate stays.
+func certify(
+	c *candidate, committee *network.Committee, signers flow.IdentifierList,
+) (*flow.QuorumCertificate, error) {
+	view, id := c.parent.View(), c.parent.ID
+	if len(committee.Beacon.Holders(signers)) < committee.Beacon.Required() {
+		return c.network.StakingQC(committee, signers, view, id, c.block.ParentVoterSigData)
 	}
-	c.block.ParentVoterIndices, c.block.ParentVoterSigData = qc.SignerIndices, qc.SigData
-	return true, nil
+	return c.network.QC(committee, signers, view, id)
+}
+
+// carry puts the certificate into the block's header.
+func (candidate *candidate) carry(qc *flow.QuorumCertificate) {
+	candidate.block.ParentVoterIndices, candidate.block.ParentVoterSigData = qc.SignerIndices, qc.SigData
 }
 
 // drawn returns so many of the members, in their order.
 func drawn(c *candidate, members flow.IdentifierList, count int) flow.IdentifierList {
-	left := append(flow.IdentifierList(nil), members...)
+	left := slices.Clone(members)
 	for len(left) > count {
 		index := c.random.Between(0, len(left)-1)
-		left = append(left[:index], left[index+1:]...)
+		left = slices.Delete(left, index, index+1)
 	}
 	return left
 }

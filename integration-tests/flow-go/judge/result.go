@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/onflow/flow-go/model/flow"
 )
 
@@ -61,44 +63,34 @@ var resultMutations = []mutation{
 		c.block.Payload.Receipts = others
 		return true, nil
 	}},
-	withOne("result twice", results, func(c *candidate, index int) error {
-		c.block.Payload.Results = append(results(c), c.block.Payload.Results[index])
-		return nil
-	}),
-	withOne("result left out, its receipts stay", results, func(c *candidate, index int) error {
-		list := results(c)
-		c.block.Payload.Results = append(list[:index], list[index+1:]...)
-		return nil
-	}),
+	results.twice("result twice"),
+	results.leftOut("result left out, its receipts stay"),
 }
 
-func results(c *candidate) []*flow.ExecutionResult {
-	return append([]*flow.ExecutionResult(nil), c.block.Payload.Results...)
+var results = list[flow.ExecutionResult]{
+	of: func(payload *flow.Payload) *[]*flow.ExecutionResult {
+		return (*[]*flow.ExecutionResult)(&payload.Results)
+	},
 }
 
 // result changes a copy of one result, and lets the executors sign receipts of it.
 func result(name string, change func(*candidate, *flow.ExecutionResult)) mutation {
-	return withOne(name, results, func(c *candidate, index int) error {
-		list := results(c)
-		changed := *list[index]
-		changed.Chunks = append(flow.ChunkList(nil), changed.Chunks...)
-		changed.ServiceEvents = append(flow.ServiceEventList(nil), changed.ServiceEvents...)
-		change(c, &changed)
-		before := list[index].ID()
-		list[index] = &changed
-		c.block.Payload.Results = list
-		stubs := receipts(c)
+	return results.changed(name, func(c *candidate, r *flow.ExecutionResult) error {
+		before := r.ID()
+		r.Chunks = slices.Clone(r.Chunks)
+		r.ServiceEvents = slices.Clone(r.ServiceEvents)
+		change(c, r)
+		stubs := slices.Clone(c.block.Payload.Receipts)
 		for at, stub := range stubs {
 			if stub.ResultID != before {
 				continue
 			}
-			unsigned := stub.UnsignedExecutionReceiptStub
-			unsigned.ResultID = changed.ID()
-			signed, err := c.network.SignReceipt(unsigned)
+			signed := *stub
+			err := signAgain(c, &signed, func(unsigned *flow.UnsignedExecutionReceiptStub) { unsigned.ResultID = r.ID() })
 			if err != nil {
 				return err
 			}
-			stubs[at] = signed
+			stubs[at] = &signed
 		}
 		c.block.Payload.Receipts = stubs
 		return nil

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/onflow/crypto"
 	"github.com/onflow/flow-go/model/flow"
 )
@@ -36,36 +38,14 @@ var sealMutations = []mutation{
 		}
 		s.AggregatedApprovalSigs = sigs
 	}),
-	withOne("seal twice", seals, func(c *candidate, index int) error {
-		c.block.Payload.Seals = append(seals(c), c.block.Payload.Seals[index])
-		return restate(c)
+	seals.twice("seal twice"),
+	seals.leftOut("seal left out"),
+	seals.one("seals left out", func(*candidate, []*flow.Seal, int) ([]*flow.Seal, error) { return nil, nil }),
+	seals.one("seals in reverse", func(_ *candidate, copied []*flow.Seal, _ int) ([]*flow.Seal, error) {
+		slices.Reverse(copied)
+		return copied, nil
 	}),
-	withOne("seal left out", seals, func(c *candidate, index int) error {
-		list := seals(c)
-		c.block.Payload.Seals = append(list[:index], list[index+1:]...)
-		return restate(c)
-	}),
-	withOne("seals left out", seals, func(c *candidate, _ int) error {
-		c.block.Payload.Seals = nil
-		return restate(c)
-	}),
-	withOne("seals in reverse", seals, func(c *candidate, _ int) error {
-		list := seals(c)
-		for low, high := 0, len(list)-1; low < high; low, high = low+1, high-1 {
-			list[low], list[high] = list[high], list[low]
-		}
-		c.block.Payload.Seals = list
-		return restate(c)
-	}),
-	{"seal of an ancestor again", func(c *candidate) (bool, error) {
-		for at := c.parent; at.Parent != nil; at = at.Parent {
-			if list := at.Block().Payload.Seals; len(list) > 0 {
-				c.block.Payload.Seals = append(seals(c), list[0])
-				return true, restate(c)
-			}
-		}
-		return false, nil
-	}},
+	seals.again("seal of an ancestor again"),
 	{"seal of a result in the same block", func(c *candidate) (bool, error) {
 		if len(c.block.Payload.Results) == 0 {
 			return false, nil
@@ -75,27 +55,22 @@ var sealMutations = []mutation{
 		if err != nil {
 			return false, err
 		}
-		c.block.Payload.Seals = append(seals(c), &flow.Seal{
+		return true, seals.put(c, append(slices.Clone(c.block.Payload.Seals), &flow.Seal{
 			BlockID: result.BlockID, ResultID: result.ID(), FinalState: final,
 			AggregatedApprovalSigs: make([]flow.AggregatedSignature, len(result.Chunks)),
-		})
-		return true, restate(c)
+		}))
 	}},
 }
 
-func seals(c *candidate) []*flow.Seal {
-	return append([]*flow.Seal(nil), c.block.Payload.Seals...)
+var seals = list[flow.Seal]{
+	of:    func(payload *flow.Payload) *[]*flow.Seal { return &payload.Seals },
+	after: restate,
 }
 
-// seal changes a copy of one seal.
 func seal(name string, change func(*candidate, *flow.Seal)) mutation {
-	return withOne(name, seals, func(c *candidate, index int) error {
-		list := seals(c)
-		changed := *list[index]
-		change(c, &changed)
-		list[index] = &changed
-		c.block.Payload.Seals = list
-		return restate(c)
+	return seals.changed(name, func(c *candidate, s *flow.Seal) error {
+		change(c, s)
+		return nil
 	})
 }
 

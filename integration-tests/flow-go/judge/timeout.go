@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/onflow/flow-go/model/flow"
 
 	"github.com/weir-flow/weir/integration-tests/flow-go/network"
@@ -73,7 +75,7 @@ var timeoutMutations = []mutation{
 		if c.block.LastViewTC != nil || c.parent.Parent == nil {
 			return false, nil
 		}
-		tc, err := signTimeouts(c, c.block.View-1, c.parent.Parent, func(views []uint64) {})
+		tc, err := signTimeouts(c, c.parent.Parent, everybody, func([]uint64) {})
 		c.block.LastViewTC = tc
 		return err == nil, err
 	}},
@@ -81,16 +83,11 @@ var timeoutMutations = []mutation{
 		if c.block.LastViewTC == nil {
 			return false, nil
 		}
-		committee, err := c.network.Committee(c.block.View - 1)
-		if err != nil {
-			return false, err
+		some := func(members flow.IdentifierList) flow.IdentifierList {
+			return drawn(c, members, c.random.Between(1, len(members)))
 		}
-		signers := drawn(c, committee.Members.NodeIDs(), c.random.Between(1, len(committee.Members)))
-		timeouts := make([]network.Timeout, 0, len(signers))
-		for _, id := range signers {
-			timeouts = append(timeouts, network.Timeout{SignerID: id, NewestQCView: c.parent.View()})
-		}
-		c.block.LastViewTC, err = c.network.TC(committee, c.block.View-1, c.parent.QC, timeouts)
+		tc, err := signTimeouts(c, c.parent, some, func([]uint64) {})
+		c.block.LastViewTC = tc
 		return err == nil, err
 	}},
 }
@@ -115,29 +112,30 @@ func signedTimeouts(name string, change func(*candidate, []uint64)) mutation {
 		if c.block.LastViewTC == nil {
 			return false, nil
 		}
-		tc, err := signTimeouts(c, c.block.View-1, c.parent, func(views []uint64) { change(c, views) })
+		tc, err := signTimeouts(c, c.parent, everybody, func(views []uint64) { change(c, views) })
 		c.block.LastViewTC = tc
 		return err == nil, err
 	}}
 }
 
-// signTimeouts makes the certificate of a view by the whole committee, with the certificate of a block as
-// the newest.
+// everybody lets all members sign.
+func everybody(members flow.IdentifierList) flow.IdentifierList { return members }
+
+// signTimeouts makes the certificate of the view before the block's by chosen members of the committee, with the
+// certificate of a block as the newest.
 func signTimeouts(
-	c *candidate, view uint64, newest *network.Record, change func([]uint64),
+	c *candidate, newest *network.Record, choose func(flow.IdentifierList) flow.IdentifierList, change func([]uint64),
 ) (*flow.TimeoutCertificate, error) {
+	view := c.block.View - 1
 	committee, err := c.network.Committee(view)
 	if err != nil {
 		return nil, err
 	}
-	members := committee.Members.NodeIDs()
-	views := make([]uint64, len(members))
-	for index := range views {
-		views[index] = newest.View()
-	}
+	signers := choose(committee.Members.NodeIDs())
+	views := slices.Repeat([]uint64{newest.View()}, len(signers))
 	change(views)
-	timeouts := make([]network.Timeout, 0, len(members))
-	for index, id := range members {
+	timeouts := make([]network.Timeout, 0, len(signers))
+	for index, id := range signers {
 		timeouts = append(timeouts, network.Timeout{SignerID: id, NewestQCView: views[index]})
 	}
 	return c.network.TC(committee, view, newest.QC, timeouts)

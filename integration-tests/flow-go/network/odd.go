@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/onflow/flow-go/model/flow"
@@ -27,19 +28,18 @@ func (n *Network) makeOdd(emissions []Emission) {
 // Odd changes a service event in one place of its JSON form and returns what flow-go reads then. It says false
 // where flow-go reads nothing, cannot hash what it read, or reads what it was.
 func Odd(random *Random, event flow.ServiceEvent) (flow.ServiceEvent, bool) {
-	changed, err := change(random, event)
+	var changed flow.ServiceEvent
+	err := Guarded(func() (err error) {
+		changed, err = change(random, event)
+		return err
+	})
 	if err != nil {
 		return event, false
 	}
 	return changed, true
 }
 
-func change(random *Random, event flow.ServiceEvent) (changed flow.ServiceEvent, err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = fmt.Errorf("flow-go panics: %v", reason)
-		}
-	}()
+func change(random *Random, event flow.ServiceEvent) (flow.ServiceEvent, error) {
 	written, err := json.Marshal(event.Event)
 	if err != nil {
 		return event, err
@@ -60,7 +60,7 @@ func change(random *Random, event flow.ServiceEvent) (changed flow.ServiceEvent,
 	if err != nil {
 		return event, err
 	}
-	changed, err = flow.ServiceEventJSONMarshaller.UnmarshalWithType(odd, event.Type)
+	changed, err := flow.ServiceEventJSONMarshaller.UnmarshalWithType(odd, event.Type)
 	if err != nil {
 		return event, err
 	}
@@ -91,12 +91,7 @@ func spotsOf(spots []spot, value any, set func(any)) []spot {
 			}
 		}
 	case map[string]any:
-		keys := make([]string, 0, len(value))
-		for key := range value {
-			keys = append(keys, key)
-		}
-		slices.Sort(keys)
-		for _, key := range keys {
+		for _, key := range slices.Sorted(maps.Keys(value)) {
 			spots = spotsOf(spots, value[key], func(other any) { value[key] = other })
 		}
 	}
@@ -165,20 +160,10 @@ func oddList(random *Random, list []any) any {
 }
 
 func oddObject(random *Random, object map[string]any) any {
-	keys := make([]string, 0, len(object))
-	for key := range object {
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
+	if len(object) == 0 {
 		return nil
 	}
-	slices.Sort(keys)
-	changed := make(map[string]any, len(object))
-	missing := pick(random, keys)
-	for _, key := range keys {
-		if key != missing {
-			changed[key] = object[key]
-		}
-	}
+	changed := maps.Clone(object)
+	delete(changed, pick(random, slices.Sorted(maps.Keys(object))))
 	return changed
 }
