@@ -1,21 +1,22 @@
 //! flow-go itself as the judge of what Weir accepts and of what it simulates.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use crate::process::{output, pass, succeed};
-use crate::running::Running;
+use crate::chains;
+use crate::process::{go_is_there, output, pass, succeed};
+use crate::running::{self, Running};
 
 /// Builds the Go program and runs all of its modes; skips, and says so, without Go.
 pub(crate) fn run(root: &Path, seed: Option<u64>, count: u64) -> anyhow::Result<()> {
-    if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
-        println!("SKIPPED: flow-go as the judge, for Go is not installed");
+    if !go_is_there("flow-go as the judge") {
         return Ok(());
     }
     let judge = Judge::build(root)?;
@@ -49,7 +50,7 @@ struct Judge {
     server: PathBuf,
     /// What gives Weir's verdicts.
     weir: PathBuf,
-    vectors: PathBuf,
+    reference: Vec<PathBuf>,
     work: PathBuf,
 }
 
@@ -63,17 +64,12 @@ impl Judge {
         let flow_go = work.join("judge");
         succeed(go(root).args(["build", "-buildvcs=false", "-o"]).arg(&flow_go).arg("."))?;
         succeed(go(root).args(["test", "./..."]))?;
-        let mut cargo = Command::new(env!("CARGO"));
-        // The same packages as the test suite builds, so that nothing is built twice.
-        cargo.args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"]);
-        succeed(cargo.current_dir(root))?;
+        let server = running::build(root)?;
         let mut example = Command::new(env!("CARGO"));
         example.args(["build", "-p", "weir-integration-tests", "--example", "judge"]);
         succeed(example.current_dir(root))?;
-        let server = root.join("target/debug/weir-server");
         let weir = root.join("target/debug/examples/judge");
-        let vectors = root.join("integration-tests/vectors");
-        Ok(Self { flow_go, server, weir, vectors, work })
+        Ok(Self { flow_go, server, weir, reference: chains::reference(root)?, work })
     }
 
     /// All there is to judge, what takes longest first.
@@ -87,23 +83,24 @@ impl Judge {
         });
         let random = (seed..seed + CHAINS)
             .map(|seed| -> Case<'_> { Box::new(move || self.random_chain(seed)) });
-        let reference = REFERENCE_CHAINS
+        let reference = self
+            .reference
             .iter()
             .map(|chain| -> Case<'_> { Box::new(|| self.reference_chain(chain)) });
         verdicts.chain(simulated).chain(random).chain(reference).collect()
     }
 
     /// flow-go follows a chain that it made once, and boots from Weir's snapshots of some.
-    fn reference_chain(&self, name: &str) -> anyhow::Result<()> {
-        let chain = self.vectors.join(name);
+    fn reference_chain(&self, chain: &Path) -> anyhow::Result<()> {
+        let name = chain.file_name().and_then(OsStr::to_str).context("a folder without name")?;
         let mut follow = self.flow_go("follow");
         follow.arg("-reference");
         if name == CONFLICTING {
             follow.arg("-conflict");
         }
-        pass(follow.arg(&chain))?;
+        pass(follow.arg(chain))?;
         if BOOTED_CHAINS.contains(&name) {
-            self.boot(name, &chain, &["-reference"])?;
+            self.boot(name, chain, &["-reference"])?;
         }
         Ok(())
     }
@@ -133,10 +130,9 @@ impl Judge {
         pass(self.flow_go("make").args(["-seed", &number, "-out"]).arg(&dir))?;
         let mut replay = Command::new(&self.server);
         let replay = output(replay.args(["replay", "--json"]).arg(&dir))?;
-        ensure!(replay.status.success(), "seed {seed}: {}", text(&replay.stderr));
-        let packed = dir.join("expected.jsonl.gz");
-        let expected = output(Command::new("gzip").arg("-dc").arg(packed))?;
-        compare(&rows(&expected.stdout)?, &rows(&replay.stdout)?)
+        let said = String::from_utf8_lossy(&replay.stderr);
+        ensure!(replay.status.success(), "seed {seed}: {said}");
+        compare(&rows(chains::expected(&dir)?.as_bytes())?, &rows(&replay.stdout)?)
             .with_context(|| format!("seed {seed}"))?;
         fs::remove_dir_all(dir).context("the folder of a chain")
     }
@@ -185,32 +181,12 @@ fn rows(lines: &[u8]) -> anyhow::Result<Vec<Value>> {
     rows.collect::<Result<_, _>>().context("a row that is no JSON")
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// How many random chains a run makes.
 const CHAINS: u64 = 20;
 /// In how many parts verdicts are compared, each with chains of its own.
 const VERDICT_PARTS: u64 = 4;
 /// How far apart the parts' seeds are: more than a part has chains.
 const VERDICT_SEEDS: u64 = 1_000_000;
-/// All chains of the vectors.
-const REFERENCE_CHAINS: [&str; 13] = [
-    CONFLICTING,
-    "efm-after-commit",
-    "efm-bad-commit-and-readmission",
-    "efm-invalid-setup-then-recovery",
-    "efm-missed-commit",
-    "ejection",
-    "happy-epochs",
-    "kv-version-upgrades",
-    "random-1",
-    "random-2",
-    "random-3",
-    "thirty-epochs",
-    "wide-462-nodes",
-];
 /// The one that ends with two final blocks of one height.
 const CONFLICTING: &str = "conflicting-finality";
 /// Those that nodes are booted from.

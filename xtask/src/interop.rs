@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::process::{pass, succeed};
-use crate::running::Running;
+use crate::chains;
+use crate::process::{go_is_there, pass, succeed};
+use crate::running::{self, Running};
 
 /// Builds the Go program and lets it read from both; skips, and says so, without Go.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
-        println!("SKIPPED: interop with Flow's Go SDK, for Go is not installed");
+    if !go_is_there("interop with Flow's Go SDK") {
         return Ok(());
     }
     let work = root.join("target/interop");
@@ -23,13 +23,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
             .arg(".")
             .current_dir(root.join("integration-tests/interop")),
     )?;
-    succeed(
-        Command::new(env!("CARGO"))
-            // The same packages as the test suite builds, so that nothing is built twice.
-            .args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"])
-            .current_dir(root),
-    )?;
-    let server = root.join("target/debug/weir-server");
+    let server = running::build(root)?;
     reference_chain(root, &work, &server, &sdk)?;
     devnet(&server, &sdk)
 }
@@ -39,8 +33,7 @@ fn reference_chain(root: &Path, work: &Path, server: &Path, sdk: &Path) -> anyho
     let chain = root.join("integration-tests/vectors/thirty-epochs");
     let (_running, address) = Running::replay(server, &chain, &work.join("data"))?;
     let rows = work.join("expected.jsonl");
-    let unpacked = Command::new("gzip").arg("-dc").arg(chain.join("expected.jsonl.gz")).output()?;
-    fs::write(&rows, unpacked.stdout)?;
+    fs::write(&rows, chains::expected(&chain)?)?;
     pass(Command::new(sdk).arg(address).arg(rows))
 }
 

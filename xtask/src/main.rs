@@ -1,6 +1,7 @@
 //! Chores of the project, run as `cargo xtask NAME`.
 #![forbid(unsafe_code)]
 
+mod chains;
 mod ci;
 mod codegen;
 mod conformance;

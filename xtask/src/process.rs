@@ -63,6 +63,15 @@ pub(crate) fn is_there(program: &str) -> bool {
     version.status().is_ok_and(|status| status.success())
 }
 
+/// Whether Go is installed; says what is skipped where it is not.
+pub(crate) fn go_is_there(for_what: &str) -> bool {
+    let is_there = Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok();
+    if !is_there {
+        println!("SKIPPED: {for_what}, for Go is not installed");
+    }
+    is_there
+}
+
 /// Longest time for the tests of another language: the longest, those of pages, take a minute on
 /// two idle cores.
 pub(crate) const BOUND: Duration = Duration::from_secs(1800);

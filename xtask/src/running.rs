@@ -2,14 +2,23 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use anyhow::Context as _;
 
-use crate::process::BOUND;
+use crate::process::{BOUND, succeed};
+
+/// Builds the server, and returns where its program is.
+pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    // The same packages as the test suite builds, so that nothing is built twice.
+    cargo.args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"]);
+    succeed(cargo.current_dir(root))?;
+    Ok(root.join("target/debug/weir-server"))
+}
 
 /// A process that ends with this value.
 pub(crate) struct Running {
