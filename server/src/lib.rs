@@ -14,3 +14,6 @@ pub mod replay;
 pub mod source;
 pub mod store;
 pub mod watch;
+
+/// This version of Weir.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -87,7 +87,7 @@ impl Replay {
     fn judge(&mut self, folder: &ChainFolder, error: ReplayError) -> ReplayError {
         match error {
             ReplayError::Ingest(error) if certified_in(folder, &mut self.chain, &error) => {
-                Halt::new(error).into()
+                Halt { error }.into()
             }
             error => error,
         }

@@ -24,6 +24,7 @@ use super::errors::{invalid, reference, unproved};
 use super::receipts::with_receipt;
 use super::values::{self, Progress};
 use super::{ApiOptions, Signer, tree};
+use crate::VERSION;
 use crate::prover::{Depth, Held, Proved, Prover, ProverError};
 use crate::source::access::SyncState;
 use crate::watch::Streams;
@@ -123,7 +124,7 @@ impl SnapshotApi for SnapshotService {
             finalization_lag_views: head.highest_view.saturating_sub(head.finalized.view),
             sealing_lag: head.finalized.height.saturating_sub(head.sealed.height),
             indexing: self.indexing.load(Ordering::Relaxed),
-            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            server_version: VERSION.to_owned(),
             receipt_key: self
                 .signer
                 .as_ref()

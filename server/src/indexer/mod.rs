@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Versions;
 
+use crate::VERSION;
 use crate::ingest::{
     Accepted, Chain, FORK_BLOCKS_MAX, Halt, IngestError, Rule, failure, position_of,
 };
@@ -174,7 +175,7 @@ impl Indexer {
         match self.feed.reject(position, &error, &mut self.chain) {
             Verdict::Stop => Err(error.into()),
             Verdict::Halt => {
-                let halt = Halt::new(error);
+                let halt = Halt { error };
                 tell(&halt);
                 self.feed.halted(&halt);
                 Err(halt.into())
@@ -257,17 +258,17 @@ fn begin(
 
 /// Says by log and metric before which block this version stops, and why.
 fn tell(halt: &Halt) {
-    let Halt { error: IngestError { block_id, height, rule, .. }, version } = halt;
+    let Halt { error: IngestError { block_id, height, rule, .. } } = halt;
     let name = rule.name();
     tracing::error!(
-        %block_id, height, rule = name, broken = %rule, version,
+        %block_id, height, rule = name, broken = %rule, version = VERSION,
         "halted: a certified block breaks a rule of this version; nobody is set aside for it"
     );
     let labels = [
         ("block_id", block_id.to_hex()),
         ("height", height.to_string()),
         ("rule", name.to_owned()),
-        ("version", (*version).to_owned()),
+        ("version", VERSION.to_owned()),
     ];
     metrics::gauge!("ingest_halted", &labels).set(1.0);
 }

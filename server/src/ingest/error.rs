@@ -10,6 +10,8 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::sealing::SealingError;
 use weir_protocol::protocol_state::{ProtocolStateError, StepError};
 
+use crate::VERSION;
+
 /// A block that breaks a rule.
 #[derive(Debug, thiserror::Error)]
 #[error("block {block_id} at height {height}, view {view}: {rule}")]
@@ -235,14 +237,6 @@ impl Rule {
 pub struct Halt {
     /// The block and the rule.
     pub error: IngestError,
-    /// This version of Weir.
-    pub version: &'static str,
-}
-
-impl Halt {
-    pub(crate) fn new(error: IngestError) -> Self {
-        Self { error, version: env!("CARGO_PKG_VERSION") }
-    }
 }
 
 impl Error for Halt {
@@ -253,18 +247,18 @@ impl Error for Halt {
 
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { error, version } = self;
+        let Self { error } = self;
         write!(f, "{error}; the block is certified, ")?;
         match error.rule.breach() {
             Breach::Form => write!(
                 f,
-                "and nobody who is asked has it in another form: Weir {version} is wrong about this \
+                "and nobody who is asked has it in another form: Weir {VERSION} is wrong about this \
                  rule, and a newer version goes on from here, or all of them changed the block, and \
                  another one is to be named in --source"
             ),
             Breach::Message | Breach::Content => write!(
                 f,
-                "so that who sent it is not at fault: Weir {version} is wrong about this rule, or \
+                "so that who sent it is not at fault: Weir {VERSION} is wrong about this rule, or \
                  the committee broke Flow's assumption; a newer version goes on from here"
             ),
         }

@@ -8,6 +8,7 @@ use weir_access_api::{FoundBlock, FoundHeader, Head, View};
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::{ExecutionResult, Identifier};
 
+use crate::VERSION;
 use crate::access::{AccessError, AccessView};
 use crate::store;
 
@@ -38,7 +39,7 @@ impl View for AccessView {
     }
 
     fn semver(&self) -> String {
-        format!("weir-{}", env!("CARGO_PKG_VERSION"))
+        format!("weir-{VERSION}")
     }
 
     fn protocol_state_version(&self) -> Result<u64, Status> {

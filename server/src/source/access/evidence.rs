@@ -8,6 +8,8 @@ use prost::Message;
 use serde_json::json;
 use weir_proto::flow::entities;
 
+use crate::VERSION;
+
 /// Writes what an upstream answered and why that is wrong, and returns the file's name.
 ///
 /// Only the first [`FILES_MAX`] answers are kept, so that a hostile upstream cannot fill the disk.
@@ -28,8 +30,8 @@ pub(super) fn keep(
     let block = block.map(Message::encode_to_vec);
     let block =
         block.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    let weir = env!("CARGO_PKG_VERSION");
-    let content = json!({ "weir": weir, "upstream": upstream, "reason": reason, "block": block });
+    let content =
+        json!({ "weir": VERSION, "upstream": upstream, "reason": reason, "block": block });
     fs::write(dir.join(&name), format!("{content:#}\n"))?;
     Ok(Some(name))
 }

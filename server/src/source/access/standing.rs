@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 use weir_protocol::codec::entity_id;
 
+use crate::VERSION;
+
 /// The folder of what is remembered.
 #[derive(Debug)]
 pub(super) struct Standing {
@@ -80,8 +82,7 @@ impl Standing {
     pub(super) fn keep(&self, url: &str, reason: &str) -> io::Result<PathBuf> {
         let content = json!({ "weir": VERSION, "upstream": url, "reason": reason });
         let file = self.file_of(url);
-        self.replace(&file, &content)?;
-        File::open(&self.dir)?.sync_all()?;
+        self.replace(&file, &content, Outlives::Machine)?;
         Ok(file)
     }
 
@@ -120,8 +121,7 @@ impl Standing {
         self.write(&mut taking_in, Some(url))
     }
 
-    /// Writes the mark, at most once for one upstream and height. It is not flushed to the disk: it
-    /// has to outlive the process, not the machine.
+    /// Writes the mark, at most once for one upstream and height.
     fn write(&self, taking_in: &mut TakingIn, upstream: Option<&str>) -> io::Result<()> {
         let now = (taking_in.height, upstream.map(str::to_owned));
         if taking_in.ended || taking_in.written.as_ref() == Some(&now) {
@@ -133,11 +133,7 @@ impl Standing {
             "final_height": taking_in.height,
             "unfinished_ends": taking_in.ends,
         });
-        fs::create_dir_all(&self.dir)?;
-        let path = self.dir.join(TAKING_IN);
-        let new = path.with_extension("new");
-        fs::write(&new, format!("{content:#}\n"))?;
-        fs::rename(&new, &path)?;
+        self.replace(&self.dir.join(TAKING_IN), &content, Outlives::Process)?;
         taking_in.written = Some(now);
         Ok(())
     }
@@ -165,19 +161,33 @@ impl Standing {
         }
     }
 
-    /// Replaces a file at once, with its content on the disk before its name.
-    fn replace(&self, path: &Path, content: &Value) -> io::Result<()> {
+    /// Replaces a file at once.
+    fn replace(&self, path: &Path, content: &Value, outlives: Outlives) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let new = path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(format!("{content:#}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        match outlives {
+            Outlives::Process => fs::rename(&new, path),
+            Outlives::Machine => {
+                // The content is on the disk before its name.
+                file.sync_all()?;
+                fs::rename(&new, path)?;
+                File::open(&self.dir)?.sync_all()
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, TakingIn> {
         self.taking_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a file has to outlive; one that outlives the machine is flushed to the disk.
+#[derive(Clone, Copy)]
+enum Outlives {
+    Process,
+    Machine,
 }
 
 impl TakingIn {
@@ -218,8 +228,6 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// This version of Weir, whose verdicts count.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The file that marks whose blocks are being taken in.
 const TAKING_IN: &str = "taking-in.json";
 /// Characters of a URL that its file's name shows, for people.
