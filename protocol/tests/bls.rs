@@ -81,6 +81,61 @@ fn claim<B: Backend>(record: &Value) -> Claim<'_, B> {
 }
 
 #[bounded::test]
+fn products_with_the_order_of_the_group_are_the_identity() {
+    products::<Native>();
+    products::<Portable>();
+}
+
+fn products<B: Backend>() {
+    let is_identity =
+        |products: &[(B::G1, u128)]| B::pairing_holds(&B::g1_sum_of_products(products), &[]);
+    let point = B::hash_to_g1("tag", b"point");
+    let half = B::g1_sum_of_products(&[(point.clone(), 1 << 127)]);
+    let high = B::g1_sum_of_products(&[(half.clone(), 2)]);
+    let (order_high, order_low) =
+        (0x73ed_a753_299d_7d48_3339_d808_09a1_d805, 0x53bd_a402_fffe_5bfe_ffff_ffff_0000_0001);
+    // A factor of one is added without a multiplication.
+    let low = [(point.clone(), order_low - 1), (point.clone(), 1)];
+    let order = [&low[..], &[(high.clone(), order_high)]].concat();
+    assert!(is_identity(&order));
+    assert!(!is_identity(&order[1..]), "without the first");
+    assert!(!is_identity(&[&order[..], &low[1..]].concat()), "one too many");
+    let ones = [(point.clone(), 1), (point.clone(), order_low - 2), (point, 1)];
+    assert!(is_identity(&[&ones[..], &order[2..]].concat()), "two ones");
+    assert!(is_identity(&[]));
+}
+
+/// Many keys are added in another way than two, equal and opposite ones and the identity among them.
+#[bounded::test]
+fn sums_of_many_keys_are_those_of_two_at_a_time() {
+    sums::<Native>();
+    sums::<Portable>();
+}
+
+fn sums<B: Backend>() {
+    let mut identity = [0; 96];
+    identity[0] = 0b1100_0000;
+    let records = records("primitives/bls.jsonl.gz");
+    let valid = records.iter().filter(|record| record["valid"].as_bool().unwrap());
+    let mut keys: Vec<_> = valid.take(8).map(|record| claim::<B>(record).key.1).collect();
+    keys.push(public_key::<B>(&identity));
+    let plus: Vec<_> = keys.iter().cycle().take(41).collect();
+    let minus: Vec<_> = keys.iter().rev().cycle().take(20).collect();
+    let one_by_one = |plus: &[&PublicKey<B>], minus: &[&PublicKey<B>]| {
+        let sum =
+            plus.iter().fold(public_key(&identity), |sum, key| PublicKey::sum(&[&sum, key], &[]));
+        minus.iter().fold(sum, |sum, key| PublicKey::sum(&[&sum], &[key]))
+    };
+    for (plus, minus) in [(&plus[..], &minus[..]), (&plus[..16], &[]), (&[], &minus[..17])] {
+        let (sum, expected) = (PublicKey::sum(plus, minus), one_by_one(plus, minus));
+        assert!(PublicKey::sum(&[&sum], &[&expected]).is_identity());
+        assert!(!PublicKey::sum(&[&sum], &[&expected, &keys[0]]).is_identity());
+    }
+    assert!(PublicKey::sum(&plus, &plus).is_identity());
+    assert!(!PublicKey::sum(&plus, &plus[1..]).is_identity());
+}
+
+#[bounded::test]
 fn hashes_agree() {
     for record in records("primitives/hashes.jsonl.gz") {
         let message = hex_field(&record, "message");

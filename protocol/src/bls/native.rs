@@ -34,18 +34,32 @@ impl Backend for Native {
     }
 
     fn g1_sum_of_products(points: &[(G1Affine, u128)]) -> G1Affine {
-        let factors: Vec<u8> = points.iter().flat_map(|(_, factor)| factor.to_le_bytes()).collect();
-        let points: Vec<blst_p1_affine> = points.iter().map(|(point, _)| *point.as_ref()).collect();
+        // Multiplying by one would cost as much as by any other factor.
+        let (single, multiple): (Vec<_>, Vec<_>) =
+            points.iter().partition(|(_, factor)| *factor == 1);
+        let factors: Vec<u8> =
+            multiple.iter().flat_map(|(_, factor)| factor.to_le_bytes()).collect();
+        let multiple: Vec<blst_p1_affine> =
+            multiple.iter().map(|(point, _)| *point.as_ref()).collect();
         let mut sum = G1Projective::identity();
-        if !points.is_empty() {
-            *sum.as_mut() = points.mult(&factors, FACTOR_BITS);
+        if !multiple.is_empty() {
+            *sum.as_mut() = multiple.mult(&factors, FACTOR_BITS);
         }
-        sum.into()
+        single.iter().fold(sum, |sum, (point, _)| sum + point).into()
     }
 
     fn g2_sum(plus: &[&G2Affine], minus: &[&G2Affine]) -> G2Affine {
-        let sum = plus.iter().fold(G2Projective::identity(), |sum, point| sum + **point);
-        minus.iter().fold(sum, |sum, point| sum - **point).into()
+        let points: Vec<blst_p2_affine> = plus
+            .iter()
+            .map(|point| *point.as_ref())
+            .chain(minus.iter().map(|point| *(-*point).as_ref()))
+            .collect();
+        let mut sum = G2Projective::identity();
+        if !points.is_empty() {
+            // Adds in pairs, which share one inversion.
+            *sum.as_mut() = points.add();
+        }
+        sum.into()
     }
 
     fn pairing_holds(signature: &G1Affine, terms: &[(G1Affine, G2Affine)]) -> bool {
