@@ -11,6 +11,7 @@ import (
 
 // modes are what the program does, by the name of its first argument.
 var modes = map[string]func(arguments []string) error{
+	"bench":  runBench,
 	"boot":   runBoot,
 	"follow": runFollow,
 	"judge":  runJudge,

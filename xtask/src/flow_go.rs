@@ -153,7 +153,7 @@ impl Judge {
 }
 
 /// Go in the folder of the program.
-fn go(root: &Path) -> Command {
+pub(crate) fn go(root: &Path) -> Command {
     let mut go = Command::new("go");
     go.current_dir(root.join("integration-tests/flow-go"));
     // What flow-go 0.46 is built with. Under Go 1.26 one of its dependencies panics at the start.

@@ -9,6 +9,7 @@ mod ffi;
 mod ffi_cases;
 mod ffi_test;
 mod flow_go;
+mod flow_go_bench;
 mod fuzz;
 mod interop;
 mod process;
@@ -53,6 +54,12 @@ enum Chore {
         #[arg(long, default_value_t = 20_000)]
         verdicts: u64,
     },
+    /// Measure Weir beside flow-go, in turns; needs Go
+    FlowGoBench {
+        /// Rounds of each work
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+    },
     /// Run the fuzz targets, all unless some are named; needs cargo-fuzz
     Fuzz {
         /// How long each target runs
@@ -89,6 +96,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Conformance => conformance::write(&root()),
         Chore::FlowGo { seed, verdicts } => flow_go::run(&root(), seed, verdicts),
         Chore::Interop => interop::run(&root()),
+        Chore::FlowGoBench { rounds } => flow_go_bench::run(&root(), rounds),
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
         Chore::Wasm => wasm::package(&root()),
