@@ -3,9 +3,9 @@
 
 use weir_client::sync::LightClient;
 use weir_client::transport::Servers;
-use weir_client::verifier::AnswerValue;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_verifier::AnswerValue;
 
 type Error = Box<dyn std::error::Error>;
 

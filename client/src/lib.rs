@@ -1,17 +1,8 @@
-//! Weir's thin client: Flow's protocol state, verified.
+//! Weir's thin client: Flow's protocol state from servers that nobody has to trust.
 //!
-//! The [`verifier`] is pure: bytes in, a verdict out; no transport, no clock, no `std`. Behind the
-//! feature `transport` the crate also talks to servers ([`transport`], [`sync`]) and is the `weir`
-//! command line. Nothing here hands out a value that was not verified.
-#![cfg_attr(not(feature = "transport"), no_std)]
+//! [`transport`] brings bytes, [`sync`] walks from a checkpoint and fetches what is missing, and
+//! [`weir_verifier`] decides. Nothing here hands out a value that was not verified.
 #![forbid(unsafe_code)]
 
-extern crate alloc;
-
-#[cfg(feature = "json")]
-pub mod json;
-#[cfg(feature = "transport")]
 pub mod sync;
-#[cfg(feature = "transport")]
 pub mod transport;
-pub mod verifier;

@@ -2,9 +2,9 @@
 
 use std::fmt::{Debug, Display};
 
-use weir_client::json::{NoQuestion, rule_name};
-use weir_client::verifier::{Rejection, TrustedStateError};
 use weir_protocol::evidence::EvidenceError;
+use weir_verifier::json::{NoQuestion, rule_name};
+use weir_verifier::{Rejection, TrustedStateError};
 
 /// Why something was not verified.
 ///

@@ -5,7 +5,7 @@
 //! and Python of this crate; the C library is a crate of its own, over the same functions.
 //!
 //! IDs are texts of 64 hexadecimal digits, except in [`Held`], which goes into a request. Questions
-//! are JSON as `weir_client::json::question` reads it, answers JSON as `weir --json` prints it. Byte
+//! are JSON as `weir_verifier::json::question` reads it, answers JSON as `weir --json` prints it. Byte
 //! strings are taken by value, so that they are plain byte arrays in the other languages.
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! Plain values that go in and come out.
 
-use weir_client::verifier::{self, CLOCK_SKEW_MS_DEFAULT, TRUSTING_PERIOD_MS_MAX, TrustedBlock};
+use weir_verifier::{CLOCK_SKEW_MS_DEFAULT, TRUSTING_PERIOD_MS_MAX, TrustedBlock};
 
 use crate::WeirError;
 
@@ -30,8 +30,8 @@ pub fn timing_at(now_ms: u64) -> Timing {
 
 impl Timing {
     /// The verifier's, its bounds checked.
-    pub(crate) fn check(self) -> Result<verifier::Timing, WeirError> {
-        verifier::Timing::at(self.now_ms)
+    pub(crate) fn check(self) -> Result<weir_verifier::Timing, WeirError> {
+        weir_verifier::Timing::at(self.now_ms)
             .with_trusting_period_ms(self.trusting_period_ms)
             .and_then(|timing| timing.with_clock_skew_ms(self.clock_skew_ms))
             .map_err(|error| WeirError::usage(&error))

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use weir_client::json;
-use weir_client::verifier;
 use weir_protocol::evidence::Evidence;
 use weir_protocol::model::Identifier;
+use weir_verifier::json;
 
 use crate::verify::read_json;
 use crate::{Block, Held, HopsApplied, Timing, View, WeirError};
@@ -15,7 +14,7 @@ use crate::{Block, Held, HopsApplied, Timing, View, WeirError};
 /// Several threads may use it at once: calls wait for one another.
 #[derive(Debug)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
-pub struct TrustedState(Mutex<verifier::TrustedState>);
+pub struct TrustedState(Mutex<weir_verifier::TrustedState>);
 
 #[cfg_attr(feature = "uniffi", uniffi::export)]
 impl TrustedState {
@@ -27,7 +26,7 @@ impl TrustedState {
     pub fn from_checkpoint(checkpoint_id: &str, evidence: Vec<u8>) -> Result<Self, WeirError> {
         let checkpoint_id = json::identifier(checkpoint_id)?;
         let evidence = Evidence::from_bytes(&evidence)?;
-        let trusted = verifier::TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
+        let trusted = weir_verifier::TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
         Ok(Self(Mutex::new(trusted.into_value())))
     }
 
@@ -37,7 +36,7 @@ impl TrustedState {
     /// When the bytes are not a trusted state.
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, WeirError> {
-        Ok(Self(Mutex::new(verifier::TrustedState::from_bytes(&bytes)?)))
+        Ok(Self(Mutex::new(weir_verifier::TrustedState::from_bytes(&bytes)?)))
     }
 
     /// What to keep: one byte string, the same for the same state.
@@ -123,7 +122,7 @@ impl TrustedState {
 }
 
 impl TrustedState {
-    fn lock(&self) -> MutexGuard<'_, verifier::TrustedState> {
+    fn lock(&self) -> MutexGuard<'_, weir_verifier::TrustedState> {
         self.0.lock().expect("no call panicked while it changed the state")
     }
 }

@@ -1,7 +1,7 @@
 //! What needs no trusted state.
 
 use serde_json::Value;
-use weir_client::{json, verifier};
+use weir_verifier::json;
 
 use crate::{Timing, View, WeirError};
 
@@ -19,7 +19,7 @@ pub fn verify_file(
 ) -> Result<String, WeirError> {
     let timing = timing.check()?;
     let checkpoint_id = json::identifier(checkpoint_id)?;
-    let (question, answer) = verifier::verify_file(checkpoint_id, &evidence, &timing)?;
+    let (question, answer) = weir_verifier::verify_file(checkpoint_id, &evidence, &timing)?;
     let shape = json::shape(&question, view.name())?;
     Ok(json::render(shape, &answer).to_string())
 }
@@ -34,7 +34,7 @@ pub fn verify_file(
 #[cfg_attr(feature = "uniffi", uniffi::export)]
 pub fn verify_tree(root: &str, items: &str, proof: Vec<u8>) -> Result<String, WeirError> {
     let question = json::tree_question(&read_json(items)?)?;
-    let answer = verifier::verify_tree(json::identifier(root)?, &question, &proof)?;
+    let answer = weir_verifier::verify_tree(json::identifier(root)?, &question, &proof)?;
     Ok(json::tree_answer(&answer).to_string())
 }
 

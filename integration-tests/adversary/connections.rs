@@ -8,10 +8,10 @@ use std::time::Duration;
 use prost::bytes::Bytes;
 use weir_client::sync::AskError;
 use weir_client::transport::{REQUEST_TIMEOUT, TransportError};
-use weir_client::verifier::{Missing, Violation};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::connections::{Then, broken_proxy, start_within};
 use weir_protocol::evidence::{Evidence, Selector};
+use weir_verifier::{Missing, Violation};
 
 use super::proxy::Call;
 use super::{CHAIN, Case, HEIGHT, missing, snapshot, violation};

@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use tonic::{Code, Status};
 use weir_client::sync::{AskError, LightClient, Outcome};
 use weir_client::transport::{Server, TransportError};
-use weir_client::verifier::{AnswerValue, Missing, Rejection, Trust, Violation};
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::random::Xorshift;
 use weir_integration_tests::{TestServer, expected};
@@ -26,6 +25,7 @@ use weir_protocol::evidence::{
 };
 use weir_protocol::model::{EpochSetup, Identifier};
 use weir_server::prover::{Depth, Held};
+use weir_verifier::{AnswerValue, Missing, Rejection, Trust, Violation};
 
 use proxy::{Call, Hostile};
 

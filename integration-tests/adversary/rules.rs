@@ -8,15 +8,13 @@ use prost::bytes::Bytes;
 use tokio::time::timeout;
 use weir_client::sync::{AskError, ClockOptions, LightClient};
 use weir_client::transport::Server;
-use weir_client::verifier::{
-    Anchor, Rejection, TrustedState, Violation, committed_tree_root, verify_tree,
-};
 use weir_conformance::{Case, Group, Task, Verdict, tree_question};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Evidence, Held, Preimages, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Anchor, Rejection, TrustedState, Violation, committed_tree_root, verify_tree};
 
 use super::proxy::{Call, Hostile};
 use crate::conformance::{published, rules};
@@ -146,7 +144,7 @@ impl Adversary {
         self.says(Call::Hop, page);
         let walked = timeout(PATIENCE, client.sync(|_, _| ())).await.unwrap();
         match ended(walked.map(|_| ())) {
-            Err(Rejection::NotEnough(weir_client::verifier::Missing::Answer)) => Ok(()),
+            Err(Rejection::NotEnough(weir_verifier::Missing::Answer)) => Ok(()),
             ended => ended,
         }
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 
 use blst::min_sig::SecretKey;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use weir_client::verifier::{Anchor, Timing, TrustedState, verify};
 use weir_integration_tests::{chain_dir, expected, gunzip};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
@@ -21,6 +20,7 @@ use weir_server::prover::{Depth, Held, Prover};
 use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
 use weir_server::store::StoreOptions;
+use weir_verifier::{Anchor, Timing, TrustedState, verify};
 
 const WIDE: &str = "wide-462-nodes";
 const LONG: &str = "thirty-epochs";

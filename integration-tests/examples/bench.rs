@@ -17,7 +17,6 @@ use blstrs_plus::{Bls12, G1Affine, G2Affine, G2Prepared};
 use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
-use weir_client::verifier::TrustedState;
 use weir_devnet::keys;
 use weir_integration_tests::TestServer;
 use weir_proto::convert::block_from_wire;
@@ -32,6 +31,7 @@ use weir_protocol::protocol_state::{evolve, identity_table};
 use weir_server::api::ApiOptions;
 use weir_server::prover::Depth;
 use weir_server::source::ChainFolder;
+use weir_verifier::TrustedState;
 
 // As the server's program has it.
 #[global_allocator]

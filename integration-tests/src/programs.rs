@@ -394,7 +394,7 @@ fn build() -> [PathBuf; 2] {
     let profile = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
     let target = profile.parent().expect("a profile lies in the target folder");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--package=weir-server", "--package=weir-client", "--bins"]);
+    command.args(["build", "--package=weir-server", "--package=weir", "--bins"]);
     command.args(["--message-format=json-render-diagnostics", "--quiet"]);
     command.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.ends_with("release") {

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Once};
 
 use tonic::{Code, Request, Response, Status, async_trait};
-use weir_client::verifier::Trust;
 use weir_proto::convert::id_of_any_length;
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_server::AccessApi;
@@ -12,6 +11,7 @@ use weir_proto::flow::entities;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::{Params, Snapshot};
 use weir_protocol::model::Identifier;
+use weir_verifier::Trust;
 
 use crate::cache::{Answers, key};
 use crate::chain::{Chain, blocking};

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
-use weir_client::verifier::{Answer, Rejection, Timing, TrustedState, Violation};
 use weir_protocol::evidence::{Bundle, Evidence, Held, Preimages, Question};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Answer, Rejection, Timing, TrustedState, Violation};
 
 use crate::cache::{Bytes, Pool, pool};
 use crate::fault::Fault;

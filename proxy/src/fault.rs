@@ -1,8 +1,8 @@
 //! What is wrong with an answer, and whose fault it is.
 
 use tonic::{Code, Status};
-use weir_client::verifier::{Missing, Rejection, Violation};
 use weir_protocol::evidence::Evidence;
+use weir_verifier::{Missing, Rejection, Violation};
 
 /// Why an answer of an upstream is of no use.
 #[derive(Debug)]

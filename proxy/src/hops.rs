@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 use tonic::Status;
-use weir_client::verifier::TrustedState;
 use weir_protocol::evidence::{Held, Preimages};
+use weir_verifier::TrustedState;
 
 use crate::cache::Keep;
 use crate::chain::{Chain, hops_alone};

@@ -1,10 +1,10 @@
 //! What a proxy says of itself: what it proves, and its upstream's word where nothing proves it.
 
 use tonic::Status;
-use weir_client::verifier::{Answer, AnswerValue};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{EVIDENCE_VERSION, Question, Selector, Topic};
+use weir_verifier::{Answer, AnswerValue};
 
 use crate::chain::Chain;
 use crate::fault::{Failed, Fault};

@@ -1,9 +1,9 @@
 //! Answers for a client that knows the block's ID and wants no certificates.
 
-use weir_client::verifier::{Answer, Missing, Rejection, Trust, Violation};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Evidence, Question, SealProof, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Answer, Missing, Rejection, Trust, Violation};
 
 use crate::chain::{Chain, blocking};
 use crate::fault::{Failed, Fault};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use weir_client::verifier::TrustedState;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::evidence::{Bundle, Evidence, Preimages};
 use weir_protocol::model::{EpochSetup, EpochStateEntry, Identifier, KvStore};
+use weir_verifier::TrustedState;
 
 use crate::fault::Fault;
 

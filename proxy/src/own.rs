@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use tonic::{Code, Status};
-use weir_client::verifier::{
-    Anchor, Answer, Missing, Rejection, Trust, TrustedState, Violation, verify,
-};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Evidence, Preimages, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Anchor, Answer, Missing, Rejection, Trust, TrustedState, Violation, verify};
 
 use crate::chain::{Chain, answer_alone, blocking, checkpoint_alone, hops_alone};
 use crate::fault::{Failed, Fault, is_silence};

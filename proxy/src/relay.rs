@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 use tonic::Status;
-use weir_client::verifier::{Answer, Missing, Rejection, Trust, TrustedState};
 use weir_proto::convert::Asked;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{Evidence, Held, Preimages, Selector};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Answer, Missing, Rejection, Trust, TrustedState};
 
 use crate::chain::{Chain, Checked, answer_alone};
 use crate::fault::Fault;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use prost::Message;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
-use weir_client::verifier::{Answer, Trust};
 use weir_proto::convert::{
     Asked, ConvertError, asked_from_wire, epoch_from_wire, filter_from_wire, held_from_wire,
     identifier,
@@ -14,6 +13,7 @@ use weir_proto::convert::{
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::evidence::{Selector, Topic};
+use weir_verifier::{Answer, Trust};
 
 use crate::access::SnapshotProxy;
 use crate::cache::{Answers, Keep, key};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tonic::{Code, Status};
-use weir_client::verifier::{Trust, TrustedState};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Held, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Trust, TrustedState};
 
 use crate::chain::{Chain, answer_alone};
 use crate::fault::Fault;

@@ -1,13 +1,13 @@
 //! Proofs from snapshot trees, checked against the root that the proxy derives.
 
 use tonic::Status;
-use weir_client::verifier::{Anchor, TreeRoot, Trust, derive_tree_root, verify_tree};
 use weir_proto::convert::{block_reference, selector_from_wire, tree_question_from_wire};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeQuestion;
+use weir_verifier::{Anchor, TreeRoot, Trust, derive_tree_root, verify_tree};
 
 use crate::cache::Keep;
 use crate::chain::{Chain, blocking};

@@ -1,9 +1,6 @@
 //! Typed values, made from what was verified and from nothing else.
 
 use tonic::Status;
-use weir_client::verifier::{
-    Answer, AnswerValue, EpochAnswer, IdentityAnswer, SnapshotAnswer, Trust,
-};
 use weir_proto::convert::{
     CurrentEpoch, block_reference, epoch_to_wire, identity_to_wire, state_to_wire,
 };
@@ -11,6 +8,7 @@ use weir_proto::weir::v1;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::Evidence;
 use weir_protocol::model::Identifier;
+use weir_verifier::{Answer, AnswerValue, EpochAnswer, IdentityAnswer, SnapshotAnswer, Trust};
 
 /// The block that an answer is about.
 pub(crate) fn block(answer: &Answer) -> v1::BlockReference {

@@ -4,9 +4,9 @@ use std::fmt::{self, Debug};
 
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
-use weir_client::json::rule_name;
-use weir_client::verifier::Rejection;
 use weir_protocol::evidence::EvidenceError;
+use weir_verifier::Rejection;
+use weir_verifier::json::rule_name;
 
 /// Why evidence did not verify.
 pub(crate) fn rejection(rejection: &Rejection) -> JsValue {

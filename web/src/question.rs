@@ -2,9 +2,9 @@
 
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
-use weir_client::json::{self, NoQuestion, Shape};
 use weir_protocol::evidence::Question;
 use weir_protocol::model::Identifier;
+use weir_verifier::json::{self, NoQuestion, Shape};
 
 use crate::error::usage;
 use crate::value::{from_js, read_whole};

@@ -3,9 +3,9 @@
 use js_sys::{Array, Object};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use weir_client::json;
-use weir_client::verifier::{self, Timing, TrustedBlock};
 use weir_protocol::evidence::{Evidence, HELD_IDS_MAX};
+use weir_verifier::json;
+use weir_verifier::{Timing, TrustedBlock};
 
 use crate::error::{not_a_state, not_evidence, rejection, usage};
 use crate::question;
@@ -17,7 +17,7 @@ use crate::value::{read_whole, set, to_js, whole};
 /// is missing, `invalid` and the rule that is broken, or `usage`.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct TrustedState(verifier::TrustedState);
+pub struct TrustedState(weir_verifier::TrustedState);
 
 #[wasm_bindgen]
 impl TrustedState {
@@ -29,7 +29,7 @@ impl TrustedState {
     pub fn from_checkpoint(checkpoint_id: &str, evidence: &[u8]) -> Result<Self, JsValue> {
         let checkpoint_id = question::identifier(checkpoint_id)?;
         let trusted =
-            verifier::TrustedState::from_checkpoint(checkpoint_id, &read_evidence(evidence)?)
+            weir_verifier::TrustedState::from_checkpoint(checkpoint_id, &read_evidence(evidence)?)
                 .map_err(|rejected| rejection(&rejected))?;
         Ok(Self(trusted.into_value()))
     }
@@ -40,7 +40,7 @@ impl TrustedState {
     /// When the bytes are not a trusted state.
     #[wasm_bindgen(js_name = fromBytes)]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, JsValue> {
-        let trusted = verifier::TrustedState::from_bytes(bytes);
+        let trusted = weir_verifier::TrustedState::from_bytes(bytes);
         trusted.map(Self).map_err(|error| not_a_state(&error))
     }
 
@@ -135,7 +135,7 @@ pub fn verify_file(
 ) -> Result<JsValue, JsValue> {
     let timing = read_timing(now)?;
     let checkpoint_id = question::identifier(checkpoint_id)?;
-    let (question, answer) = verifier::verify_file(checkpoint_id, evidence, &timing)
+    let (question, answer) = weir_verifier::verify_file(checkpoint_id, evidence, &timing)
         .map_err(|rejected| rejection(&rejected))?;
     let shape = question::shape(&question, view.as_deref())?;
     Ok(to_js(&json::render(shape, &answer)))

@@ -32,6 +32,6 @@ const STEPS: &[&[&str]] = &[
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],
     &["build", "-p", "weir-protocol", "--no-default-features", "--target", WASM],
-    &["build", "-p", "weir-client", "--no-default-features", "--target", WASM],
+    &["build", "-p", "weir-verifier", "--no-default-features", "--target", WASM],
 ];
 const WASM: &str = "wasm32-unknown-unknown";

@@ -15,7 +15,7 @@ use crate::process::{BOUND, succeed};
 pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     // The same packages as the test suite builds, so that nothing is built twice.
-    cargo.args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"]);
+    cargo.args(["build", "-p", "weir-server", "-p", "weir", "--bins"]);
     succeed(cargo.current_dir(root))?;
     Ok(root.join("target/debug/weir-server"))
 }

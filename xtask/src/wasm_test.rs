@@ -18,7 +18,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     succeed(
         Command::new(env!("CARGO"))
             // The same packages as the test suite builds, so that nothing is built twice.
-            .args(["build", "-p", "weir-server", "-p", "weir-client", "--bins"])
+            .args(["build", "-p", "weir-server", "-p", "weir", "--bins"])
             .current_dir(root),
     )?;
     let browser = BROWSERS.into_iter().find(|browser| is_there(browser));

@@ -8,7 +8,7 @@ use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient};
 use crate::transport::{Reply, Servers};
-use crate::verifier::{Act, Asked, Misbehaviour, Rejection, TrustedState};
+use weir_verifier::{Act, Asked, Misbehaviour, Rejection, TrustedState};
 
 /// A server that was set aside.
 #[derive(Clone, Debug, PartialEq)]

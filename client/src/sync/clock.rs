@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::verifier::{Timing, TimingError};
+use weir_verifier::{Timing, TimingError};
 
 /// What the caller's clock says, and the bounds it sets; see [`Timing`].
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,7 @@ use weir_protocol::evidence::HOPS_MAX;
 
 use super::Fault;
 use crate::transport::TransportError;
-use crate::verifier::{Rejection, TimingError};
+use weir_verifier::{Rejection, TimingError};
 
 /// Why a question has no verified answer.
 #[derive(Debug, Error)]

@@ -14,7 +14,7 @@ use weir_protocol::evidence::{Bundle, Evidence, HOPS_MAX, Question, Selector, To
 use weir_protocol::model::Identifier;
 
 use crate::transport::{Health, Request, Servers};
-use crate::verifier::{
+use weir_verifier::{
     Answer, Asked, HopsApplied, Missing, Rejection, Timing, Trust, TrustedState, Verified,
     Violation,
 };

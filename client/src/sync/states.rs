@@ -6,7 +6,7 @@ use weir_protocol::model::Identifier;
 
 use super::{AskError, LightClient, decode};
 use crate::transport::Request;
-use crate::verifier::{Anchor, StateAt, Timing, TrustedState, Verified, about_state, state_at};
+use weir_verifier::{Anchor, StateAt, Timing, TrustedState, Verified, about_state, state_at};
 
 impl LightClient {
     /// The protocol state at a block, with its identity table.

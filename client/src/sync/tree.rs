@@ -6,7 +6,7 @@ use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 
 use super::{AskError, LightClient};
 use crate::transport::Request;
-use crate::verifier::{
+use weir_verifier::{
     Anchor, Missing, Rejection, Timing, TreeRoot, TrustedState, Verified, about_state,
     committed_tree_root, derive_tree_root, verify_tree,
 };

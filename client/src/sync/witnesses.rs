@@ -6,7 +6,7 @@ use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
 use super::blame::misbehaviour;
 use super::{AskError, LightClient};
 use crate::transport::{Request, Server, TransportError};
-use crate::verifier::{Act, Answer, Misbehaviour, Rejection, Trust, Violation};
+use weir_verifier::{Act, Answer, Misbehaviour, Rejection, Trust, Violation};
 
 /// What another server says of the client's head.
 #[derive(Debug)]

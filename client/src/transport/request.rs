@@ -7,7 +7,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeQuestion;
 
 use super::{Server, TransportError};
-use crate::verifier::check_receipt;
+use weir_verifier::check_receipt;
 
 /// A request that any server may answer, as its answer is checked.
 #[derive(Clone, Debug, PartialEq)]

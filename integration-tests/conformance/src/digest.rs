@@ -4,14 +4,12 @@
 
 use alloc::string::String;
 
-use weir_client::verifier::{
-    Answer, AnswerValue, IdentityAnswer, SnapshotAnswer, TreeRoot, TrustedState,
-};
 use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::{Identifier, IdentitySkeleton};
 use weir_protocol::protocol_state::ParticipationStatus;
 use weir_protocol::snapshot_tree::{FieldValue, TreeAnswer};
+use weir_verifier::{Answer, AnswerValue, IdentityAnswer, SnapshotAnswer, TreeRoot, TrustedState};
 
 /// Digest of an answer's value.
 #[must_use]

@@ -5,12 +5,12 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use weir_client::verifier::{
+use weir_protocol::evidence::{Evidence, Preimages, Question, Selector};
+use weir_protocol::merkle::{self, AbsenceProof, Proof, ProofError};
+use weir_verifier::{
     Anchor, Answer, HopsApplied, Missing, Rejection, Timing, TrustedState, Verified, Violation,
     committed_tree_root, verify, verify_file, verify_tree,
 };
-use weir_protocol::evidence::{Evidence, Preimages, Question, Selector};
-use weir_protocol::merkle::{self, AbsenceProof, Proof, ProofError};
 
 use crate::case::{Case, Group, SuiteError, Task, Verdict, identifier};
 use crate::digest::{answer_digest, state_digest, tree_answer_digest, tree_root_digest};

@@ -5,8 +5,8 @@
 //! computed for another block of the chain where the question leaves the block open.
 
 use serde_json::Value;
-use weir_client::verifier::{Answer, AnswerValue, SnapshotAnswer, Trust, TrustedState};
 use weir_protocol::evidence::{Question, Selector};
+use weir_verifier::{Answer, AnswerValue, SnapshotAnswer, Trust, TrustedState};
 
 use crate::input::Input;
 use crate::known::{self, HonestCase, KNOWN, Known, Proved};

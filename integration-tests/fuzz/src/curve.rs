@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use weir_client::verifier::TrustedState;
 use weir_conformance::Task;
 use weir_protocol::bls::{Native, Portable, PublicKey, Signature, tag, verify};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::hotstuff::{Committee, signer_indices};
 use weir_protocol::model::{Identifier, QuorumCertificate};
+use weir_verifier::TrustedState;
 
 use crate::codecs::whole;
 use crate::input::Input;

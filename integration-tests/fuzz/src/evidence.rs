@@ -1,8 +1,8 @@
 //! The evidence format, and trusted states.
 
-use weir_client::verifier::{Misbehaviour, TrustedState};
 use weir_protocol::codec::{entity_id, sha3_256};
 use weir_protocol::evidence::{BUNDLE_BYTES_MAX, Bundle, Evidence, Preimages};
+use weir_verifier::{Misbehaviour, TrustedState};
 
 use crate::input::Input;
 use crate::known::KNOWN;

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use weir_client::verifier::{
-    Anchor, Answer, Rejection, Timing, TrustedState, Violation, verify, verify_file,
-};
 use weir_conformance::{AskedQuestion, Case, Group, Task, answer_digest, state_digest};
 use weir_protocol::evidence::{Evidence, Preimages, Question};
 use weir_protocol::model::{Identifier, QuorumCertificate};
+use weir_verifier::{
+    Anchor, Answer, Rejection, Timing, TrustedState, Violation, verify, verify_file,
+};
 
 use crate::files;
 use crate::rlp_tree::Item;

@@ -4,7 +4,6 @@
 
 use prost::Message as _;
 use serde_json::Value;
-use weir_client::verifier::{Act, Asked, Misbehaviour};
 use weir_conformance::Task;
 use weir_proto::convert::{Request, block_from_wire, request_to_wire, tree_request_to_wire};
 use weir_proto::frames::Frames;
@@ -14,6 +13,7 @@ use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::evidence::{IdentityFilter, Question, Receipt, Selector, Statement, Topic};
 use weir_protocol::model::{Block, Identifier, KvStore, Role, ServiceEvent};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
+use weir_verifier::{Act, Asked, Misbehaviour};
 
 use crate::codecs::EVENT_TYPES;
 use crate::known::{self, KNOWN};

@@ -12,7 +12,6 @@ use prost::Message as _;
 use serde_json::Value;
 use weir_client::sync::LightClient;
 use weir_client::transport::Server;
-use weir_client::verifier::Trust;
 use weir_devnet::epoch::{Epoch, vote_message};
 use weir_devnet::nodes::Nodes;
 use weir_devnet::{Config, Network};
@@ -34,6 +33,7 @@ use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
 use weir_server::replay::{Replay, ReplayError};
 use weir_server::source::ChainFolder;
+use weir_verifier::Trust;
 
 const CASE: &str = "acceptance";
 /// Height of the candidates, whose certificate makes the block two below it final.

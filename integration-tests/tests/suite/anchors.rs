@@ -3,10 +3,6 @@
 
 use std::sync::Arc;
 
-use weir_client::verifier::{
-    Anchor, Answer, Missing, Rejection, TRUSTED_STATE_BYTES_MAX, Trust, TrustedState,
-    TrustedStateError, Verified, Violation, verify,
-};
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::{Decoder, Encoder};
@@ -14,6 +10,10 @@ use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::{Bundle, Evidence, Preimages, Question, Selector, Topic};
 use weir_protocol::hotstuff::Committee;
 use weir_server::prover::{Depth, Held};
+use weir_verifier::{
+    Anchor, Answer, Missing, Rejection, TRUSTED_STATE_BYTES_MAX, Trust, TrustedState,
+    TrustedStateError, Verified, Violation, verify,
+};
 
 const CHAIN: &str = "happy-epochs";
 /// Last of the first epoch; its descendants and its seal are of the next.

@@ -9,10 +9,6 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use weir_client::verifier::{
-    Anchor, AnswerValue, Missing, Rejection, committed_tree_root, derive_tree_root, verify,
-    verify_committed_tree,
-};
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
@@ -29,6 +25,10 @@ use weir_server::ingest::certificates::Thoroughness;
 use weir_server::prover::{Depth, Held};
 use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
+use weir_verifier::{
+    Anchor, AnswerValue, Missing, Rejection, committed_tree_root, derive_tree_root, verify,
+    verify_committed_tree,
+};
 
 use crate::replay::assert_agrees;
 

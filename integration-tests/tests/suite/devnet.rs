@@ -12,7 +12,6 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use weir_client::sync::LightClient;
 use weir_client::transport::Server;
-use weir_client::verifier::AnswerValue;
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{
     BlockTime, Command, Config, Keep, Live, Network, NodeName, Tip, Trigger,
@@ -30,6 +29,7 @@ use weir_server::indexer::{End, Indexer};
 use weir_server::prover::Prover;
 use weir_server::source::access::{AccessOptions, Fetcher};
 use weir_server::store::{Head, Reader, StoreOptions};
+use weir_verifier::AnswerValue;
 
 /// An ejection, a fallback that is recovered in time, and one that extends its epoch.
 fn config() -> Config {

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use weir_client::sync::{ClockOptions, LightClient};
 use weir_client::transport::Server;
-use weir_client::verifier::{Answer, AnswerValue, Timing, Trust, verify_file};
 use weir_integration_tests::{CHAINS, TestServer, expected, json_lines};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Answer, AnswerValue, Timing, Trust, verify_file};
 
 fn now() -> Timing {
     ClockOptions::default().timing().unwrap()

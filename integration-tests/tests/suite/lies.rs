@@ -2,15 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use weir_client::sync::ClockOptions;
-use weir_client::verifier::{
-    Anchor, Answer, Missing, Rejection, Timing, TrustedState, Verified, Violation, verify,
-    verify_file,
-};
 use weir_integration_tests::TestServer;
 use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::hotstuff::CertificateError;
 use weir_protocol::model::Identifier;
 use weir_server::prover::{Depth, Held};
+use weir_verifier::{
+    Anchor, Answer, Missing, Rejection, Timing, TrustedState, Verified, Violation, verify,
+    verify_file,
+};
 
 const HEIGHT: u64 = 1010;
 

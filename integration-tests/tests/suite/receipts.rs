@@ -5,10 +5,6 @@ use std::sync::Arc;
 
 use weir_client::sync::{LightClient, Verdict};
 use weir_client::transport::{Health, Request, Server, Servers, TransportError};
-use weir_client::verifier::{
-    Act, Asked, CLOCK_SKEW_MS_DEFAULT, Finding, Misbehaviour, MisbehaviourError, ReceiptError,
-    Timing, TrustedState, Violation, check_receipt,
-};
 use weir_integration_tests::programs::{Program, ServerProcess};
 use weir_integration_tests::{TestServer, chain_dir};
 use weir_proto::weir::v1::Proof;
@@ -16,6 +12,10 @@ use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::{Evidence, Question, ReceiptRequest, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_server::api::{ApiOptions, Signer};
+use weir_verifier::{
+    Act, Asked, CLOCK_SKEW_MS_DEFAULT, Finding, Misbehaviour, MisbehaviourError, ReceiptError,
+    Timing, TrustedState, Violation, check_receipt,
+};
 
 use crate::adversary::proxy::{Call, Hostile, Lie};
 

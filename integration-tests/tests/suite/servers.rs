@@ -9,9 +9,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 use weir_client::sync::{AskError, Fault, LightClient, Testimony, Verdict};
 use weir_client::transport::{Health, Servers, TransportError};
-use weir_client::verifier::{
-    Act, Asked, Finding, Misbehaviour, MisbehaviourError, Rejection, TrustedState, Violation,
-};
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::programs::Program;
 use weir_integration_tests::{TestServer, chain_dir, gunzip};
@@ -19,6 +16,9 @@ use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_server::api::ApiOptions;
+use weir_verifier::{
+    Act, Asked, Finding, Misbehaviour, MisbehaviourError, Rejection, TrustedState, Violation,
+};
 
 use crate::adversary::proxy::{Call, Hostile};
 

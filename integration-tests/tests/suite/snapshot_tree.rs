@@ -6,10 +6,6 @@ use tonic::Code;
 use tonic::transport::Channel;
 use weir_client::sync::LightClient;
 use weir_client::transport::{Server, TransportError};
-use weir_client::verifier::{
-    Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, TreeRoot, Trust, Violation,
-    derive_tree_root, verify_tree,
-};
 use weir_integration_tests::TestServer;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::tree_item::Item;
@@ -19,6 +15,10 @@ use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
 use weir_protocol::snapshot_tree::{
     Field, FieldValue, NodeIdentity, TreeAnswer, TreeError, TreeItem, TreeQuestion,
+};
+use weir_verifier::{
+    Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, TreeRoot, Trust, Violation,
+    derive_tree_root, verify_tree,
 };
 
 /// The root that a full client derives at a height, and the table it saw.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use weir_client::verifier::TrustedState;
 use weir_integration_tests::programs::{Program, Ran};
 use weir_integration_tests::{TestServer, expected};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::Evidence;
+use weir_verifier::TrustedState;
 
 use crate::adversary::proxy::{Call, Hostile};
 

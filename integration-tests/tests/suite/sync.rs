@@ -3,12 +3,12 @@
 
 use weir_client::sync::LightClient;
 use weir_client::transport::Server;
-use weir_client::verifier::{
-    HopsApplied, Missing, Rejection, Timing, TrustedState, TrustedStateError, Violation,
-};
 use weir_integration_tests::{TestServer, expected};
 use weir_protocol::evidence::{Evidence, Hop, Question, Selector, Topic};
 use weir_server::prover::{Depth, Held, ProverError};
+use weir_verifier::{
+    HopsApplied, Missing, Rejection, Timing, TrustedState, TrustedStateError, Violation,
+};
 
 const LONG: &str = "thirty-epochs";
 const WIDE: &str = "wide-462-nodes";
@@ -147,7 +147,7 @@ async fn history_of_epochs_long_past_is_proved_again() {
         assert_eq!(linked.answer.block_id, known.block.block_id);
         assert_eq!(linked.answer.value, {
             let mut value = answer.answer.value.clone();
-            if let weir_client::verifier::AnswerValue::Snapshot(snapshot) = &mut value {
+            if let weir_verifier::AnswerValue::Snapshot(snapshot) = &mut value {
                 snapshot.last_sealed_block_id = None;
             }
             value

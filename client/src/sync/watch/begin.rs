@@ -3,7 +3,7 @@
 use weir_protocol::evidence::{Question, Selector, Topic};
 
 use super::{Cursor, Level, Place, Point, Start, Watch, WatchError};
-use crate::verifier::{StateAt, Trust, Verified};
+use weir_verifier::{StateAt, Trust, Verified};
 
 impl Watch {
     /// Proves the state to begin with, and tells what the start left of its block's changes.

@@ -6,7 +6,7 @@ use weir_protocol::model::Identifier;
 
 use super::{BlockStatus, EventBlock, Watch};
 use crate::sync::AskError;
-use crate::verifier::{Answer, Trust};
+use weir_verifier::{Answer, Trust};
 
 impl Watch {
     /// A server says that something is new about a block.

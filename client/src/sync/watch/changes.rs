@@ -6,7 +6,7 @@ use weir_protocol::model::Identifier;
 use super::event::trust_of;
 use super::{Cursor, EventBlock, Level, Pending, Place, Point, Watch};
 use crate::sync::{AskError, Fault};
-use crate::verifier::{Answer, AnswerValue, StateAt, Trust};
+use weir_verifier::{Answer, AnswerValue, StateAt, Trust};
 
 impl Point {
     pub(super) fn of(state: &StateAt) -> Self {

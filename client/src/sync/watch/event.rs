@@ -6,7 +6,7 @@ use std::str::FromStr;
 use weir_proto::convert::Level;
 use weir_protocol::model::Identifier;
 
-use crate::verifier::{Change, Trust};
+use weir_verifier::{Change, Trust};
 
 /// Something that happened, proved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weir_protocol::model::{Identifier, Role};
 
-use crate::verifier::{Change, IdentityAnswer};
+use weir_verifier::{Change, IdentityAnswer};
 
 /// Which changes of the protocol state are told; without restrictions, all.
 ///

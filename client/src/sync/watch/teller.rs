@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{BlockStatus, Cursor, Event, EventBlock, EventKind, Filter, Pending};
-use crate::verifier::{StateAt, Trust};
 use weir_protocol::model::Identifier;
+use weir_verifier::{StateAt, Trust};
 
 /// Events that wait to be taken.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Headers, links and certificates: how far a block is proved, and as of when.
 
-use weir_client::verifier::TrustedState;
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, Selector, Topic};
 use weir_protocol::model::{Header, Identifier};
 use weir_server::prover::Depth;
+use weir_verifier::TrustedState;
 
 use super::chain::{Chain, about, changed, snapshot};
 use super::group::{Cases, Lie, NOW_MS};

@@ -1,11 +1,11 @@
 //! Honest evidence: reference chains made by flow-go, through the real prover.
 
-use weir_client::verifier::{Timing, TrustedState};
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
 use weir_protocol::model::{Header, Identifier};
 use weir_server::prover::{Depth, Held};
+use weir_verifier::{Timing, TrustedState};
 
 use super::group::NOW_MS;
 

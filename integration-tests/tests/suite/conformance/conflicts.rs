@@ -1,11 +1,11 @@
 //! Blocks that contradict what is final: only a committee that breaks the rules can sign them.
 
-use weir_client::verifier::TrustedState;
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{BlockProof, Evidence, Question, Selector, Topic};
 use weir_protocol::merkle;
 use weir_server::prover::Depth;
+use weir_verifier::TrustedState;
 
 use super::chain::changed;
 use super::forge::{Forge, State};

@@ -1,12 +1,12 @@
 //! Collects the cases of a group, and holds each to the rule that it is said to break.
 
-use weir_client::verifier::TrustedState;
 use weir_conformance::{AskedItem, AskedQuestion, Case, Group, SUITE_VERSION, Task, Verdict, run};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::evidence::{Evidence, Question};
 use weir_protocol::merkle::{AbsenceProof, Proof};
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeItem;
+use weir_verifier::TrustedState;
 
 /// A group in the making.
 pub(super) struct Cases {

@@ -1,10 +1,10 @@
 //! From epoch to epoch: gaps, order, committees that are none, and deltas.
 
-use weir_client::verifier::{Timing, TrustedState};
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{Bundle, Delta, Evidence, Hop, Piece};
 use weir_protocol::model::{Identifier, IdentitySkeleton, Role};
+use weir_verifier::{Timing, TrustedState};
 
 use super::chain::Chain;
 use super::forge::{EPOCH_VIEWS, Forge, State};

@@ -9,9 +9,9 @@ use weir_conformance::{Group, Task};
 
 /// Enum and file whose variants are rules, and which cases hold them.
 const RULES: [(&str, &str, &str); 4] = [
-    ("Violation", "client/src/verifier/error.rs", "Evidence that breaks a rule"),
-    ("Missing", "client/src/verifier/error.rs", "Evidence that is not enough"),
-    ("TrustedStateError", "client/src/verifier/trusted/bytes.rs", "Bytes of a trusted state"),
+    ("Violation", "verifier/src/error.rs", "Evidence that breaks a rule"),
+    ("Missing", "verifier/src/error.rs", "Evidence that is not enough"),
+    ("TrustedStateError", "verifier/src/trusted/bytes.rs", "Bytes of a trusted state"),
     ("ProofError", "protocol/src/merkle/proof.rs", "Merkle proofs by themselves"),
 ];
 

@@ -1,12 +1,12 @@
 //! Seals: what a final payload holds, at which position, and what it makes of a block.
 
-use weir_client::verifier::TrustedState;
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Evidence, LastSealedProof, Question, Selector, Topic};
 use weir_protocol::merkle;
 use weir_protocol::model::Identifier;
 use weir_server::prover::Depth;
+use weir_verifier::TrustedState;
 
 use super::chain::{Chain, about, changed, snapshot};
 use super::forge::Forge;

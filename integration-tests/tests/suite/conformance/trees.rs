@@ -1,7 +1,6 @@
 //! Snapshot trees: the root that a block commits to, and proofs under a root.
 
 use tempfile::TempDir;
-use weir_client::verifier::verify_tree;
 use weir_conformance::Group;
 use weir_devnet::config::EpochConfig;
 use weir_devnet::{Config, archive};
@@ -13,6 +12,7 @@ use weir_protocol::model::{Identifier, KvStore, Role, SIMULATED_KV_STORE_VERSION
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeItem, TreeQuestion};
 use weir_server::api::ApiOptions;
 use weir_server::prover::Depth;
+use weir_verifier::verify_tree;
 
 use super::chain::{Chain, changed};
 use super::group::Cases;

@@ -4,7 +4,6 @@ use tonic::Code;
 use tonic::transport::Channel;
 use weir_client::sync::{AskError, LightClient};
 use weir_client::transport::{Server, Servers};
-use weir_client::verifier::Trust;
 use weir_integration_tests::proxy::TestProxy;
 use weir_integration_tests::{CHAINS, TestServer, expected};
 use weir_proto::weir::v1;
@@ -14,6 +13,7 @@ use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::EpochName;
+use weir_verifier::Trust;
 
 const CHAIN: &str = "happy-epochs";
 

@@ -18,12 +18,12 @@ use weir_client::sync::watch::{
     WatchOptions,
 };
 use weir_client::transport::Servers;
-use weir_client::verifier::{Change, Trust};
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::{CHAINS, TestServer, expected};
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::{ProtocolState, identity_table};
 use weir_server::prover::Prover;
+use weir_verifier::{Change, Trust};
 
 /// A chain on which nodes are ejected.
 const CHAIN: &str = "ejection";

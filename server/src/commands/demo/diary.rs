@@ -7,12 +7,12 @@ use anyhow::{Context as _, bail};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use weir_client::sync::{LightClient, Outcome};
-use weir_client::verifier::{AnswerValue, IdentityAnswer, SnapshotAnswer};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::{EpochPhase, Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
 use weir_server::store::Head;
+use weir_verifier::{AnswerValue, IdentityAnswer, SnapshotAnswer};
 
 use super::milliseconds;
 

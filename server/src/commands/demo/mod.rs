@@ -18,7 +18,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle as Task;
 use weir_client::sync::{ClockOptions, LightClient, Outcome};
 use weir_client::transport::Server;
-use weir_client::verifier::verify_file;
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{
     BlockTime, Command, Config, Keep, Live, Network, NodeName, Trigger, access as devnet_access,
@@ -30,6 +29,7 @@ use weir_server::indexer::feed::{AccessFeed, Origin};
 use weir_server::prover::Prover;
 use weir_server::source::access::{AccessOptions, Fetcher};
 use weir_server::store::StoreOptions;
+use weir_verifier::verify_file;
 
 use diary::Diary;
 

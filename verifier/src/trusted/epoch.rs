@@ -35,12 +35,12 @@ impl TrustedBlock {
 /// An epoch whose committee is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedEpoch {
-    pub(in super::super) counter: u64,
-    pub(in super::super) setup_id: Identifier,
-    pub(in super::super) commit_id: Identifier,
-    pub(in super::super) first_view: u64,
+    pub(crate) counter: u64,
+    pub(crate) setup_id: Identifier,
+    pub(crate) commit_id: Identifier,
+    pub(crate) first_view: u64,
     /// Last view as far as proved; extensions may come later.
-    pub(in super::super) final_view: u64,
+    pub(crate) final_view: u64,
     /// A final block of the epoch whose state commits the next one.
     pub(super) boundary: Option<TrustedBlock>,
 }
@@ -71,10 +71,7 @@ impl TrustedEpoch {
     }
 
     /// Derives the committee from setup and commit, which the epoch is accepted with.
-    pub(in super::super) fn open_committee(
-        &self,
-        sources: Sources<'_>,
-    ) -> Result<Arc<Committee>, Rejection> {
+    pub(crate) fn open_committee(&self, sources: Sources<'_>) -> Result<Arc<Committee>, Rejection> {
         let setup = sources.setup(self.setup_id)?;
         let commit = sources.commit(self.commit_id)?;
         let broken = |source| Violation::Committee { counter: self.counter, source };

@@ -1,9 +1,9 @@
 //! Events as JSON and as text.
 
 use serde_json::{Value, json};
-use weir_client::json;
 use weir_client::sync::watch::{BlockStatus, Event, EventKind};
-use weir_client::verifier::{Change, EpochAt, IdentityAnswer, VersionAt};
+use weir_verifier::json;
+use weir_verifier::{Change, EpochAt, IdentityAnswer, VersionAt};
 
 /// One JSON object for an event; `event` says of which kind.
 pub(crate) fn to_json(event: &Event) -> Value {
@@ -57,7 +57,6 @@ fn change_fields(change: &Change) -> (&'static str, Value) {
             });
             ("identity", fields)
         }
-        _ => ("unknown", Value::Null),
     }
 }
 
@@ -139,6 +138,5 @@ fn change_text(change: &Change) -> String {
                 before.map_or("-", status),
             )
         }
-        _ => "unknown".to_owned(),
     }
 }

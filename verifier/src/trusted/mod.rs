@@ -272,7 +272,7 @@ impl TrustedState {
     }
 
     /// With another block for its head, which the caller has proved final.
-    pub(in crate::verifier) fn with_head(self, proof: &BlockProof) -> Self {
+    pub(crate) fn with_head(self, proof: &BlockProof) -> Self {
         let state_id = proof.roots.as_ref().map(|roots| roots.protocol_state_id);
         let head_state_id = state_id.unwrap_or(self.head_state_id);
         Self { head: TrustedBlock::of(&proof.header), head_state_id, ..self }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use weir_client::sync::{Outcome, Progress};
-use weir_client::verifier::{Trust, TrustedState};
+use weir_verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
 use super::session::Session;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
-use weir_client::json::{self, Shape};
-use weir_client::verifier::{AnchoredBy, Answer, AnswerValue, IdentityAnswer, Trust};
 use weir_protocol::model::Identifier;
+use weir_verifier::json::{self, Shape};
+use weir_verifier::{AnchoredBy, Answer, AnswerValue, IdentityAnswer, Trust};
 
 /// Readable text for an answer: the block and its proof first, then what was asked about it.
 pub(crate) fn render(shape: Shape, answer: &Answer) -> String {

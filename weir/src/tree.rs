@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use weir_client::sync::AskError;
 use weir_client::transport::Request;
-use weir_client::verifier::{IdentityAnswer, TreeRoot, verify_tree};
 use weir_protocol::evidence::Selector;
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion};
+use weir_verifier::{IdentityAnswer, TreeRoot, verify_tree};
 
 use super::args::Arguments;
 use super::question::BlockArguments;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
-use weir_client::verifier::{
+use weir_protocol::codec::sha3_256;
+use weir_protocol::model::Identifier;
+use weir_verifier::{
     Misbehaviour, Rejection, TRUSTED_STATE_BYTES_MAX, TrustedBlock, TrustedState,
     TrustedStateError, Violation,
 };
-use weir_protocol::codec::sha3_256;
-use weir_protocol::model::Identifier;
 
 /// The folder.
 #[derive(Debug)]

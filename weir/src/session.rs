@@ -3,9 +3,9 @@
 use anyhow::anyhow;
 use weir_client::sync::{AskError, LightClient, Outcome};
 use weir_client::transport::Servers;
-use weir_client::verifier::TrustedState;
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::Question;
+use weir_verifier::TrustedState;
 
 use super::args::Arguments;
 use super::state_folder::{Kept, StateFolder};

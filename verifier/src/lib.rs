@@ -9,11 +9,19 @@
 //!
 //! Every outcome is one of three: a [`Verified`] value, [`Rejection::NotEnough`] with what is
 //! missing, or [`Rejection::Invalid`] with the rule that was broken.
+//!
+//! It is pure: bytes in, a verdict out; no transport, no clock, no `std`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 mod answer;
 mod certify;
 mod changes;
 mod error;
+#[cfg(feature = "json")]
+pub mod json;
 mod misbehaviour;
 mod receipt;
 mod rules;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use weir_client::verifier::{TrustedBlock, TrustedState};
 use weir_protocol::model::Identifier;
+use weir_verifier::{TrustedBlock, TrustedState};
 
 use super::args::{Arguments, CheckpointCommand, NewCheckpoint};
 use super::state_folder::{self, Kept, STANDARD, StateFolder};

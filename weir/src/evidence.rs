@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use weir_client::sync::{Lie, Testimony, Verdict};
-use weir_client::verifier::{Act, Asked, Finding, Misbehaviour};
 use weir_protocol::model::Identifier;
+use weir_verifier::{Act, Asked, Finding, Misbehaviour};
 
 use super::args::Arguments;
 use super::state_folder::StateFolder;

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use weir_client::sync::ClockOptions;
-use weir_client::verifier::Timing;
 use weir_protocol::model::Identifier;
+use weir_verifier::Timing;
 
 use super::evidence::EvidenceCommand;
 use super::question::{BlockArguments, FilterArguments, View};

@@ -61,7 +61,6 @@ pub struct VersionAt {
 
 /// What is different between two protocol states.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Change {
     /// Another epoch, another phase, fallback mode or an extension.
     Epoch {

@@ -19,7 +19,7 @@ use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
 
 pub use question::{NoQuestion, identifier, question, shape, tree_question};
 
-use crate::verifier::{
+use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
     SealAnswer, SnapshotAnswer, Trust,
 };
@@ -326,7 +326,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verifier::{Missing, Violation};
+    use crate::{Missing, Violation};
     use alloc::boxed::Box;
 
     #[bounded::test]

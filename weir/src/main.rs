@@ -1,4 +1,5 @@
-//! The `weir` command line: arguments in, verified answers out.
+//! `weir`: asks a server about Flow's protocol state and prints only what it could verify.
+#![forbid(unsafe_code)]
 
 mod args;
 mod checkpoint;
@@ -21,21 +22,19 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use weir_client::json::{self, Shape};
 use weir_client::sync::watch::WatchError;
 use weir_client::sync::{AskError, Outcome};
-use weir_client::verifier::{
-    Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file,
-};
 use weir_proto::weir::v1::Proof;
 use weir_protocol::evidence::Question;
+use weir_verifier::json::{self, Shape};
+use weir_verifier::{Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file};
 
 use args::{Arguments, Command};
 use question::View;
 use session::Session;
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
-pub(crate) fn run() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(&arguments) {
         Ok(code) => ExitCode::from(code),
