@@ -26,7 +26,7 @@ func (n *Network) makeOdd(emissions []Emission) {
 }
 
 // Odd changes a service event in one place of its JSON form and returns what flow-go reads then. It says false
-// where flow-go reads nothing, cannot hash what it read, or reads what it was.
+// where flow-go reads nothing, cannot hash or write what it read, or reads what it was.
 func Odd(random *Random, event flow.ServiceEvent) (flow.ServiceEvent, bool) {
 	var changed flow.ServiceEvent
 	err := Guarded(func() (err error) {
@@ -70,6 +70,10 @@ func change(random *Random, event flow.ServiceEvent) (flow.ServiceEvent, error) 
 	}
 	// An ID that cannot be computed ends a node as soon as it sees the event.
 	_ = flow.MakeID(changed.Event)
+	if err == nil {
+		// Nor can an access node tell of a block with an event that it cannot write, as with a role that is null.
+		_, err = json.Marshal(changed.Event)
+	}
 	return changed, err
 }
 
