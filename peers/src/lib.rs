@@ -60,6 +60,14 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// Whether nothing is held against the peer: it answered when last asked, or was not asked yet.
+    #[must_use]
+    pub fn behaves(&self) -> bool {
+        matches!(self, Self::Untried | Self::Good)
+    }
+}
+
 impl Peers {
     /// Peers of these names, by preference.
     ///

@@ -16,7 +16,8 @@ pub struct Rests {
 
 impl Rests {
     /// The rest after so many silences in a row before this one.
-    pub(crate) fn after(&self, silences: u32) -> Duration {
+    #[must_use]
+    pub fn after(&self, silences: u32) -> Duration {
         let factor = 1_u32.checked_shl(silences).unwrap_or(u32::MAX);
         let rest = self.first.saturating_mul(factor).min(self.longest);
         let share = self.share(silences);

@@ -44,6 +44,18 @@ impl Peers {
         Some(peer)
     }
 
+    /// As [`Self::next`], for a caller that never gives up: begins a new turn when nobody who is left
+    /// in this one is ready. So two that fail slowly, each until the other has rested, do not keep a
+    /// third from being asked. The caller counts a peer that did not answer, and begins a new turn
+    /// after an answer.
+    pub fn next_in_turns(&self, turn: &mut Turn, now: Duration) -> Option<Next> {
+        let ready = self.next(turn, now).filter(|next| next.ready_at <= now);
+        ready.or_else(|| {
+            *turn = Turn::default();
+            self.next(turn, now)
+        })
+    }
+
     fn ready_at(&self, peer: usize, now: Duration) -> Duration {
         match self.peers[peer].standing {
             Standing::Resting { until, .. } => until.max(now),
@@ -59,7 +71,7 @@ impl Turn {
         Self { asked: [peer].to_vec() }
     }
 
-    /// A turn that begins with a peer, which counts as asked.
+    /// Counts a peer as asked.
     pub fn count(&mut self, peer: usize) {
         self.asked.push(peer);
     }
@@ -94,6 +106,7 @@ mod tests {
         assert_eq!(order(&peers, 2 * SECOND), [2, 1, 0]);
         peers.answered(0);
         assert_eq!(order(&peers, 2 * SECOND), [0, 2, 1]);
+        assert_eq!([0, 1, 2].map(|peer| peers.standing(peer).behaves()), [true, false, true]);
     }
 
     #[bounded::test]
@@ -131,6 +144,39 @@ mod tests {
         assert_eq!(order(&peers, SECOND), [1, 2]);
         peers.silent(1, "no answer", SECOND);
         assert_eq!(order(&peers.asking_set_aside(), SECOND), [2, 1, 0]);
+    }
+
+    #[bounded::test]
+    fn slow_failures_do_not_keep_anybody_from_the_last() {
+        let (mut peers, mut turn) = (peers(), Turn::default());
+        let mut now = SECOND;
+        let mut asked = Vec::new();
+        for _ in 0..6 {
+            let next = peers.next_in_turns(&mut turn, now).unwrap();
+            assert_eq!(next.ready_at, now);
+            asked.push(next.peer);
+            // Longer than any rest.
+            now += 5 * SECOND;
+            peers.silent(next.peer, "no answer", now);
+            turn.count(next.peer);
+        }
+        assert_eq!(asked, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[bounded::test]
+    fn who_rests_does_not_keep_anybody_from_those_who_are_ready() {
+        let (mut peers, mut turn) = (peers(), Turn::default());
+        peers.rest(1, "no answer", 9 * SECOND);
+        peers.set_aside(2, "a lie");
+        peers.silent(0, "no answer", SECOND);
+        turn.count(0);
+        let next = |turn: &mut Turn, now| peers.next_in_turns(turn, now);
+        let first = Next { peer: 0, ready_at: 2 * SECOND };
+        assert_eq!(next(&mut turn, SECOND), Some(first));
+        assert_eq!(next(&mut turn, 2 * SECOND), Some(first));
+        turn.count(0);
+        let second = Next { peer: 1, ready_at: 9 * SECOND };
+        assert_eq!(next(&mut turn, 9 * SECOND), Some(second));
     }
 
     #[bounded::test]
