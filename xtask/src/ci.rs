@@ -31,6 +31,7 @@ const STEPS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],
+    &["build", "-p", "weir-peers", "--target", WASM],
     &["build", "-p", "weir-protocol", "--no-default-features", "--target", WASM],
     &["build", "-p", "weir-verifier", "--no-default-features", "--target", WASM],
 ];

@@ -131,6 +131,19 @@ const EDGES: &[(&str, &str, &[&str])] = &[
         &["weir-server", "weir-proto", "weir-devnet", "tokio", "tonic", "blst"],
     ),
     ("weir-verifier", "native,json", &["weir-client", "weir-proto", "tokio", "sled", "tonic"]),
+    (
+        "weir-peers",
+        "",
+        &[
+            "weir-protocol",
+            "weir-proto",
+            "weir-verifier",
+            "weir-client",
+            "weir-server",
+            "tokio",
+            "tonic",
+        ],
+    ),
     ("weir-client", "native", &["weir-server", "sled"]),
     ("weir", "", &["weir-server", "sled"]),
     (
