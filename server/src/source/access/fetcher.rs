@@ -11,7 +11,7 @@ use weir_protocol::model::Identifier;
 
 use super::choice::set_aside_gauge;
 use super::follow::{PERMITS, Trouble};
-use super::standing::Standing;
+use super::remembered::Remembered;
 use super::upstream::Upstream;
 use super::{AccessOptions, Network, SyncState, UpstreamState};
 
@@ -78,7 +78,7 @@ pub struct Handle {
     pub upstreams: watch::Receiver<Vec<UpstreamState>>,
     rejections: UnboundedSender<Rejection>,
     finalized: watch::Sender<Option<(u64, Identifier)>>,
-    remembered: Arc<Standing>,
+    remembered: Arc<Remembered>,
 }
 
 impl Handle {
@@ -112,7 +112,7 @@ pub struct Fetcher {
     pub(super) room: Arc<Semaphore>,
     state: watch::Sender<SyncState>,
     pub(super) standing: watch::Sender<Vec<UpstreamState>>,
-    pub(super) remembered: Arc<Standing>,
+    pub(super) remembered: Arc<Remembered>,
 }
 
 impl Fetcher {
@@ -124,7 +124,7 @@ impl Fetcher {
         let (rejections, commands) = mpsc::unbounded_channel();
         let (finalized_sender, finalized) = watch::channel(None);
         let (state, _) = watch::channel(SyncState::Connecting);
-        let remembered = Arc::new(Standing::open(&options.standing_dir));
+        let remembered = Arc::new(Remembered::open(&options.standing_dir));
         let upstreams = options.urls.iter().map(|url| {
             remembered_upstream(Upstream::new(url, options.request_timeout), &remembered)
         });
@@ -189,7 +189,7 @@ impl Fetcher {
 }
 
 /// The upstream with what is remembered of it.
-fn remembered_upstream(mut upstream: Upstream, remembered: &Standing) -> Upstream {
+fn remembered_upstream(mut upstream: Upstream, remembered: &Remembered) -> Upstream {
     if let Some(reason) = remembered.set_aside(&upstream.url) {
         let file = remembered.file_of(&upstream.url);
         tracing::warn!(

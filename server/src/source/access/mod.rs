@@ -11,7 +11,7 @@ mod error;
 mod evidence;
 mod fetcher;
 mod follow;
-mod standing;
+mod remembered;
 mod state;
 mod upstream;
 

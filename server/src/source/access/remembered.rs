@@ -19,7 +19,7 @@ use crate::VERSION;
 
 /// The folder of what is remembered.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct Remembered {
     dir: PathBuf,
     taking_in: Mutex<TakingIn>,
 }
@@ -37,7 +37,7 @@ struct TakingIn {
     ended: bool,
 }
 
-impl Standing {
+impl Remembered {
     /// Reads the folder, which need not exist.
     pub(super) fn open(dir: &Path) -> Self {
         let path = dir.join(TAKING_IN);
@@ -244,10 +244,10 @@ mod tests {
 
     /// A run that ends without a word while it takes in blocks of an upstream.
     fn killed(dir: &Path, final_height: u64, url: &str) -> [u32; 2] {
-        let standing = Standing::open(dir);
-        standing.begin(Some(final_height)).unwrap();
-        let counts = [A, B].map(|url| standing.unfinished_ends(url));
-        standing.taking_in(url, Some(final_height)).unwrap();
+        let remembered = Remembered::open(dir);
+        remembered.begin(Some(final_height)).unwrap();
+        let counts = [A, B].map(|url| remembered.unfinished_ends(url));
+        remembered.taking_in(url, Some(final_height)).unwrap();
         counts
     }
 
@@ -260,8 +260,8 @@ mod tests {
         assert_eq!(killed(dir.path(), 5, B), [2, 1]);
         assert_eq!(killed(dir.path(), 6, B), [1, 1]);
         // Killed before anybody was asked, nobody is the cause.
-        Standing::open(dir.path()).begin(Some(6)).unwrap();
-        let again = Standing::open(dir.path());
+        Remembered::open(dir.path()).begin(Some(6)).unwrap();
+        let again = Remembered::open(dir.path());
         assert_eq!([A, B].map(|url| again.unfinished_ends(url)), [1, 2]);
         again.ended();
         assert_eq!(killed(dir.path(), 6, A), [0, 0]);
@@ -270,9 +270,9 @@ mod tests {
     #[bounded::test]
     fn a_verdict_is_of_one_url_and_one_version() {
         let dir = tempfile::tempdir().unwrap();
-        let standing = Standing::open(dir.path());
-        standing.keep(A, "it lies").unwrap();
-        let reopened = Standing::open(dir.path());
+        let remembered = Remembered::open(dir.path());
+        remembered.keep(A, "it lies").unwrap();
+        let reopened = Remembered::open(dir.path());
         assert_eq!(reopened.set_aside(A).as_deref(), Some("it lies"));
         assert_eq!(reopened.set_aside(B), None);
         let path = reopened.file_of(A);
@@ -286,23 +286,23 @@ mod tests {
     #[bounded::test]
     fn a_verdict_that_cannot_be_read_holds() {
         let dir = tempfile::tempdir().unwrap();
-        let standing = Standing::open(dir.path());
-        standing.keep(A, "it lies").unwrap();
-        let path = standing.file_of(A);
+        let remembered = Remembered::open(dir.path());
+        remembered.keep(A, "it lies").unwrap();
+        let path = remembered.file_of(A);
         let text = fs::read(&path).unwrap();
         let cuts = (0..text.len() - 1).map(|cut| text[..cut].to_vec());
         let others = [&b"null"[..], b"[]", b"{}", b"{\"weir\": 1}", &[0xff; 9]].map(<[u8]>::to_vec);
         for content in cuts.chain(others) {
             fs::write(&path, content).unwrap();
-            let reason = standing.set_aside(A).unwrap();
+            let reason = remembered.set_aside(A).unwrap();
             assert!(reason.contains(&path.display().to_string()), "{reason}");
-            assert_eq!(standing.set_aside(B), None);
+            assert_eq!(remembered.set_aside(B), None);
         }
         // But nothing is in a file that is where the folder should be.
-        assert_eq!(Standing::open(&path).set_aside(A), None);
+        assert_eq!(Remembered::open(&path).set_aside(A), None);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        standing.set_aside(A).unwrap();
+        remembered.set_aside(A).unwrap();
     }
 
     #[bounded::test]
