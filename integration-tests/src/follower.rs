@@ -14,7 +14,7 @@ use weir_protocol::model::{Identifier, Versions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
 use weir_server::indexer::{End, IndexError, Indexer};
 use weir_server::prover::Prover;
-use weir_server::source::access::{AccessOptions, Fetcher, SyncState, UpstreamState};
+use weir_server::source::access::{AccessOptions, Fetcher, Standing, SyncState};
 use weir_server::store::{Head, StoreOptions};
 
 use crate::access_node::{AccessNode, ServedChain};
@@ -25,7 +25,7 @@ pub struct Follower {
     /// Where following stands.
     pub sync: watch::Receiver<SyncState>,
     /// How the nodes have behaved.
-    pub upstreams: watch::Receiver<Vec<UpstreamState>>,
+    pub upstreams: watch::Receiver<Vec<Standing>>,
     /// What is indexed.
     pub prover: Prover,
     head: watch::Receiver<Arc<Head>>,
@@ -80,14 +80,14 @@ impl Follower {
     /// As [`Self::start`].
     ///
     /// # Panics
-    /// When opening panics.
+    /// When no node is named, or opening panics.
     pub async fn start_as(
         data: &Path,
         origin: Origin,
         options: AccessOptions,
         versions: Option<Versions>,
     ) -> Result<Self, IndexError> {
-        let (fetcher, handle) = Fetcher::new(options);
+        let (fetcher, handle) = Fetcher::new(options).expect("a node is named");
         let (sync, upstreams) = (handle.state.subscribe(), handle.upstreams.clone());
         let stop = Arc::new(AtomicBool::new(false));
         let (runtime, folder, stops) =
@@ -151,7 +151,7 @@ impl Follower {
     ///
     /// # Panics
     /// When it takes too long.
-    pub async fn upstream_is(&self, index: usize, is: impl Fn(&UpstreamState) -> bool) {
+    pub async fn upstream_is(&self, index: usize, is: impl Fn(&Standing) -> bool) {
         let mut upstreams = self.upstreams.clone();
         let waited = timeout(PATIENCE, upstreams.wait_for(|all| is(&all[index]))).await;
         let reached = matches!(waited, Ok(Ok(_)));
@@ -164,9 +164,9 @@ impl Follower {
     /// # Panics
     /// When it takes too long.
     pub async fn distrusts(&self, index: usize) -> String {
-        self.upstream_is(index, |state| matches!(state, UpstreamState::Wrong { .. })).await;
+        self.upstream_is(index, |state| matches!(state, Standing::SetAside { .. })).await;
         match &self.upstreams.borrow()[index] {
-            UpstreamState::Wrong { reason } => reason.clone(),
+            Standing::SetAside { reason } => reason.clone(),
             other => panic!("a node stays distrusted: {other:?}"),
         }
     }

@@ -14,7 +14,7 @@ use weir_proto::flow::entities;
 use weir_server::indexer::IndexError;
 use weir_server::indexer::feed::Origin;
 use weir_server::source::access::{
-    AccessOptions, Fetcher, Handle, Network, SporkBasis, SyncState, UpstreamState,
+    AccessOptions, Fetcher, Handle, Network, SporkBasis, Standing, SyncState,
 };
 
 const CHAIN: &str = "happy-epochs";
@@ -44,8 +44,8 @@ async fn follow(data: &TempDir, nodes: &[&AccessNode]) -> Follower {
     Follower::start_at(data.path(), origin, impatient(data, nodes)).await.unwrap()
 }
 
-fn rests(text: &str) -> impl Fn(&UpstreamState) -> bool {
-    move |state| matches!(state, UpstreamState::Resting { reason } if reason.contains(text))
+fn rests(text: &str) -> impl Fn(&Standing) -> bool {
+    move |state| matches!(state, Standing::Resting { reason, .. } if reason.contains(text))
 }
 
 /// What goes wrong with connections and answers, and what is said of it.
@@ -83,6 +83,21 @@ async fn another_node_takes_over_from_one_that_fails() {
     }
 }
 
+/// Each of the first two fails more slowly than the other one rests.
+#[bounded::test]
+async fn each_node_is_asked_once_before_one_is_asked_again() {
+    let mute = || Faults { hangs_from: Some(1), ..Faults::default() };
+    let first = AccessNode::with_faults(&chain(), mute()).await;
+    let second = AccessNode::with_faults(&chain(), mute()).await;
+    let third = AccessNode::start(&chain()).await;
+    let data = tempfile::tempdir().unwrap();
+    let follower = follow(&data, &[&first, &second, &third]).await;
+    follower.indexed(chain().blocks.len() as u64).await;
+    let asked = [&first, &second].map(|node| node.requests("get_network_parameters"));
+    assert_eq!(asked, [1, 1]);
+    follower.stop().await.unwrap();
+}
+
 #[bounded::test]
 async fn alone_it_stalls_and_goes_on_as_soon_as_it_answers() {
     for (faults, reason) in failures() {
@@ -105,7 +120,7 @@ async fn alone_it_stalls_and_goes_on_as_soon_as_it_answers() {
         nodes[1].set_faults(Faults::default());
         follower.indexed(chain().blocks.len() as u64).await;
         check_all(&follower.prover, &chain());
-        follower.upstream_is(1, |state| *state == UpstreamState::Good).await;
+        follower.upstream_is(1, |state| *state == Standing::Good).await;
         assert!(!data.path().join("wrong-answers").exists(), "{run}");
         follower.stop().await.unwrap();
     }
@@ -120,7 +135,7 @@ async fn slow_is_no_fault_when_it_is_fast_enough() {
     let follower = Follower::start(data.path(), &chain(), &[&node]).await.unwrap();
     follower.indexed(11).await;
     check_finalized(&follower.prover, &chain());
-    assert_eq!(follower.upstreams.borrow()[0], UpstreamState::Good);
+    assert!(follower.upstreams.borrow()[0].behaves());
     follower.stop().await.unwrap();
 }
 
@@ -140,14 +155,14 @@ async fn messages_above_the_usual_limit_are_taken_one_by_one() {
     node.grow_to(1007);
     follower.indexed(8).await;
     check_finalized(&follower.prover, &chain());
-    assert_eq!(follower.upstreams.borrow()[0], UpstreamState::Good);
+    assert!(follower.upstreams.borrow()[0].behaves());
     follower.stop().await.unwrap();
 }
 
 /// Follows the first node live up to here; then `faults` come, and both nodes grow.
 const LIVE: u64 = 1050;
 
-async fn in_the_subscription(faults: Faults, is: impl Fn(&UpstreamState) -> bool) {
+async fn in_the_subscription(faults: Faults, is: impl Fn(&Standing) -> bool) {
     let chain = chain();
     let nodes = [AccessNode::start(&chain).await, AccessNode::start(&chain).await];
     nodes.iter().for_each(|node| node.grow_to(LIVE));
@@ -165,7 +180,7 @@ async fn in_the_subscription(faults: Faults, is: impl Fn(&UpstreamState) -> bool
 
 #[bounded::test]
 async fn subscriptions_that_lie() {
-    let wrong = |text: &'static str| move |state: &UpstreamState| matches!(state, UpstreamState::Wrong { reason } if reason.contains(text));
+    let wrong = |text: &'static str| move |state: &Standing| matches!(state, Standing::SetAside { reason } if reason.contains(text));
     let order = |order| Faults { order, ..Faults::default() };
     let next = LIVE + 1;
     let skipped = "subscription: expected height 1051, found 1052";
@@ -244,7 +259,7 @@ async fn two_honest_nodes_agree() {
     follower.indexed(chain().blocks.len() as u64).await;
     nodes[1].asked("get_block_header_by_height", 3).await;
     nodes[1].asked("get_latest_block_header", 2).await;
-    assert!(follower.upstreams.borrow().iter().all(|state| *state == UpstreamState::Good));
+    assert!(follower.upstreams.borrow().iter().all(Standing::behaves));
     assert!(!data.path().join("wrong-answers").exists());
     check_all(&follower.prover, &chain());
     follower.stop().await.unwrap();
@@ -268,7 +283,7 @@ async fn a_node_with_another_final_block_is_distrusted_without_being_followed() 
     assert_eq!(other.requests("get_block_by_height"), 0);
     follower.indexed(chain.blocks.len() as u64).await;
     check_all(&follower.prover, &chain);
-    assert_eq!(follower.upstreams.borrow()[0], UpstreamState::Good);
+    assert!(follower.upstreams.borrow()[0].behaves());
     assert_eq!(std::fs::read_dir(data.path().join("wrong-answers")).unwrap().count(), 1);
     follower.stop().await.unwrap();
 }
@@ -321,7 +336,7 @@ async fn fetching_waits_while_the_memory_for_blocks_is_full() {
     let node = AccessNode::with_faults(&chain, faults).await;
     let data = tempfile::tempdir().unwrap();
     let options = AccessOptions { request_timeout: PATIENCE, ..options(data.path(), &[&node]) };
-    let (fetcher, mut handle): (Fetcher, Handle) = Fetcher::new(options);
+    let (fetcher, mut handle): (Fetcher, Handle) = Fetcher::new(options).unwrap();
     let mut state = handle.state.subscribe();
     handle.finalized(chain.first_height(), chain.root_id());
     let (chain_id, spork_id) = (chain.chain_id.clone(), chain.spork_id);

@@ -71,7 +71,7 @@ async fn follow(
         let options = AccessOptions::new(vec![url], &data);
         let fetcher = {
             let _guard = runtime.enter();
-            Fetcher::new(options)
+            Fetcher::new(options).unwrap()
         };
         let feed = Box::new(AccessFeed::new(runtime, Origin::Checkpoint(root_id), fetcher));
         let mut indexer =

@@ -5,7 +5,7 @@ use std::fs;
 
 use weir_integration_tests::access_node::{AccessNode, Faults};
 use weir_server::indexer::{End, IndexError};
-use weir_server::source::access::{SyncState, UpstreamState};
+use weir_server::source::access::{Standing, SyncState};
 
 use crate::oddities::{
     BROKEN, CHANGED, GENESIS, ODD, changing, follow, follow_patiently, honest, too_large,
@@ -23,13 +23,13 @@ async fn an_uncertified_block_is_its_senders_fault_once_another_is_final() {
         good.grow_to(ODD - 1);
         let data = tempfile::tempdir().unwrap();
         let follower = follow(data.path(), &chain, &[&bad, &good]).await;
-        let rests = |state: &UpstreamState| matches!(state, UpstreamState::Resting { .. });
+        let rests = |state: &Standing| matches!(state, Standing::Resting { .. });
         follower.upstream_is(0, rests).await;
         good.grow_to(LAST);
         let found = follower.distrusts(0).await;
         assert!(found.contains(reason), "{reason}: {found}");
         follower.indexed(LAST + 1).await;
-        assert_eq!(follower.upstreams.borrow()[1], UpstreamState::Good);
+        assert!(follower.upstreams.borrow()[1].behaves());
         assert_eq!(fs::read_dir(data.path().join("wrong-answers")).unwrap().count(), 1);
         assert_eq!(follower.stop().await.unwrap(), End::Stopped);
     }
@@ -76,7 +76,7 @@ async fn a_node_that_changed_a_block_is_wrong_when_another_has_it() {
         let found = follower.distrusts(0).await;
         assert!(found.contains(reason), "{reason}: {found}");
         follower.indexed(LAST + 1).await;
-        assert_eq!(follower.upstreams.borrow()[1], UpstreamState::Good);
+        assert!(follower.upstreams.borrow()[1].behaves());
         follower.stop().await.unwrap();
     }
 }

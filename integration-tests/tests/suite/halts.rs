@@ -11,7 +11,7 @@ use weir_protocol::protocol_state::evolve_on;
 use weir_server::indexer::feed::Origin;
 use weir_server::indexer::{End, IndexError};
 use weir_server::ingest::Chain;
-use weir_server::source::access::{SyncState, UpstreamState};
+use weir_server::source::access::{Standing, SyncState};
 
 use crate::oddities::{
     BROKEN, CHANGED, GENESIS, ODD, changing, follow, follow_patiently, honest, odd, too_large,
@@ -28,7 +28,7 @@ async fn halts(follower: Follower, data: &Path, chain: &ServedChain, reason: &st
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(follower.prover.latest().head().blocks, ODD);
-    let wrong = |state: &UpstreamState| matches!(state, UpstreamState::Wrong { .. });
+    let wrong = |state: &Standing| matches!(state, Standing::SetAside { .. });
     assert!(!follower.upstreams.borrow().iter().any(wrong), "{text}");
     let error = follower.ends().await.unwrap_err();
     assert!(matches!(error, IndexError::Halted(_)), "{error}");
@@ -61,7 +61,7 @@ async fn at_the_tip_it_waits_for_the_certificate() {
     let data = tempfile::tempdir().unwrap();
     let follower = follow(data.path(), &chain, &[&nodes[0], &nodes[1]]).await;
     for index in [0, 1] {
-        let unproved = |state: &UpstreamState| matches!(state, UpstreamState::Resting { reason } if reason.starts_with("not certified yet: block"));
+        let unproved = |state: &Standing| matches!(state, Standing::Resting { reason, .. } if reason.starts_with("not certified yet: block"));
         follower.upstream_is(index, unproved).await;
     }
     nodes[1].grow_to(ODD + 1);

@@ -12,7 +12,7 @@ use weir_protocol::codec::snapshot::{Params, Snapshot};
 use weir_protocol::model::Identifier;
 use weir_server::indexer::IndexError;
 use weir_server::indexer::feed::Origin;
-use weir_server::source::access::{AccessOptions, SyncState, UpstreamState};
+use weir_server::source::access::{AccessOptions, Standing, SyncState};
 
 fn chain() -> Arc<ServedChain> {
     ServedChain::read("happy-epochs").unwrap()
@@ -101,7 +101,7 @@ async fn with_the_spork_named_the_liar_is_the_wrong_one() {
     let (lie, _) = of_another_spork(&chain);
     let expected = format!("another network: expected spork {}, found {lie}", chain.spork_id);
     assert_eq!(reason, expected);
-    assert_eq!(follower.upstreams.borrow()[1], UpstreamState::Good);
+    assert!(follower.upstreams.borrow()[1].behaves());
     follows_to_the_end(follower, &chain).await;
     assert_eq!(evidence(&data), 1);
     // Alone, it is refused.
@@ -185,7 +185,7 @@ async fn a_lie_told_alone_shows_when_an_honest_node_comes() {
         assert!(stalled.to_string().contains(text), "{stalled}");
     }
     let state = follower.upstreams.borrow()[0].clone();
-    assert!(matches!(state, UpstreamState::Resting { .. }), "{state:?}");
+    assert!(matches!(state, Standing::Resting { .. }), "{state:?}");
     assert_eq!(evidence(&data), 0);
     follower.stop().await.unwrap();
 

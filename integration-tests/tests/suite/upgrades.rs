@@ -10,7 +10,7 @@ use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_protocol::model::{Block, Identifier};
 use weir_server::indexer::{End, IndexError};
-use weir_server::source::access::{SyncState, UpstreamState};
+use weir_server::source::access::{Standing, SyncState};
 
 use crate::signed::{Genesis, LAST, rehash};
 
@@ -69,7 +69,7 @@ async fn goes_on(follower: &Follower, second: &AccessNode) {
     follower.indexed(ACTIVATION).await;
     let live = |sync: &SyncState| matches!(sync, SyncState::Live { upstream, height: 4, .. } if *upstream == second.url());
     follower.sync_is(live).await;
-    assert_eq!(follower.upstreams.borrow()[1], UpstreamState::Good);
+    assert!(follower.upstreams.borrow()[1].behaves());
 }
 
 /// The first node is followed no further, and the second one up to the real halt.
@@ -93,8 +93,8 @@ async fn is_unproved(node: AccessNode) {
     halts(follower).await;
 }
 
-fn rests(state: &UpstreamState) -> bool {
-    matches!(state, UpstreamState::Resting { reason } if reason.starts_with("not certified yet"))
+fn rests(state: &Standing) -> bool {
+    matches!(state, Standing::Resting { reason, .. } if reason.starts_with("not certified yet"))
 }
 
 #[bounded::test]

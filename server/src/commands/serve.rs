@@ -116,7 +116,7 @@ fn open(
                 AccessOptions { spork_id: options.spork, ..AccessOptions::new(urls.clone(), data) };
             let fetcher = {
                 let _guard = runtime.enter();
-                Fetcher::new(access)
+                Fetcher::new(access)?
             };
             let sync = fetcher.1.state.clone();
             let feed = AccessFeed::new(runtime.clone(), origin(options)?, fetcher);

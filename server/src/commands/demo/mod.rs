@@ -168,7 +168,7 @@ fn open(
     let options = AccessOptions::new(vec![url], data);
     let fetcher = {
         let _guard = runtime.enter();
-        Fetcher::new(options)
+        Fetcher::new(options)?
     };
     let feed = AccessFeed::new(runtime, origin, fetcher);
     Ok(Indexer::open_feed(data, StoreOptions::default(), Box::new(feed), stop)?)

@@ -17,7 +17,7 @@ use weir_protocol::model::Identifier;
 use super::{AccessFeed, Feed as _, Verdict, Wait};
 use crate::ingest::{Breach, Certifiers, Chain, IngestError};
 use crate::source::access::{
-    Fault, Fetched, Rejection, SyncState, UpstreamState, WRONG_ANSWER_BYTES_MAX,
+    Fault, Fetched, Rejection, Standing, SyncState, WRONG_ANSWER_BYTES_MAX,
 };
 use crate::store::{ReadError, Reader};
 
@@ -114,7 +114,7 @@ impl AccessFeed {
         upstreams.iter().enumerate().all(|(index, state)| {
             let same = |doubt: &Doubt| doubt.upstream == index && doubt.block_id == block_id;
             index == sender
-                || matches!(state, UpstreamState::Wrong { .. })
+                || matches!(state, Standing::SetAside { .. })
                 || self.doubts.iter().any(same)
         })
     }

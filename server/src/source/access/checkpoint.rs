@@ -6,12 +6,13 @@
 
 use futures_util::future::join_all;
 use thiserror::Error;
+use weir_peers::{Standing, Turn};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::{Params, Snapshot};
 use weir_protocol::model::Identifier;
 
 use super::upstream::Upstream;
-use super::{Fetcher, UpstreamError, UpstreamState, WrongAnswer};
+use super::{Fetcher, UpstreamError, WrongAnswer};
 
 /// Why there is no snapshot to begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -55,15 +56,12 @@ impl Fetcher {
     ) -> Result<Vec<u8>, CheckpointError> {
         let claims = match self.options.spork_id {
             Some(_) => Vec::new(),
-            None => join_all(self.upstreams.iter().map(claim)).await,
+            None => join_all((0..self.peers.count()).map(|index| self.claim(index))).await,
         };
-        let mut refusals = Vec::new();
+        let mut refusals = self.set_aside_before();
         let mut unusable: Vec<(usize, String)> = Vec::new();
-        for index in self.in_order() {
-            if let UpstreamState::Wrong { reason } = &self.upstreams[index].state {
-                refusals.push(self.set_aside(index, reason));
-                continue;
-            }
+        let mut turn = Turn::default();
+        while let Some(index) = self.peers.take(&mut turn, self.began.elapsed()) {
             match self.snapshot_of(index, block_id, &check, &claims).await {
                 Ok((json, params)) => {
                     self.compare(index, &params, &claims)?;
@@ -74,7 +72,7 @@ impl Fetcher {
                     return Ok(json);
                 }
                 Err(error) => {
-                    let url = &self.upstreams[index].url;
+                    let url = self.peers.name(index);
                     tracing::warn!(upstream = url, %error, "no snapshot of the checkpoint");
                     refusals.push(format!("{url}: {error}"));
                     match error {
@@ -88,13 +86,6 @@ impl Fetcher {
             }
         }
         Err(CheckpointError::NoSnapshot(refusals.join("; ")))
-    }
-
-    /// All upstreams, those last whose blocks may have ended the process.
-    fn in_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.upstreams.len()).collect();
-        order.sort_by_key(|index| self.upstreams[*index].unfinished_ends);
-        order
     }
 
     /// The snapshot that an upstream gives, which agrees with what was said of its spork.
@@ -114,13 +105,26 @@ impl Fetcher {
         Ok((json, params))
     }
 
-    fn set_aside(&self, index: usize, reason: &str) -> String {
-        let url = &self.upstreams[index].url;
-        let file = self.remembered.file_of(url);
-        format!(
-            "{url}: set aside before, not asked: {reason} (delete {} and start again to ask it)",
-            file.display()
-        )
+    /// Why those are not asked that were set aside before.
+    fn set_aside_before(&self) -> Vec<String> {
+        let refusals = self.peers.iter().filter_map(|(url, standing)| {
+            let Standing::SetAside { reason } = standing else { return None };
+            let file = self.remembered.file_of(url);
+            Some(format!(
+                "{url}: set aside before, not asked: {reason} (delete {} and start again to ask it)",
+                file.display()
+            ))
+        });
+        refusals.collect()
+    }
+
+    /// What an upstream says of its network.
+    async fn claim(&self, index: usize) -> Claim {
+        if self.peers.is_set_aside(index) {
+            return Err(UpstreamError::Missing("set aside before, not asked".to_owned()));
+        }
+        let upstream = &self.upstreams[index];
+        Ok((upstream.chain_id().await?, upstream.spork_id().await?))
     }
 
     /// Whether those that say of which spork they are agree with the snapshot of one of them.
@@ -134,22 +138,22 @@ impl Fetcher {
             return Ok(());
         }
         let spork_id = params.spork_id;
-        let others = self.upstreams.iter().zip(claims).enumerate().filter(|(at, _)| *at != index);
+        let others = self.peers.iter().zip(claims).enumerate().filter(|(at, _)| *at != index);
         let mut confirming = Vec::new();
-        for (_, (upstream, claim)) in others {
+        for (at, ((url, _), claim)) in others {
             match claim {
                 // What it said before is of no weight either.
-                _ if upstream.is_set_aside() => {}
+                _ if self.peers.is_set_aside(at) => {}
                 // The checkpoint's hash covers the chain, so that node is left to be found out.
                 Ok((chain_id, _)) if *chain_id != params.chain_id => {}
                 Ok((_, Some(found))) if *found != spork_id => {
                     return Err(CheckpointError::Sporks(self.say_all(index, spork_id, claims)));
                 }
-                Ok((_, Some(_))) => confirming.push(upstream.url.as_str()),
+                Ok((_, Some(_))) => confirming.push(url),
                 Ok((_, None)) | Err(_) => {}
             }
         }
-        let (url, spork) = (&self.upstreams[index].url, spork_id.to_string());
+        let (url, spork) = (self.peers.name(index), spork_id.to_string());
         if confirming.is_empty() {
             tracing::warn!(
                 spork,
@@ -168,25 +172,15 @@ impl Fetcher {
     }
 
     fn say_all(&self, index: usize, spork_id: Identifier, claims: &[Claim]) -> String {
-        let said = self.upstreams.iter().zip(claims).enumerate().map(|(at, (upstream, claim))| {
-            let url = &upstream.url;
-            match claim {
-                _ if at == index => format!("{url}: spork {spork_id}"),
-                Ok((_, Some(found))) => format!("{url}: spork {found}"),
-                Ok((_, None)) => format!("{url}: does not say"),
-                Err(error) => format!("{url}: {error}"),
-            }
+        let names = self.peers.iter().map(|(url, _)| url);
+        let said = names.zip(claims).enumerate().map(|(at, (url, claim))| match claim {
+            _ if at == index => format!("{url}: spork {spork_id}"),
+            Ok((_, Some(found))) => format!("{url}: spork {found}"),
+            Ok((_, None)) => format!("{url}: does not say"),
+            Err(error) => format!("{url}: {error}"),
         });
         said.collect::<Vec<_>>().join("; ")
     }
-}
-
-async fn claim(upstream: &Upstream) -> Claim {
-    if upstream.is_set_aside() {
-        return Err(UpstreamError::Missing("set aside before, not asked".to_owned()));
-    }
-    let client = &upstream.client;
-    Ok((client.chain_id().await?, client.spork_id().await?))
 }
 
 fn check_pinned(expected: Identifier, params: &Params) -> Result<(), UpstreamError> {
@@ -214,7 +208,7 @@ async fn checked_snapshot(
     block_id: Identifier,
     check: impl Fn(&Snapshot) -> Result<(), String>,
 ) -> Result<(Vec<u8>, Params), UpstreamError> {
-    let json = upstream.client.snapshot(block_id).await?;
+    let json = upstream.snapshot(block_id).await?;
     let snapshot = Snapshot::from_json(&json);
     // Not the node's fault beyond doubt, as this version may be wrong about what it cannot use.
     let snapshot = snapshot.map_err(|error| UpstreamError::Unusable(error.to_string()))?;

@@ -1,70 +1,116 @@
 //! Which upstream is asked next, and what becomes of one that failed or was wrong.
+//!
+//! The order, the rests and the memory of who is set aside are those of [`weir_peers`]. Here it is
+//! said what counts as an answer, as a failure and as wrong, and log, disk and metrics are told.
 
-use tokio::time::{Instant, sleep_until};
+use std::future::pending;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use tokio::time::sleep_until;
+use weir_peers::{NoPeer, Peers, Rests, Standing, Turn};
 use weir_proto::flow::entities;
 
 use super::fetcher::{Fault, Fetcher, Rejection};
-use super::upstream::Upstream;
-use super::{SyncState, UpstreamError, UpstreamState, WrongAnswer, evidence};
+use super::remembered::Remembered;
+use super::{AccessOptions, SyncState, UpstreamError, WrongAnswer, evidence};
+
+/// The upstreams by preference, with what is remembered of them.
+pub(super) fn peers(options: &AccessOptions, remembered: &Remembered) -> Result<Peers, NoPeer> {
+    // The random keys of std's hash maps are random enough: the number is no secret.
+    let spread = RandomState::new().hash_one(0);
+    let rests = Rests { first: REST_MIN, longest: REST_MAX, spread };
+    let mut peers = Peers::new(options.urls.iter().map(ToString::to_string), rests)?;
+    for index in 0..peers.count() {
+        let url = peers.name(index);
+        if let Some(reason) = remembered.set_aside(url) {
+            let file = remembered.file_of(url);
+            tracing::warn!(
+                upstream = url, reason, file = %file.display(),
+                "set aside before: not asked; delete the file and start again to ask it"
+            );
+            set_aside_gauge(url);
+            peers.set_aside(index, reason);
+        }
+    }
+    Ok(peers)
+}
 
 impl Fetcher {
-    /// Reads whose blocks were being taken in when the process ended the last time.
-    pub(super) fn begin(&self) {
+    /// Reads whose blocks were being taken in when the process ended the last time: others go first.
+    pub(super) fn begin(&mut self) {
         let final_height = self.finalized.borrow().map(|(height, _)| height);
         if let Err(error) = self.remembered.begin(final_height) {
             tracing::error!(%error, "it cannot be marked whose blocks are taken in");
+        }
+        for index in 0..self.peers.count() {
+            let ends = self.remembered.unfinished_ends(self.peers.name(index));
+            self.peers.suspect(index, ends);
+        }
+    }
+
+    /// Leaves those alone, for longer and longer, whose blocks were being taken in when the process
+    /// ended again and again: what there is can be served meanwhile, where a loop of crashes serves
+    /// nothing.
+    pub(super) fn rest_suspects(&mut self) {
+        let now = self.began.elapsed();
+        for index in 0..self.peers.count() {
+            let ends = self.remembered.unfinished_ends(self.peers.name(index));
+            let Some(ends_before) = ends.checked_sub(SUSPECT_ENDS) else { continue };
+            let rest = SUSPECT_RESTS.after(ends_before);
+            let reason = format!(
+                "the process ended {ends} times while it took in blocks of this node, and none \
+                 became final since: left alone for {} s",
+                rest.as_secs()
+            );
+            self.peers.rest(index, reason, now.saturating_add(rest));
+            self.publish(index);
         }
     }
 
     /// Marks on disk whose blocks are taken in from here on.
     pub(super) fn mark(&self, index: usize) {
         let final_height = self.finalized.borrow().map(|(height, _)| height);
-        if let Err(error) = self.remembered.taking_in(&self.upstreams[index].url, final_height) {
+        if let Err(error) = self.remembered.taking_in(self.peers.name(index), final_height) {
             tracing::error!(%error, "it cannot be marked whose blocks are taken in");
         }
     }
 
-    /// The next upstream to ask, when its rest is over; none when the indexer is gone. One whose
-    /// blocks were being taken in when the process ended comes after the others.
+    /// The next upstream to ask, when its rest is over; none when the indexer is gone.
     pub(super) async fn choose(&mut self) -> Option<usize> {
         loop {
-            let now = Instant::now();
-            let times = self.upstreams.iter().enumerate();
-            let times = times.filter_map(|(index, one)| Some((one.ready_at(now)?, index)));
-            let order = |(at, index): &(Instant, usize)| {
-                let ends =
-                    if *at <= now { self.upstreams[*index].unfinished_ends } else { u32::MAX };
-                (*at > now, ends, *at, *index)
+            let now = self.began.elapsed();
+            let next = self.peers.next_in_turns(&mut self.turn, now);
+            if let Some(ready) = next.filter(|next| next.ready_at <= now) {
+                return Some(ready.peer);
+            }
+            self.stall();
+            let ready_at = next.map(|next| self.began + next.ready_at);
+            let rested = async {
+                match ready_at {
+                    Some(ready_at) => sleep_until(ready_at).await,
+                    // All are set aside.
+                    None => pending().await,
+                }
             };
-            match times.min_by_key(order) {
-                Some((at, index)) if at <= now => return Some(index),
-                Some((at, _)) => {
-                    self.stall();
-                    tokio::select! {
-                        () = sleep_until(at) => {}
-                        command = self.commands.recv() => self.obey(command?),
-                    }
-                }
-                None => {
-                    self.stall();
-                    let command = self.commands.recv().await;
-                    self.obey(command?);
-                }
+            tokio::select! {
+                () = rested => {}
+                command = self.commands.recv() => self.obey(command?),
             }
         }
     }
 
     /// Says why nothing comes in.
     fn stall(&self) {
-        let troubles = self.upstreams.iter().map(|upstream| match &upstream.state {
-            UpstreamState::Good => format!("{}: no answer yet", upstream.url),
-            UpstreamState::Resting { reason } => format!("{}: {reason}", upstream.url),
-            UpstreamState::Wrong { reason } => {
-                format!("{}: wrong answer, not asked again: {reason}", upstream.url)
+        let troubles = self.peers.iter().map(|(url, standing)| match standing {
+            Standing::Untried | Standing::Good => format!("{url}: no answer yet"),
+            Standing::Resting { reason, .. } => format!("{url}: {reason}"),
+            Standing::SetAside { reason } => {
+                format!("{url}: wrong answer, not asked again: {reason}")
             }
         });
         let mut reason = troubles.collect::<Vec<_>>().join("; ");
-        if self.upstreams.iter().all(Upstream::is_set_aside) {
+        if (0..self.peers.count()).all(|index| self.peers.is_set_aside(index)) {
             let dir = self.options.standing_dir.display();
             reason.push_str(&format!(
                 "; every access node is set aside: name another one in --source, start a newer \
@@ -92,13 +138,17 @@ impl Fetcher {
         self.generation = generation;
     }
 
-    /// Leaves an upstream alone for a while.
+    /// Leaves an upstream alone for a while, and then connects anew.
     fn rest(&mut self, index: usize, reason: String) {
-        let upstream = &mut self.upstreams[index];
-        let url = upstream.url.clone();
+        if self.peers.is_set_aside(index) {
+            return;
+        }
+        let url = self.peers.name(index).to_owned();
         tracing::warn!(upstream = url, reason, "upstream left alone for a while");
         metrics::counter!("ingest_upstream_failures_total", "upstream" => url).increment(1);
-        upstream.rest(reason);
+        self.upstreams[index].reconnect();
+        self.peers.silent(index, reason, self.began.elapsed());
+        self.turn.count(index);
         self.publish(index);
     }
 
@@ -121,13 +171,13 @@ impl Fetcher {
     /// Does not ask this upstream again, also after a restart: why is on the disk before anything else
     /// is done.
     pub(super) fn distrust(&mut self, index: usize, reason: &str, block: Option<&entities::Block>) {
-        let upstream = &self.upstreams[index];
-        if upstream.is_set_aside() {
+        if self.peers.is_set_aside(index) {
             return;
         }
-        match self.remembered.keep(&upstream.url, reason) {
+        let url = self.peers.name(index);
+        match self.remembered.keep(url, reason) {
             Ok(file) => tracing::info!(
-                upstream = upstream.url, file = %file.display(),
+                upstream = url, file = %file.display(),
                 "set aside until the file is deleted and the server started again"
             ),
             Err(error) => {
@@ -139,36 +189,43 @@ impl Fetcher {
 
     /// Does not ask this upstream again before the next start, and keeps what it answered.
     fn leave_out(&mut self, index: usize, reason: &str, block: Option<&entities::Block>) {
-        let upstream = &mut self.upstreams[index];
-        let kept = evidence::keep(&self.options.evidence_dir, &upstream.url, reason, block);
+        let url = self.peers.name(index).to_owned();
+        let kept = evidence::keep(&self.options.evidence_dir, &url, reason, block);
         let kept = kept.unwrap_or_else(|error| {
             tracing::error!(%error, "a wrong answer cannot be kept");
             None
         });
-        let url = upstream.url.clone();
         tracing::error!(upstream = url, reason, ?kept, "wrong answer: not asked again");
         set_aside_gauge(&url);
         metrics::counter!("ingest_wrong_answers_total", "upstream" => url).increment(1);
-        upstream.state = UpstreamState::Wrong { reason: reason.to_owned() };
+        self.peers.set_aside(index, reason);
         self.publish(index);
     }
 
     /// The upstream answered well.
     pub(super) fn praise(&mut self, index: usize) {
-        self.upstreams[index].praise();
+        self.peers.answered(index);
+        self.turn = Turn::default();
         self.publish(index);
     }
 
-    pub(super) fn publish(&self, index: usize) {
-        let state = &self.upstreams[index].state;
-        self.standing.send_if_modified(|standing| {
-            let changed = standing[index] != *state;
-            standing[index].clone_from(state);
+    fn publish(&self, index: usize) {
+        let standing = self.peers.standing(index);
+        self.standing.send_if_modified(|published| {
+            let changed = published[index] != *standing;
+            published[index].clone_from(standing);
             changed
         });
     }
 }
 
-pub(super) fn set_aside_gauge(url: &str) {
+fn set_aside_gauge(url: &str) {
     metrics::gauge!("ingest_upstream_set_aside", "upstream" => url.to_owned()).set(1.0);
 }
+
+const REST_MIN: Duration = Duration::from_millis(200);
+const REST_MAX: Duration = Duration::from_secs(30);
+/// Ends of the process after which a node is left alone: a single one has many causes.
+const SUSPECT_ENDS: u32 = 2;
+const SUSPECT_RESTS: Rests =
+    Rests { first: Duration::from_secs(1), longest: Duration::from_secs(300), spread: 0 };

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
+use weir_peers::{NoPeer, Peers, Standing, Turn};
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 
-use super::choice::set_aside_gauge;
+use super::choice::peers;
 use super::follow::{PERMITS, Trouble};
 use super::remembered::Remembered;
 use super::upstream::Upstream;
-use super::{AccessOptions, Network, SyncState, UpstreamState};
+use super::{AccessOptions, Network, SyncState};
 
 /// A block as an upstream sent it.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ pub struct Handle {
     /// Where fetching stands.
     pub state: watch::Sender<SyncState>,
     /// How the upstreams have behaved, in the order of the options.
-    pub upstreams: watch::Receiver<Vec<UpstreamState>>,
+    pub upstreams: watch::Receiver<Vec<Standing>>,
     rejections: UnboundedSender<Rejection>,
     finalized: watch::Sender<Option<(u64, Identifier)>>,
     remembered: Arc<Remembered>,
@@ -104,6 +106,12 @@ impl Handle {
 pub struct Fetcher {
     pub(super) options: AccessOptions,
     pub(super) upstreams: Vec<Upstream>,
+    /// The upstreams, by the same index, and how they have behaved.
+    pub(super) peers: Peers,
+    /// Who failed since somebody answered; each is asked once before one is asked again.
+    pub(super) turn: Turn,
+    /// What the times of `peers` count from.
+    pub(super) began: Instant,
     pub(super) next_height: u64,
     pub(super) generation: u64,
     pub(super) blocks: Sender<Fetched>,
@@ -111,26 +119,27 @@ pub struct Fetcher {
     pub(super) finalized: watch::Receiver<Option<(u64, Identifier)>>,
     pub(super) room: Arc<Semaphore>,
     state: watch::Sender<SyncState>,
-    pub(super) standing: watch::Sender<Vec<UpstreamState>>,
+    pub(super) standing: watch::Sender<Vec<Standing>>,
     pub(super) remembered: Arc<Remembered>,
 }
 
 impl Fetcher {
     /// A fetcher over the access nodes, and the indexer's end of it. Nodes that this version of Weir
     /// set aside before stay so.
-    #[must_use]
-    pub fn new(options: AccessOptions) -> (Self, Handle) {
+    ///
+    /// # Errors
+    /// When no access node is named.
+    pub fn new(options: AccessOptions) -> Result<(Self, Handle), NoPeer> {
         let (block_sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
         let (rejections, commands) = mpsc::unbounded_channel();
         let (finalized_sender, finalized) = watch::channel(None);
         let (state, _) = watch::channel(SyncState::Connecting);
         let remembered = Arc::new(Remembered::open(&options.standing_dir));
-        let upstreams = options.urls.iter().map(|url| {
-            remembered_upstream(Upstream::new(url, options.request_timeout), &remembered)
-        });
-        let upstreams: Vec<_> = upstreams.collect();
-        let states = upstreams.iter().map(|upstream| upstream.state.clone()).collect();
-        let (standing, standing_receiver) = watch::channel(states);
+        let peers = peers(&options, &remembered)?;
+        let connect = |url: &Uri| Upstream::new(url.clone(), options.request_timeout);
+        let upstreams = options.urls.iter().map(connect).collect();
+        let standing = peers.iter().map(|(_, standing)| standing.clone()).collect();
+        let (standing, standing_receiver) = watch::channel(standing);
         let handle = Handle {
             blocks,
             state: state.clone(),
@@ -142,6 +151,9 @@ impl Fetcher {
         let fetcher = Self {
             options,
             upstreams,
+            peers,
+            turn: Turn::default(),
+            began: Instant::now(),
             next_height: 0,
             generation: 0,
             blocks: block_sender,
@@ -152,7 +164,7 @@ impl Fetcher {
             standing,
             remembered,
         };
-        (fetcher, handle)
+        Ok((fetcher, handle))
     }
 
     /// The spork that the operator names.
@@ -164,13 +176,7 @@ impl Fetcher {
     /// Fetches what follows the proved final block, until the indexer is gone.
     pub async fn run(mut self, network: Network) {
         self.begin();
-        for index in 0..self.upstreams.len() {
-            let ends = self.remembered.unfinished_ends(&self.upstreams[index].url);
-            if !self.upstreams[index].is_set_aside() {
-                self.upstreams[index].suspect(ends);
-                self.publish(index);
-            }
-        }
+        self.rest_suspects();
         while let Some(index) = self.choose().await {
             match self.follow(index, &network).await {
                 Trouble::Closed => return,
@@ -186,21 +192,6 @@ impl Fetcher {
             self.state.send_replace(state);
         }
     }
-}
-
-/// The upstream with what is remembered of it.
-fn remembered_upstream(mut upstream: Upstream, remembered: &Remembered) -> Upstream {
-    if let Some(reason) = remembered.set_aside(&upstream.url) {
-        let file = remembered.file_of(&upstream.url);
-        tracing::warn!(
-            upstream = upstream.url, reason, file = %file.display(),
-            "set aside before: not asked; delete the file and start again to ask it"
-        );
-        set_aside_gauge(&upstream.url);
-        upstream.state = UpstreamState::Wrong { reason };
-    }
-    upstream.unfinished_ends = remembered.unfinished_ends(&upstream.url);
-    upstream
 }
 
 /// The time left at the pace so far.

@@ -10,8 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_proto::flow::{access, entities};
 
 use super::fetcher::{Fetched, Fetcher, Rejection, remaining};
-use super::upstream::{Client, height_of};
-use super::{Network, SyncState, UpstreamError, UpstreamState, WrongAnswer};
+use super::upstream::{Upstream, height_of};
+use super::{Network, SyncState, UpstreamError, WrongAnswer};
 
 /// Why an upstream is no longer followed.
 #[derive(Debug)]
@@ -40,37 +40,37 @@ impl Fetcher {
     }
 
     async fn try_follow(&mut self, index: usize, network: &Network) -> Result<Never, Trouble> {
-        let client = self.upstreams[index].client.clone();
+        let upstream = self.upstreams[index].clone();
         self.mark(index);
-        client.check_network(network).await?;
+        upstream.check_network(network).await?;
         // What others sent after the final block is not built upon: so a block without a parent is
         // always the fault of who sent it.
         self.next_height = self.finalized.borrow().map_or(0, |(height, _)| height + 1);
         let mut follows = Follows::Subscription;
         let (mut newest_at, mut missed) = (Instant::now(), None);
         loop {
-            let tip = self.tip(&client).await?;
+            let tip = self.tip(&upstream).await?;
             if tip >= self.next_height {
                 newest_at = Instant::now();
             }
-            self.backfill(index, &client, tip).await?;
+            self.backfill(index, &upstream, tip).await?;
             self.praise(index);
             self.cross_check(index).await;
             match follows {
-                Follows::Subscription => follows = self.live(index, &client).await?,
+                Follows::Subscription => follows = self.live(index, &upstream).await?,
                 Follows::Polling => tokio::time::sleep(self.options.poll_interval).await,
             }
             self.check_commands()?;
             if newest_at.elapsed() > self.options.quiet_max {
-                self.doubt(index, &client, &mut missed).await?;
+                self.doubt(index, &upstream, &mut missed).await?;
                 newest_at = Instant::now();
             }
         }
     }
 
     /// The latest finalized height, which is not below what was fetched before.
-    async fn tip(&self, client: &Client) -> Result<u64, UpstreamError> {
-        let tip = client.tip().await?;
+    async fn tip(&self, upstream: &Upstream) -> Result<u64, UpstreamError> {
+        let tip = upstream.tip().await?;
         if tip.saturating_add(1) < self.next_height {
             return Err(UpstreamError::Behind { tip, expected: self.next_height - 1 });
         }
@@ -78,14 +78,19 @@ impl Fetcher {
     }
 
     /// Fetches all blocks up to the tip.
-    async fn backfill(&mut self, index: usize, client: &Client, tip: u64) -> Result<(), Trouble> {
+    async fn backfill(
+        &mut self,
+        index: usize,
+        upstream: &Upstream,
+        tip: u64,
+    ) -> Result<(), Trouble> {
         let pace = Pace { started: Instant::now(), first: self.next_height, tip };
         loop {
-            match self.backfill_at_once(index, client, &pace).await {
+            match self.backfill_at_once(index, upstream, &pace).await {
                 // One large block is fetched alone, so that many cannot fill the memory; and with
                 // no others under way, whose unread bytes would leave no room on the connection.
                 Err(Trouble::Upstream(UpstreamError::TooLarge)) => {
-                    let block = client.large_block(self.next_height).await?;
+                    let block = upstream.large_block(self.next_height).await?;
                     self.backfilled(index, block, &pace).await?;
                 }
                 result => return result,
@@ -97,11 +102,11 @@ impl Fetcher {
     async fn backfill_at_once(
         &mut self,
         index: usize,
-        client: &Client,
+        upstream: &Upstream,
         pace: &Pace,
     ) -> Result<(), Trouble> {
         let mut window = stream::iter(self.next_height..=pace.tip)
-            .map(|height| client.block(height))
+            .map(|height| upstream.block(height))
             .buffered(BLOCKS_AT_ONCE);
         while let Some(block) = window.next().await {
             self.backfilled(index, block?, pace).await?;
@@ -119,7 +124,7 @@ impl Fetcher {
         let left = pace.tip - height;
         self.announce(if left > 0 {
             SyncState::Syncing {
-                upstream: self.upstreams[index].url.clone(),
+                upstream: self.peers.name(index).to_owned(),
                 height,
                 target: pace.tip,
                 remaining: remaining(pace.started, height - pace.first, left),
@@ -131,9 +136,9 @@ impl Fetcher {
     }
 
     /// Follows the subscription; returns when there is none to follow.
-    async fn live(&mut self, index: usize, client: &Client) -> Result<Follows, Trouble> {
+    async fn live(&mut self, index: usize, upstream: &Upstream) -> Result<Follows, Trouble> {
         // The start must exist, so it is the block before the next one.
-        let mut blocks = match client.subscribe(self.next_height.saturating_sub(1)).await {
+        let mut blocks = match upstream.subscribe(self.next_height.saturating_sub(1)).await {
             Ok(blocks) => blocks,
             Err(UpstreamError::Unimplemented(_)) => return Ok(Follows::Polling),
             Err(error) => return Err(error.into()),
@@ -157,7 +162,7 @@ impl Fetcher {
                     doubt_at = Instant::now() + self.options.quiet_max;
                 }
                 () = sleep_until(doubt_at) => {
-                    self.doubt(index, client, &mut missed).await?;
+                    self.doubt(index, upstream, &mut missed).await?;
                     doubt_at = Instant::now() + self.options.quiet_max;
                 }
                 command = self.commands.recv() => {
@@ -189,7 +194,7 @@ impl Fetcher {
 
     fn live_state(&self, index: usize, block: &entities::Block) -> SyncState {
         SyncState::Live {
-            upstream: self.upstreams[index].url.clone(),
+            upstream: self.peers.name(index).to_owned(),
             height: block.height,
             lag: age(block),
         }
@@ -201,18 +206,18 @@ impl Fetcher {
     async fn doubt(
         &self,
         index: usize,
-        client: &Client,
+        upstream: &Upstream,
         missed: &mut Option<u64>,
     ) -> Result<(), Trouble> {
-        let mut tips = vec![(index, self.tip(client).await?)];
-        for (other, client) in self.others(index) {
-            tips.extend(client.tip().await.ok().map(|tip| (other, tip)));
+        let mut tips = vec![(index, self.tip(upstream).await?)];
+        for (other, upstream) in self.others(index) {
+            tips.extend(upstream.tip().await.ok().map(|tip| (other, tip)));
         }
         let ahead = tips.into_iter().find(|(_, tip)| *tip >= self.next_height);
         if let Some((of, tip)) = ahead
             && *missed == Some(self.next_height)
         {
-            let (quiet, url) = (self.options.quiet_max, &self.upstreams[of].url);
+            let (quiet, url) = (self.options.quiet_max, self.peers.name(of));
             let reason =
                 format!("no block for {quiet:?} and more, while the tip of {url} is {tip}");
             return Err(UpstreamError::Transport(reason).into());
@@ -222,10 +227,10 @@ impl Fetcher {
     }
 
     /// The other upstreams that behave.
-    fn others(&self, followed: usize) -> Vec<(usize, Client)> {
-        let others = self.upstreams.iter().enumerate().filter(|(index, _)| *index != followed);
-        let good = others.filter(|(_, upstream)| upstream.state == UpstreamState::Good);
-        good.map(|(index, one)| (index, one.client.clone())).collect()
+    fn others(&self, followed: usize) -> Vec<(usize, Upstream)> {
+        let others = self.peers.iter().enumerate().filter(|(index, _)| *index != followed);
+        let behaving = others.filter(|(_, (_, standing))| standing.behaves());
+        behaving.map(|(index, _)| (index, self.upstreams[index].clone())).collect()
     }
 
     /// Asks another upstream for the block that is proved to be final.
@@ -233,9 +238,9 @@ impl Fetcher {
         let Some((height, proved)) = *self.finalized.borrow() else {
             return;
         };
-        for (index, client) in self.others(followed) {
+        for (index, upstream) in self.others(followed) {
             // A node that does not answer now is not contradicting anybody.
-            let Ok(found) = client.block_id(height).await else {
+            let Ok(found) = upstream.block_id(height).await else {
                 continue;
             };
             metrics::counter!("ingest_cross_checks_total").increment(1);

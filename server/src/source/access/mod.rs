@@ -2,8 +2,8 @@
 //!
 //! A [`Fetcher`] runs on the async threads: it backfills in parallel windows, then follows the
 //! block subscription, or polls where there is none. It fails over on transport errors, and does not ask
-//! an upstream again that gave a wrong answer. What it hands out is unchecked but for what
-//! only the fetcher knows: the height that was asked for.
+//! an upstream again that gave a wrong answer; whom it asks next is decided by [`weir_peers`]. What it
+//! hands out is unchecked but for what only the fetcher knows: the height that was asked for.
 
 mod checkpoint;
 mod choice;
@@ -19,7 +19,8 @@ pub use checkpoint::CheckpointError;
 pub use error::{UpstreamError, WrongAnswer};
 pub use evidence::WRONG_ANSWER_BYTES_MAX;
 pub use fetcher::{Fault, Fetched, Fetcher, Handle, Rejection};
-pub use state::{SyncState, UpstreamState};
+pub use state::SyncState;
+pub use weir_peers::{NoPeer, Standing};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

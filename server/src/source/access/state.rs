@@ -42,23 +42,6 @@ pub enum SyncState {
     },
 }
 
-/// How an upstream has behaved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamState {
-    /// It may be asked.
-    Good,
-    /// It failed and is left alone for a while.
-    Resting {
-        /// Why.
-        reason: String,
-    },
-    /// It gave a wrong answer and is not asked again.
-    Wrong {
-        /// The answer.
-        reason: String,
-    },
-}
-
 impl SyncState {
     /// One word; empty for a folder.
     #[must_use]

@@ -1,11 +1,10 @@
-//! One access node: its methods with limits on time and size, and how it has behaved.
+//! The connection to one access node: its methods, with limits on time and size.
 
 use std::future::Future;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use http::Uri;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 use weir_proto::flow::access;
@@ -13,23 +12,11 @@ use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
 
-use super::{Network, SporkBasis, UpstreamError, UpstreamState, WrongAnswer};
-
-/// A node that is asked for blocks.
-#[derive(Debug)]
-pub(super) struct Upstream {
-    pub(super) url: String,
-    pub(super) state: UpstreamState,
-    pub(super) client: Client,
-    /// How often the process ended while it took in blocks of this node: others go first.
-    pub(super) unfinished_ends: u32,
-    rest_until: Option<Instant>,
-    rests: ExponentialBackoff,
-}
+use super::{Network, SporkBasis, UpstreamError, WrongAnswer};
 
 /// The connection to a node; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub(super) struct Upstream {
     url: Uri,
     api: AccessApiClient<Channel>,
     /// As `api`, for messages of any size.
@@ -38,75 +25,7 @@ pub(super) struct Client {
 }
 
 impl Upstream {
-    pub(super) fn new(url: &Uri, request_timeout: Duration) -> Self {
-        Self {
-            url: url.to_string(),
-            state: UpstreamState::Good,
-            client: Client::new(url.clone(), request_timeout),
-            unfinished_ends: 0,
-            rest_until: None,
-            rests: rests(),
-        }
-    }
-
-    /// When it may be asked, as of now; never after a wrong answer.
-    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
-        (!self.is_set_aside()).then(|| self.rest_until.unwrap_or(now))
-    }
-
-    /// Whether it gave a wrong answer.
-    pub(super) fn is_set_aside(&self) -> bool {
-        matches!(self.state, UpstreamState::Wrong { .. })
-    }
-
-    /// It answered well.
-    pub(super) fn praise(&mut self) {
-        if self.state != UpstreamState::Good {
-            self.state = UpstreamState::Good;
-        }
-        self.unfinished_ends = 0;
-        self.rest_until = None;
-        self.rests = rests();
-    }
-
-    /// The process ended while it took in blocks of this node, so that others go first. When that
-    /// happens again and again, it is left alone for longer and longer: what there is can be served
-    /// meanwhile, where a loop of crashes serves nothing.
-    pub(super) fn suspect(&mut self, unfinished_ends: u32) {
-        self.unfinished_ends = unfinished_ends;
-        let Some(doublings) = unfinished_ends.checked_sub(SUSPECT_ENDS) else { return };
-        let seconds = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
-        let rest = Duration::from_secs(seconds).min(SUSPECT_REST_MAX);
-        self.rest_until = Some(Instant::now() + rest);
-        let reason = format!(
-            "the process ended {unfinished_ends} times while it took in blocks of this node, and none \
-             became final since: left alone for {} s",
-            rest.as_secs()
-        );
-        self.state = UpstreamState::Resting { reason };
-    }
-
-    /// It failed: leaves it alone, longer each time, and then connects anew, as a connection whose
-    /// other end is gone may look alive for many minutes.
-    pub(super) fn rest(&mut self, reason: String) {
-        let Client { url, request_timeout, .. } = &self.client;
-        self.client = Client::new(url.clone(), *request_timeout);
-        self.rest_until = Some(Instant::now() + self.rests.next().unwrap_or(REST_MAX));
-        self.state = UpstreamState::Resting { reason };
-    }
-}
-
-fn rests() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(REST_MIN)
-        .with_max_delay(REST_MAX)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-impl Client {
-    fn new(url: Uri, request_timeout: Duration) -> Self {
+    pub(super) fn new(url: Uri, request_timeout: Duration) -> Self {
         let channel = Channel::builder(url.clone())
             .connect_timeout(request_timeout)
             .initial_stream_window_size(WINDOW_BYTES)
@@ -116,6 +35,11 @@ impl Client {
         let api = AccessApiClient::new(channel.clone()).max_decoding_message_size(BLOCK_BYTES_MAX);
         let large = AccessApiClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         Self { url, api, large, request_timeout }
+    }
+
+    /// Connects anew, as a connection whose other end is gone may look alive for many minutes.
+    pub(super) fn reconnect(&mut self) {
+        *self = Self::new(self.url.clone(), self.request_timeout);
     }
 
     /// Checks that the node is of this network.
@@ -265,8 +189,3 @@ const MESSAGE_BYTES_MAX: usize = 1 << 30;
 const WINDOW_BYTES: u32 = 4 << 20;
 /// Longest time for a snapshot, which a node puts together anew.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
-/// Ends of the process after which a node is left alone: a single one has many causes.
-const SUSPECT_ENDS: u32 = 2;
-const SUSPECT_REST_MAX: Duration = Duration::from_secs(300);
-const REST_MIN: Duration = Duration::from_millis(200);
-const REST_MAX: Duration = Duration::from_secs(30);
