@@ -153,21 +153,7 @@ impl Fetcher {
                 Ok((_, None)) | Err(_) => {}
             }
         }
-        let (url, spork) = (self.peers.name(index), spork_id.to_string());
-        if confirming.is_empty() {
-            tracing::warn!(
-                spork,
-                upstream = url,
-                "the spork is taken on the word of one access node: name it with --spork"
-            );
-        } else {
-            tracing::info!(
-                spork,
-                upstream = url,
-                ?confirming,
-                "the access nodes agree on the spork"
-            );
-        }
+        tell_basis(self.peers.name(index), spork_id, &confirming);
         Ok(())
     }
 
@@ -180,6 +166,20 @@ impl Fetcher {
             Err(error) => format!("{url}: {error}"),
         });
         said.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Tells on whose word the spork is taken.
+fn tell_basis(url: &str, spork_id: Identifier, confirming: &[&str]) {
+    let spork = spork_id.to_string();
+    if confirming.is_empty() {
+        tracing::warn!(
+            spork,
+            upstream = url,
+            "the spork is taken on the word of one access node: name it with --spork"
+        );
+    } else {
+        tracing::info!(spork, upstream = url, ?confirming, "the access nodes agree on the spork");
     }
 }
 

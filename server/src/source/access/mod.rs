@@ -11,6 +11,7 @@ mod error;
 mod evidence;
 mod fetcher;
 mod follow;
+mod others;
 mod remembered;
 mod state;
 mod upstream;
