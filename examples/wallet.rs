@@ -3,8 +3,7 @@
 
 use weir_client::sync::LightClient;
 use weir_client::transport::Servers;
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_verifier::AnswerValue;
 
 type Error = Box<dyn std::error::Error>;
@@ -15,7 +14,7 @@ pub(crate) async fn ask(urls: &str, checkpoint: &str, node_id: &str) -> Result<S
     let mut client = LightClient::start(servers, checkpoint.parse()?).await?;
     let topic = Topic::Identity(node_id.parse()?);
     let question = Question { block: Selector::LatestFinalized, topic };
-    let answer = client.ask(&question, Proof::Unspecified).await?.answer;
+    let answer = client.ask(&question, Depth::Finality).await?.answer;
     let AnswerValue::Identity(node) = &answer.value else { return Err("another answer".into()) };
     let Some(node) = node else { return Ok(format!("at height {}: no such node", answer.height)) };
     let (role, status) = (node.skeleton.role, node.status.flow_name());

@@ -12,12 +12,29 @@ use weir_verifier::{Rejection, TrustedStateError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Error))]
 pub enum WeirError {
-    /// Nothing is wrong, but something is missing: fetch it, or wait.
+    /// Something is missing that the caller can get or mend: fetch it, take another checkpoint, set
+    /// the clock.
     #[error("{reason}")]
-    NotEnough {
+    Missing {
         /// What is missing, such as `LaterEpoch`.
         rule: String,
         /// What is missing, in words.
+        reason: String,
+    },
+    /// Nobody can prove it now.
+    #[error("{reason}")]
+    NotYet {
+        /// What is not proved, such as `Finality`.
+        rule: String,
+        /// What is not proved, in words.
+        reason: String,
+    },
+    /// Only a newer version of this library understands it.
+    #[error("{reason}")]
+    NeedsUpdate {
+        /// What is not understood, such as `Evidence`.
+        rule: String,
+        /// What is understood, and what was found.
         reason: String,
     },
     /// A rule is broken: whoever sent the bytes is at fault. `Evidence` is the rule that bytes are
@@ -43,9 +60,13 @@ impl WeirError {
     /// The rule that is broken, or what is missing, by name.
     #[must_use]
     pub fn rule(&self) -> &str {
-        let (Self::NotEnough { rule, .. } | Self::Invalid { rule, .. } | Self::Usage { rule, .. }) =
-            self;
-        rule
+        match self {
+            Self::Missing { rule, .. }
+            | Self::NotYet { rule, .. }
+            | Self::NeedsUpdate { rule, .. }
+            | Self::Invalid { rule, .. }
+            | Self::Usage { rule, .. } => rule,
+        }
     }
 
     /// An argument that the caller has to correct.
@@ -63,7 +84,9 @@ impl From<Rejection> for WeirError {
     fn from(rejection: Rejection) -> Self {
         let reason = rejection.to_string();
         match rejection {
-            Rejection::NotEnough(missing) => Self::NotEnough { rule: rule_name(&missing), reason },
+            Rejection::Missing(missing) => Self::Missing { rule: rule_name(&missing), reason },
+            Rejection::NotYet(not_yet) => Self::NotYet { rule: rule_name(&not_yet), reason },
+            Rejection::NeedsUpdate(needs) => Self::NeedsUpdate { rule: rule_name(&needs), reason },
             Rejection::Invalid(violation) => Self::invalid(&violation, &reason),
         }
     }
@@ -71,7 +94,7 @@ impl From<Rejection> for WeirError {
 
 impl From<EvidenceError> for WeirError {
     fn from(error: EvidenceError) -> Self {
-        Self::Invalid { rule: "Evidence".into(), reason: format!("invalid evidence: {error}") }
+        Rejection::from(error).into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use weir_protocol::evidence::Evidence;
+use weir_protocol::evidence::{AnswerProof, HopsPage};
 use weir_protocol::model::Identifier;
 use weir_verifier::json;
 
@@ -25,8 +25,7 @@ impl TrustedState {
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
     pub fn from_checkpoint(checkpoint_id: &str, evidence: Vec<u8>) -> Result<Self, WeirError> {
         let checkpoint_id = json::identifier(checkpoint_id)?;
-        let evidence = Evidence::from_bytes(&evidence)?;
-        let trusted = weir_verifier::TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
+        let trusted = weir_verifier::TrustedState::from_checkpoint_bytes(checkpoint_id, &evidence)?;
         Ok(Self(Mutex::new(trusted.into_value())))
     }
 
@@ -51,7 +50,7 @@ impl TrustedState {
     /// As the verifier's; hops before the failing one stay applied.
     pub fn apply_hops(&self, evidence: Vec<u8>, timing: Timing) -> Result<HopsApplied, WeirError> {
         let timing = timing.check()?;
-        let evidence = Evidence::from_bytes(&evidence)?;
+        let evidence = HopsPage::from_bytes(&evidence)?;
         let found = self.lock().apply_hops(&evidence, &timing)?;
         Ok(HopsApplied { skipped: found.skipped, applied: found.applied, more: found.more })
     }
@@ -71,7 +70,7 @@ impl TrustedState {
         let timing = timing.check()?;
         let question = json::question(&read_json(question)?)?;
         let shape = json::shape(&question, view.name())?;
-        let evidence = Evidence::from_bytes(&evidence)?;
+        let evidence = AnswerProof::from_bytes(&evidence)?;
         let answer = self.lock().verify(&question, &evidence, &timing)?;
         Ok(json::render(shape, &answer).to_string())
     }

@@ -10,7 +10,8 @@ use weir_client::sync::AskError;
 use weir_client::transport::{REQUEST_TIMEOUT, TransportError};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::connections::{Then, broken_proxy, start_within};
-use weir_protocol::evidence::{Evidence, Selector};
+use weir_protocol::evidence::{EvidenceError, HopsPage};
+use weir_protocol::request::Selector;
 use weir_verifier::{Missing, Violation};
 
 use super::proxy::Call;
@@ -50,18 +51,15 @@ async fn answers_with_nothing_in_them_are_not_enough() {
     let mut case = Case::new().await;
     let early = snapshot(Selector::Height(HEIGHT));
     let late = snapshot(Selector::Height(super::LATE_HEIGHT));
-    let nothing = |_| Ok(Evidence::default().to_bytes().into());
-    let found = missing(case.rejection(Call::Answer, &early, nothing).await);
-    assert_eq!(found, Missing::Answer);
+    let nothing = |_| Ok(HopsPage::default().to_bytes().into());
+    let found = violation(case.rejection(Call::Answer, &early, nothing).await);
+    assert!(matches!(found, Violation::Evidence(EvidenceError::Another { .. })), "{found}");
     let found = missing(case.rejection(Call::Hop, &late, nothing).await);
     assert_eq!(found, Missing::LaterEpoch { newest_known: 7 });
     // The promise of more to come is one that nothing proves.
-    let promise = |_| {
-        let more = Evidence { more_hops: true, ..Evidence::default() };
-        Ok(more.to_bytes().into())
-    };
-    let found = missing(case.rejection(Call::Hop, &late, promise).await);
-    assert_eq!(found, Missing::LaterEpoch { newest_known: 7 });
+    let promise = |_| Ok(HopsPage { more: true, ..HopsPage::default() }.to_bytes().into());
+    let found = violation(case.rejection(Call::Hop, &late, promise).await);
+    assert!(matches!(found, Violation::Evidence(EvidenceError::Malformed(_))), "{found}");
     case.ask(&late).await.unwrap();
 }
 

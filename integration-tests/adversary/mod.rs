@@ -16,16 +16,14 @@ use weir_client::transport::{Server, TransportError};
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::random::Xorshift;
 use weir_integration_tests::{TestServer, expected};
-use weir_proto::weir::v1::Proof;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::evidence::{
-    Bundle, EVIDENCE_BYTES_MAX, Evidence, EvidenceError, IdentityFilter, Preimages, Question,
-    Selector, Topic,
+    AnswerProof, Bundle, EVIDENCE_BYTES_MAX, Evidence, EvidenceError, HopsPage, Preimages,
 };
 use weir_protocol::model::{EpochSetup, Identifier};
-use weir_server::prover::{Depth, Held};
-use weir_verifier::{AnswerValue, Missing, Rejection, Trust, Violation};
+use weir_protocol::request::{Depth, Held, IdentityFilter, Question, Selector, Topic};
+use weir_verifier::{AnswerValue, Missing, NotYet, Rejection, Trust, Violation};
 
 use proxy::{Call, Hostile};
 
@@ -50,7 +48,7 @@ impl Case {
     }
 
     async fn ask(&mut self, question: &Question) -> Result<Outcome, AskError> {
-        timeout(PATIENCE, self.client.ask(question, Proof::Sealed)).await.unwrap()
+        timeout(PATIENCE, self.client.ask(question, Depth::Seal)).await.unwrap()
     }
 
     /// Lies in every call of one kind, and says whatever comes of it.
@@ -81,7 +79,7 @@ impl Case {
     }
 
     /// The answer to a question is replaced; the honest twin passes afterwards.
-    async fn answered(&mut self, question: &Question, evidence: Evidence) -> Rejection {
+    async fn answered(&mut self, question: &Question, evidence: AnswerProof) -> Rejection {
         let bytes = Bytes::from(evidence.to_bytes());
         let rejection = self.rejection(Call::Answer, question, move |_| Ok(bytes.clone())).await;
         self.ask(question).await.unwrap();
@@ -89,20 +87,20 @@ impl Case {
     }
 
     /// Honest evidence, as the prover makes it for a client that holds nothing.
-    fn evidence(&self, block: Selector, topic: Topic) -> Evidence {
+    fn evidence(&self, block: Selector, topic: Topic) -> AnswerProof {
         let held = Held {
             checkpoint_id: Some(self.honest.root_id),
             newest_epoch_counter: self.client.trusted().newest_epoch().counter(),
             ..Held::default()
         };
         let question = Question { block, topic };
-        self.honest.prover.answer(&question, &held, Depth::Seal).unwrap().evidence
+        self.honest.answer(&question, &held, Depth::Seal).unwrap().evidence
     }
 
     /// Honest evidence about one thing, passed off as the answer to another question.
-    fn passed_off(&self, block: Selector, as_answer_to: &Question) -> Evidence {
+    fn passed_off(&self, block: Selector, as_answer_to: &Question) -> AnswerProof {
         let mut evidence = self.evidence(block, as_answer_to.topic.clone());
-        evidence.answer.as_mut().unwrap().question = as_answer_to.clone();
+        evidence.question = as_answer_to.clone();
         evidence
     }
 }
@@ -124,9 +122,17 @@ fn violation(rejection: Rejection) -> Violation {
 }
 
 #[track_caller]
+fn not_yet(rejection: Rejection) -> NotYet {
+    match rejection {
+        Rejection::NotYet(not_yet) => not_yet,
+        rejection => panic!("not unproved: {rejection}"),
+    }
+}
+
+#[track_caller]
 fn missing(rejection: Rejection) -> Missing {
     match rejection {
-        Rejection::NotEnough(missing) => missing,
+        Rejection::Missing(missing) => missing,
         rejection => panic!("not missing: {rejection}"),
     }
 }
@@ -134,9 +140,11 @@ fn missing(rejection: Rejection) -> Missing {
 /// The same evidence with one node less in every setup of its first bundle.
 fn without_a_node(evidence: &Bytes, held: &Preimages) -> Bytes {
     let mut evidence = Evidence::from_bytes(evidence).unwrap();
-    let bundle = match evidence.hops.first_mut() {
-        Some(hop) => &mut hop.bundle,
-        None => &mut evidence.bundle,
+    let bundle = match &mut evidence {
+        Evidence::Checkpoint(proof) => &mut proof.bundle,
+        Evidence::Hops(page) => &mut page.hops[0].bundle,
+        Evidence::Answer(proof) => &mut proof.bundle,
+        Evidence::File(file) => &mut file.answer.bundle,
     };
     let honest = bundle.expand(&[held]).unwrap();
     let mut preimages = Preimages::default();
@@ -161,7 +169,7 @@ fn without_a_node(evidence: &Bytes, held: &Preimages) -> Bytes {
 async fn another_block_height_or_question_is_named() {
     let mut case = Case::new().await;
     let id = |case: &Case, height| {
-        case.evidence(Selector::Height(height), Topic::Snapshot).answer.unwrap().block.header.id()
+        case.evidence(Selector::Height(height), Topic::Snapshot).block.header.id()
     };
     let (here, there) = (id(&case, HEIGHT), id(&case, HEIGHT + 1));
     let question = snapshot(Selector::Id(here));
@@ -202,7 +210,7 @@ async fn another_node_or_a_narrower_filter_is_named() {
     assert_eq!(found, Violation::AnotherQuestion);
     // The table is derived whole, so the same evidence under the right name is the right answer.
     let mut evidence = case.evidence(block, Topic::Identities(some));
-    evidence.answer.as_mut().unwrap().question = all.clone();
+    evidence.question = all.clone();
     let bytes = Bytes::from(evidence.to_bytes());
     case.hostile.lie(Call::Answer, Arc::new(move |_| Ok(bytes.clone())));
     let answer = case.ask(&all).await.unwrap().answer;
@@ -238,8 +246,8 @@ async fn a_status_too_high_is_not_enough() {
     let question = snapshot(Selector::LatestSealed);
     case.ask(&question).await.unwrap();
     let unsealed = case.passed_off(Selector::LatestFinalized, &question);
-    let found = missing(case.answered(&question, unsealed).await);
-    assert!(matches!(found, Missing::Seal { .. }), "{found}");
+    let found = case.answered(&question, unsealed).await;
+    assert!(matches!(found, Rejection::NotYet(NotYet::Seal { .. })), "{found}");
 
     // A certified orphan, passed off as the final block of its height.
     let blocks = expected(CHAIN).unwrap();
@@ -251,8 +259,9 @@ async fn a_status_too_high_is_not_enough() {
     let question = snapshot(Selector::Height(orphan["height"].as_u64().unwrap()));
     let orphan_id = orphan["block_id"].as_str().unwrap().parse().unwrap();
     let certified = case.passed_off(Selector::Id(orphan_id), &question);
-    let found = missing(case.answered(&question, certified).await);
-    assert!(matches!(found, Missing::Finality { block_id, .. } if block_id == orphan_id));
+    let found = case.answered(&question, certified).await;
+    let NotYet::Finality { block_id, .. } = not_yet(found) else { panic!("not about finality") };
+    assert_eq!(block_id, orphan_id);
     let outcome = case.ask(&snapshot(Selector::Id(orphan_id))).await.unwrap();
     assert_eq!(outcome.answer.trust, Trust::Certified);
 }
@@ -261,20 +270,20 @@ async fn a_status_too_high_is_not_enough() {
 async fn hops_that_lead_elsewhere_or_nowhere_are_rejected() {
     let mut case = Case::new().await;
     let question = snapshot(Selector::Height(LATE_HEIGHT));
-    let hop = |case: &Case, counter| case.honest.prover.hops(counter, &Held::default(), 1).unwrap();
-    let send = |evidence: Evidence| {
+    let hop = |case: &Case, counter| case.honest.hops(counter, &Held::default(), 1).unwrap();
+    let send = |evidence: HopsPage| {
         let bytes = Bytes::from(evidence.to_bytes());
         move |_| Ok(bytes.clone())
     };
     let skipping = send(hop(&case, 8));
     let found = case.rejection(Call::Hop, &question, skipping).await;
     assert!(matches!(found, Rejection::Invalid(_)), "{found}");
-    let found = case.rejection(Call::Hop, &question, send(Evidence::default())).await;
+    let found = case.rejection(Call::Hop, &question, send(HopsPage::default())).await;
     assert_eq!(missing(found), Missing::LaterEpoch { newest_known: 7 });
     let mut uncertified = hop(&case, 7);
     uncertified.hops[0].block.qc = None;
     let found = case.rejection(Call::Hop, &question, send(uncertified)).await;
-    assert!(matches!(found, Rejection::NotEnough(Missing::Certificate { .. })), "{found}");
+    assert!(matches!(found, Rejection::NotYet(NotYet::Certificate { .. })), "{found}");
     assert_eq!(case.ask(&question).await.unwrap().answer.height, LATE_HEIGHT);
 }
 
@@ -296,9 +305,10 @@ async fn garbage_is_no_evidence_in_any_call() {
         let found = violation(case.rejection(call, question, more).await);
         assert!(matches!(found, Violation::Evidence(EvidenceError::Malformed(_))), "{found}");
     }
-    let nothing = |_| Ok(Evidence::default().to_bytes().into());
-    let found = case.rejection(Call::Answer, &early, nothing).await;
-    assert_eq!(missing(found), Missing::Answer);
+    let nothing = |_| Ok(HopsPage::default().to_bytes().into());
+    let found = violation(case.rejection(Call::Answer, &early, nothing).await);
+    let another = EvidenceError::Another { expected: "an answer", found: "epoch hops" };
+    assert_eq!(found, Violation::Evidence(another));
     case.ask(&early).await.unwrap();
     case.ask(&late).await.unwrap();
 }
@@ -332,7 +342,7 @@ async fn evidence_of_another_chain_is_rejected() {
     let other = TestServer::start("ejection").await.unwrap();
     let question = snapshot(Selector::Height(HEIGHT));
     let held = Held::default();
-    let foreign = other.prover.answer(&question, &held, Depth::Seal).unwrap().evidence;
+    let foreign = other.answer(&question, &held, Depth::Seal).unwrap().evidence;
     let found = violation(case.answered(&question, foreign).await);
     assert!(matches!(found, Violation::EpochSetup { .. }), "{found}");
 

@@ -135,7 +135,7 @@ fn receipt(metadata: &MetadataMap) -> Option<Receipt> {
 }
 
 macro_rules! pass_on {
-    ($($method:ident: $request:ident -> $response:ident, $call:expr;)*) => {
+    ($($method:ident: $request:ident -> $response:ident, $call:expr, $field:ident;)*) => {
         #[async_trait]
         impl SnapshotApi for Hostile {
             async fn get_server_info(
@@ -158,22 +158,6 @@ macro_rules! pass_on {
                 }))
             }
 
-            async fn get_tree_proof(
-                &self,
-                request: Request<v1::GetTreeProofRequest>,
-            ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
-                let script = self.script.lock().unwrap().clone();
-                let mut answer = match script {
-                    Some(_) => v1::GetTreeProofResponse::default(),
-                    None => self.honest.clone().get_tree_proof(request).await?.into_inner(),
-                };
-                answer.proof = match script {
-                    Some(script) => script(Call::TreeProof),
-                    None => self.twist(Call::TreeProof, answer.proof).await?,
-                };
-                Ok(Response::new(answer))
-            }
-
             $(async fn $method(
                 &self,
                 request: Request<v1::$request>,
@@ -185,24 +169,25 @@ macro_rules! pass_on {
                 };
                 let receipt = receipt(honest.metadata());
                 let mut answer = honest.into_inner();
-                answer.evidence = match script {
+                answer.$field = match script {
                     Some(script) => script($call),
-                    None => self.twist($call, answer.evidence).await?,
+                    None => self.twist($call, answer.$field).await?,
                 };
-                let evidence = answer.evidence.clone();
-                Ok(self.signed(answer, receipt, &evidence))
+                let said = answer.$field.clone();
+                Ok(self.signed(answer, receipt, &said))
             })*
         }
     };
 }
 
 pass_on! {
-    get_checkpoint: GetCheckpointRequest -> GetCheckpointResponse, Call::Checkpoint;
-    get_epoch_hops: GetEpochHopsRequest -> GetEpochHopsResponse, Call::Hop;
-    get_snapshot: GetSnapshotRequest -> GetSnapshotResponse, Call::Answer;
-    get_identity: GetIdentityRequest -> GetIdentityResponse, Call::Answer;
-    list_identities: ListIdentitiesRequest -> ListIdentitiesResponse, Call::Answer;
-    get_epoch: GetEpochRequest -> GetEpochResponse, Call::Answer;
-    get_seal: GetSealRequest -> GetSealResponse, Call::Answer;
-    get_execution_result: GetExecutionResultRequest -> GetExecutionResultResponse, Call::Answer;
+    get_checkpoint: GetCheckpointRequest -> GetCheckpointResponse, Call::Checkpoint, evidence;
+    get_epoch_hops: GetEpochHopsRequest -> GetEpochHopsResponse, Call::Hop, evidence;
+    get_snapshot: GetSnapshotRequest -> GetSnapshotResponse, Call::Answer, evidence;
+    get_identity: GetIdentityRequest -> GetIdentityResponse, Call::Answer, evidence;
+    list_identities: ListIdentitiesRequest -> ListIdentitiesResponse, Call::Answer, evidence;
+    get_epoch: GetEpochRequest -> GetEpochResponse, Call::Answer, evidence;
+    get_seal: GetSealRequest -> GetSealResponse, Call::Answer, evidence;
+    get_execution_result: GetExecutionResultRequest -> GetExecutionResultResponse, Call::Answer, evidence;
+    get_tree_proof: GetTreeProofRequest -> GetTreeProofResponse, Call::TreeProof, proof;
 }

@@ -10,17 +10,20 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use weir_integration_tests::{chain_dir, expected, gunzip};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, HopsPage};
 use weir_protocol::hotstuff::{Committee, verify_qcs};
 use weir_protocol::model::{Header, QuorumCertificate};
 use weir_protocol::protocol_state::evolve;
+use weir_protocol::request::{
+    AnswerRequest, Depth, Held, HopsRequest, IdentityFilter, MaxHops, Question, Selector, Topic,
+};
 use weir_server::indexer::Indexer;
 use weir_server::ingest::certificates::Thoroughness;
-use weir_server::prover::{Depth, Held, Prover};
+use weir_server::prover::Prover;
 use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
 use weir_server::store::StoreOptions;
-use weir_verifier::{Anchor, Timing, TrustedState, verify};
+use weir_verifier::{Anchor, Timing, TrustedState, open};
 
 const WIDE: &str = "wide-462-nodes";
 const LONG: &str = "thirty-epochs";
@@ -30,6 +33,18 @@ struct Indexed {
     prover: Prover,
     _indexer: Indexer,
     _data: tempfile::TempDir,
+}
+
+impl Indexed {
+    fn answer(&self, question: &Question, held: &Held, depth: Depth) -> AnswerProof {
+        let (question, held) = (question.clone(), held.clone());
+        self.prover.answer(&AnswerRequest { question, held, depth }).unwrap().evidence
+    }
+
+    fn hop(&self, epoch_counter: u64, held: &Held) -> HopsPage {
+        let (held, max_hops) = (held.clone(), MaxHops(1));
+        self.prover.hops(&HopsRequest { epoch_counter, held, max_hops }).unwrap()
+    }
 }
 
 fn indexed(chain: &str) -> Indexed {
@@ -111,30 +126,24 @@ fn answers(criterion: &mut Criterion) {
         preimage_ids: trusted.preimages().ids().copied().collect(),
         ..Held::default()
     };
+    let timing = Timing::at(1_798_761_600_000);
     let mut group = criterion.benchmark_group("answers, 462 nodes");
     group.throughput(Throughput::Elements(1));
     let filter = IdentityFilter::default();
     for (name, topic) in [("phase", Topic::Snapshot), ("table", Topic::Identities(filter))] {
         let question = Question { block: Selector::Height(1003), topic };
-        let cold = wide.prover.answer(&question, &Held::default(), Depth::Finality).unwrap();
-        let proved = wide.prover.answer(&question, &warm, Depth::Finality).unwrap();
-        let bytes = proved.evidence.to_bytes();
-        println!(
-            "{name}: {} bytes warm, {} bytes cold",
-            bytes.len(),
-            cold.evidence.to_bytes().len()
-        );
+        let cold = wide.answer(&question, &Held::default(), Depth::Finality);
+        let proved = wide.answer(&question, &warm, Depth::Finality);
+        let bytes = proved.to_bytes();
+        println!("{name}: {} bytes warm, {} bytes cold", bytes.len(), cold.to_bytes().len());
         group.bench_function(format!("prove {name}, warm"), |b| {
-            b.iter(|| {
-                let proved = wide.prover.answer(black_box(&question), &warm, Depth::Finality);
-                proved.unwrap().evidence.to_bytes()
-            });
+            b.iter(|| wide.answer(black_box(&question), &warm, Depth::Finality).to_bytes());
         });
         group.bench_function(format!("verify {name}, warm"), |b| {
             b.iter(|| {
-                let evidence = Evidence::from_bytes(black_box(&bytes)).unwrap();
-                verify(Anchor::Trusted(&trusted), &question, &evidence, trusted.preimages())
-                    .unwrap()
+                let proof = AnswerProof::from_bytes(black_box(&bytes)).unwrap();
+                let block = open(Anchor::Trusted(&trusted), &question, &proof, &timing).unwrap();
+                block.answer().unwrap()
             });
         });
     }
@@ -150,18 +159,18 @@ fn light_client(criterion: &mut Criterion) {
     let checkpoint = wide.prover.checkpoint(root_id).unwrap();
     let trusted = TrustedState::from_checkpoint(root_id, &checkpoint).unwrap().into_value();
     let timing = Timing::at(1_798_761_600_000);
-    let page = wide.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), 1).unwrap();
+    let page = wide.hop(trusted.newest_epoch().counter(), &trusted.held());
     let bytes = page.to_bytes();
     println!("hop: {} bytes; trusted state: {} bytes", bytes.len(), trusted.to_bytes().len());
     group.bench_function("prove a hop, deltas known", |b| {
         let (counter, held) = (trusted.newest_epoch().counter(), trusted.held());
-        b.iter(|| wide.prover.hops(counter, &held, 1).unwrap().to_bytes());
+        b.iter(|| wide.hop(counter, &held).to_bytes());
     });
     group.bench_function("apply a hop", |b| {
         b.iter_batched(
             || trusted.clone(),
             |mut trusted| {
-                let page = Evidence::from_bytes(black_box(&bytes)).unwrap();
+                let page = HopsPage::from_bytes(black_box(&bytes)).unwrap();
                 trusted.apply_hops(&page, &timing).unwrap()
             },
             BatchSize::PerIteration,
@@ -183,14 +192,14 @@ fn light_client(criterion: &mut Criterion) {
     };
     let block = Selector::Height(1003);
     let question = Question { block, topic: Topic::Identity(node_id) };
-    let first = wide.prover.answer(&question, &trusted.held(), Depth::Finality).unwrap();
-    trusted.verify(&question, &first.evidence, &timing).unwrap();
-    let warm = wide.prover.answer(&question, &trusted.held(), Depth::Linked).unwrap();
-    let bytes = warm.evidence.to_bytes();
+    let first = wide.answer(&question, &trusted.held(), Depth::Finality);
+    trusted.verify(&question, &first, &timing).unwrap();
+    let warm = wide.answer(&question, &trusted.held(), Depth::Linked);
+    let bytes = warm.to_bytes();
     println!("warm identity, its certificate known: {} bytes", bytes.len());
     group.bench_function("verify a warm identity, its certificate known", |b| {
         b.iter(|| {
-            let evidence = Evidence::from_bytes(black_box(&bytes)).unwrap();
+            let evidence = AnswerProof::from_bytes(black_box(&bytes)).unwrap();
             trusted.verify(&question, &evidence, &timing).unwrap()
         });
     });

@@ -24,12 +24,12 @@ use weir_proto::flow::access::GetProtocolStateSnapshotByHeightRequest;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_protocol::bls::{Backend as _, Native, PublicKey, Signature, tag, verify};
 use weir_protocol::codec::{Entity as _, entity_ids, payload_hash, payload_roots, sha3_256};
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::hotstuff::{Committee, verify_qcs};
 use weir_protocol::model::{Block, QuorumCertificate, TimeoutCertificate};
 use weir_protocol::protocol_state::{evolve, identity_table};
+use weir_protocol::request::Depth;
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 use weir_server::api::ApiOptions;
-use weir_server::prover::Depth;
 use weir_server::source::ChainFolder;
 use weir_verifier::TrustedState;
 
@@ -173,7 +173,7 @@ impl Chain {
         };
         Box::new(move |times| {
             for _ in 0..times {
-                let answer = server.prover.answer(black_box(&question), &held, Depth::Finality);
+                let answer = server.answer(black_box(&question), &held, Depth::Finality);
                 black_box(answer.unwrap().evidence.to_bytes());
             }
             times

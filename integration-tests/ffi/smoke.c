@@ -94,7 +94,9 @@ static int same(Outcome one, Outcome other) {
 static const char *verdict(WeirStatus status) {
     switch (status) {
     case WEIR_STATUS_OK: return "verified";
-    case WEIR_STATUS_NOT_ENOUGH: return "not_enough";
+    case WEIR_STATUS_MISSING: return "missing";
+    case WEIR_STATUS_NOT_YET: return "not_yet";
+    case WEIR_STATUS_NEEDS_UPDATE: return "needs_update";
     case WEIR_STATUS_INVALID: return "invalid";
     default: return "a mistake of the test";
     }

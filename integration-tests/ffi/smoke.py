@@ -9,7 +9,12 @@ import threading
 
 import weir
 
-ERRORS = {weir.WeirError.NotEnough: "not_enough", weir.WeirError.Invalid: "invalid"}
+ERRORS = {
+    weir.WeirError.Missing: "missing",
+    weir.WeirError.NotYet: "not_yet",
+    weir.WeirError.NeedsUpdate: "needs_update",
+    weir.WeirError.Invalid: "invalid",
+}
 
 
 def verify(task, about, state, question, evidence, timing):
@@ -56,7 +61,7 @@ def run_suite(cases):
         counts[due] = counts.get(due, 0) + 1
         if due == "verified" and evidence:
             honest.append((task, about, state, question, evidence, timing, value))
-    assert all(counts.get(verdict, 0) > 10 for verdict in ("verified", "not_enough", "invalid"))
+    assert all(counts.get(verdict, 0) > 10 for verdict in ("verified", "missing", "not_yet", "invalid"))
     return wrong, sum(counts.values()), honest
 
 

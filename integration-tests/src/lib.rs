@@ -23,10 +23,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use weir_proto::flow::entities;
+use weir_protocol::evidence::HopsPage;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{
+    AnswerRequest, Depth, Held, HopsRequest, MaxHops, Question, Request, Selector, TreeRequest,
+};
+use weir_protocol::snapshot_tree::TreeQuestion;
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::{IndexError, Indexer};
-use weir_server::prover::Prover;
+use weir_server::prover::{Proved, Prover, ProverError};
 use weir_server::source::ChainFolder;
 use weir_server::store::StoreOptions;
 
@@ -115,7 +120,52 @@ pub struct TestServer {
     _data: TempDir,
 }
 
+/// A request for the answer to a question.
+#[must_use]
+pub fn asking(question: &Question, held: &Held, depth: Depth) -> Request {
+    let (question, held) = (question.clone(), held.clone());
+    Request::Answer(AnswerRequest { question, held, depth })
+}
+
+/// A request for a proof about the snapshot tree at a block.
+#[must_use]
+pub fn asking_tree(block: Selector, question: &TreeQuestion) -> Request {
+    Request::TreeProof(TreeRequest { block, question: question.clone() })
+}
+
 impl TestServer {
+    /// The proof of an answer for a client that holds this.
+    ///
+    /// # Errors
+    /// As the prover's.
+    pub fn answer(
+        &self,
+        question: &Question,
+        held: &Held,
+        depth: Depth,
+    ) -> Result<Proved, ProverError> {
+        let (question, held) = (question.clone(), held.clone());
+        self.prover.answer(&AnswerRequest { question, held, depth })
+    }
+
+    /// A page of at most so many hops for a client that holds this.
+    ///
+    /// # Errors
+    /// As the prover's.
+    ///
+    /// # Panics
+    /// When `max` is no number of hops.
+    pub fn hops(
+        &self,
+        epoch_counter: u64,
+        held: &Held,
+        max: usize,
+    ) -> Result<HopsPage, ProverError> {
+        let (held, max_hops) =
+            (held.clone(), MaxHops(u32::try_from(max).expect("a number of hops")));
+        self.prover.hops(&HopsRequest { epoch_counter, held, max_hops })
+    }
+
     /// Indexes the chain into a fresh store and serves it.
     ///
     /// # Errors

@@ -131,9 +131,9 @@ test("a lying server is caught, and its honest twin is not", options, async () =
   const lieIn = (lied, lie) => { proxy.twist = (method) => (method === lied ? lie : undefined); };
   assert.ok(["finalized", "sealed"].includes(await ask()));
   lieIn("ListIdentities", { answer: flipped(0.5) });
-  assert.ok(["invalid", "not-enough"].includes((await ask())[0]));
+  assert.ok(["invalid", "missing", "not-yet"].includes((await ask())[0]));
   lieIn("GetCheckpoint", { answer: flipped(0.5) });
-  assert.ok(["invalid", "not-enough"].includes((await ask())[0]));
+  assert.ok(["invalid", "missing", "not-yet"].includes((await ask())[0]));
   lieIn("ListIdentities", { answer: inMessage((message) => message.subarray(0, -9)) });
   assert.deepEqual(await ask(), ["transport", "Malformed"]);
   lieIn("ListIdentities", { write: (response, body) => response.write(body.subarray(0, 50)) });

@@ -129,11 +129,11 @@ test("refusals and wrong arguments say what they are", async () => {
 
 test("the clock bounds trust", async () => {
   const client = await start({ clock: { now_ms: 1 } });
-  await assert.rejects(client.epoch(), { kind: "not-enough", rule: "Clock" });
+  await assert.rejects(client.epoch(), { kind: "missing", rule: "Clock" });
   const impatient = await start({ clock: { trusting_period_ms: 1 } });
   await assert.rejects(impatient.epoch(), { kind: "usage" });
   const expired = await start({ clock: { trusting_period_ms: 3_600_000 } });
-  await assert.rejects(expired.sync(), { kind: "not-enough", rule: "TrustExpired" });
+  await assert.rejects(expired.sync(), { kind: "missing", rule: "TrustExpired" });
 });
 
 test("a state survives as bytes", async () => {

@@ -22,4 +22,5 @@ pub mod merkle;
 pub mod model;
 pub mod prg;
 pub mod protocol_state;
+pub mod request;
 pub mod snapshot_tree;

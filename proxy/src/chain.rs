@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
-use weir_protocol::evidence::{Bundle, Evidence, Held, Preimages, Question};
+use weir_protocol::evidence::{AnswerProof, Preimages};
 use weir_protocol::model::Identifier;
-use weir_verifier::{Answer, Rejection, Timing, TrustedState, Violation};
+use weir_protocol::request::{Held, Question};
+use weir_verifier::{Answer, Rejection, Timing, TrustedState};
 
 use crate::cache::{Bytes, Pool, pool};
 use crate::fault::Fault;
@@ -34,7 +35,9 @@ pub(crate) struct Chain {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) answer: Answer,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: AnswerProof,
+    /// Whether it has a seal that nothing known so far proves.
+    pub(crate) leaves_seal: bool,
     /// What the client trusts after it.
     pub(crate) state: TrustedState,
 }
@@ -105,16 +108,19 @@ impl Chain {
         &self,
         state: &Arc<TrustedState>,
         held: &Preimages,
-        (question, evidence): (&Question, &Evidence),
+        (question, evidence): (&Question, &AnswerProof),
     ) -> Result<Result<Checked, Rejection>, Fault> {
         let timing = self.timing().map_err(Fault::Ours)?;
         let (state, held) = (state.clone(), held.clone());
         let (question, evidence) = (question.clone(), evidence.clone());
         let checked = blocking(move || {
-            let expanded = evidence.bundle.expand(&[&held]);
             let mut state = TrustedState::clone(&state).holding(held);
-            let answer = state.verify(&question, &evidence, &timing)?.into_value();
-            Ok((Checked { answer, evidence, state }, expanded.unwrap_or_default()))
+            let (answer, leaves_seal, came) =
+                state.read(&question, &evidence, &timing, |block| {
+                    Ok((block.answer()?, block.leaves_seal(), block.preimages().clone()))
+                })?;
+            let answer = answer.into_value();
+            Ok((Checked { answer, evidence, leaves_seal, state }, came))
         });
         let checked = checked.await.map_err(Fault::Ours)?;
         Ok(checked.map(|(checked, preimages)| {
@@ -122,49 +128,6 @@ impl Chain {
             checked
         }))
     }
-}
-
-impl Checked {
-    /// Whether the answer has a seal that nothing known so far proves.
-    pub(crate) fn leaves_seal(&self) -> bool {
-        self.answer.trust.leaves_seal(&self.evidence)
-    }
-}
-
-/// Evidence for an answer and nothing else.
-pub(crate) fn answer_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
-    let evidence = decode(bytes)?;
-    if evidence.checkpoint.is_some() || !evidence.hops.is_empty() || evidence.more_hops {
-        return Err(Fault::needless("a checkpoint or hops beside an answer"));
-    }
-    Ok(evidence)
-}
-
-/// Hops and nothing else.
-pub(crate) fn hops_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
-    let evidence = decode(bytes)?;
-    if evidence.checkpoint.is_some()
-        || evidence.answer.is_some()
-        || evidence.bundle != Bundle::default()
-    {
-        return Err(Fault::needless("a checkpoint or an answer beside hops"));
-    }
-    Ok(evidence)
-}
-
-/// A checkpoint and nothing else.
-pub(crate) fn checkpoint_alone(bytes: &[u8]) -> Result<Evidence, Fault> {
-    let evidence = decode(bytes)?;
-    let proof = evidence.checkpoint.as_ref();
-    let is_bare = proof.is_none_or(|proof| proof.descendants.is_empty() && proof.qc.is_none());
-    if !is_bare || evidence.answer.is_some() || !evidence.hops.is_empty() || evidence.more_hops {
-        return Err(Fault::needless("an answer, hops or certificates beside a checkpoint"));
-    }
-    Ok(evidence)
-}
-
-fn decode(bytes: &[u8]) -> Result<Evidence, Fault> {
-    Ok(Evidence::from_bytes(bytes).map_err(Violation::Evidence)?)
 }
 
 /// Runs `check` on a thread that may block.

@@ -1,7 +1,7 @@
 //! What is wrong with an answer, and whose fault it is.
 
 use tonic::{Code, Status};
-use weir_protocol::evidence::Evidence;
+use weir_protocol::evidence::{AnswerProof, EvidenceError};
 use weir_verifier::{Missing, Rejection, Violation};
 
 /// Why an answer of an upstream is of no use.
@@ -23,23 +23,17 @@ pub(crate) struct Unproved {
     /// What is missing.
     pub(crate) rejection: Rejection,
     /// The answer.
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: AnswerProof,
 }
 
 impl Fault {
     /// What a rejection of this evidence says of the upstream that sent it.
-    pub(crate) fn of(rejection: Rejection, evidence: &Evidence) -> Self {
+    pub(crate) fn of(rejection: Rejection, evidence: &AnswerProof) -> Self {
         match &rejection {
-            Rejection::NotEnough(Missing::Clock { .. } | Missing::TrustExpired { .. }) => {
-                Self::Ours(Status::failed_precondition(rejection.to_string()))
+            Rejection::NotYet(_) | Rejection::Missing(Missing::EarlierEpoch { .. }) => {
+                Self::Unproved(Box::new(Unproved { rejection, evidence: evidence.clone() }))
             }
-            Rejection::NotEnough(
-                Missing::Certificate { .. }
-                | Missing::Finality { .. }
-                | Missing::Seal { .. }
-                | Missing::EarlierEpoch { .. },
-            ) => Self::Unproved(Box::new(Unproved { rejection, evidence: evidence.clone() })),
-            _ => Self::Wrong(rejection.to_string()),
+            _ => rejection.into(),
         }
     }
 
@@ -49,9 +43,28 @@ impl Fault {
     }
 }
 
+/// What a rejection says of whoever sent the evidence, where there is nothing to tell by it.
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        match &rejection {
+            Rejection::Missing(Missing::Clock { .. } | Missing::TrustExpired { .. }) => {
+                Self::Ours(Status::failed_precondition(rejection.to_string()))
+            }
+            Rejection::NeedsUpdate(_) => Self::Upstream(Status::unavailable(rejection.to_string())),
+            _ => Self::Wrong(rejection.to_string()),
+        }
+    }
+}
+
 impl From<Violation> for Fault {
     fn from(violation: Violation) -> Self {
-        Self::Wrong(Rejection::from(violation).to_string())
+        Rejection::from(violation).into()
+    }
+}
+
+impl From<EvidenceError> for Fault {
+    fn from(error: EvidenceError) -> Self {
+        Rejection::from(error).into()
     }
 }
 

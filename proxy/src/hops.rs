@@ -4,37 +4,35 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 use tonic::Status;
-use weir_protocol::evidence::{Held, Preimages};
+use weir_protocol::evidence::{HopsPage, Preimages};
+use weir_protocol::request::{Held, HopsRequest, Request};
 use weir_verifier::TrustedState;
 
 use crate::cache::Keep;
-use crate::chain::{Chain, hops_alone};
+use crate::chain::Chain;
 use crate::fault::Fault;
 use crate::upstream::Upstream;
 
 /// A page that a client asks for.
 struct Page<'a> {
-    epoch_counter: u64,
-    forward: Held,
+    /// What is asked of the upstream.
+    forward: HopsRequest,
     held: Preimages,
-    max_hops: u32,
     base: &'a Arc<TrustedState>,
 }
 
 impl Chain {
     /// The hops from an epoch on for a client that holds this, and whether the page stays what it
     /// is; a client without a checkpoint is taken to have the proxy's.
-    pub(crate) async fn relay_hops(
-        &self,
-        epoch_counter: u64,
-        held: &Held,
-        max_hops: u32,
-    ) -> Result<(Bytes, Keep), Status> {
+    pub(crate) async fn relay_hops(&self, asked: &HopsRequest) -> Result<(Bytes, Keep), Status> {
+        let HopsRequest { epoch_counter, held, max_hops } = asked;
+        let (epoch_counter, max_hops) = (*epoch_counter, *max_hops);
         let begins_at = held.checkpoint_id.unwrap_or(self.checkpoint_id);
         let base = self.shadow(begins_at, epoch_counter).await?;
         let known = self.known(held, Some(&base));
         let forward = Held { preimage_ids: known.ids().copied().collect(), ..held.clone() };
-        let page = Page { epoch_counter, forward, held: known, max_hops, base: &base };
+        let forward = HopsRequest { epoch_counter, held: forward, max_hops };
+        let page = Page { forward, held: known, base: &base };
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
             match self.hops_one(upstream, &page).await {
@@ -46,16 +44,13 @@ impl Chain {
     }
 
     async fn hops_one(&self, upstream: &Upstream, page: &Page<'_>) -> Result<(Bytes, Keep), Fault> {
-        let bytes = upstream.hops(page.epoch_counter, &page.forward, page.max_hops).await?;
-        let found = hops_alone(&bytes)?;
-        match (found.hops.is_empty(), found.more_hops) {
-            (true, false) => return Ok((bytes, Keep::No)),
-            (true, true) => return Err(Fault::Wrong("a page without hops before others".into())),
-            (false, _) => {}
+        let bytes = upstream.send(&Request::EpochHops(page.forward.clone())).await?;
+        if HopsPage::from_bytes(&bytes)?.hops.is_empty() {
+            return Ok((bytes, Keep::No));
         }
         let newest = page.base.newest_epoch().counter();
-        if newest != page.epoch_counter {
-            let (epoch, begins_at) = (page.epoch_counter, page.base.checkpoint().block_id);
+        if newest != page.forward.epoch_counter {
+            let (epoch, begins_at) = (page.forward.epoch_counter, page.base.checkpoint().block_id);
             return Err(Fault::Ours(Status::failed_precondition(format!(
                 "hops from epoch {epoch} cannot be checked: from checkpoint {begins_at}, epoch \
                  {newest} is known"
@@ -63,6 +58,6 @@ impl Chain {
         }
         let (state, evidence) = self.apply(page.base, &page.held, &bytes).await?;
         self.shadows.keep(Arc::new(state));
-        Ok((bytes, Keep::when(evidence.more_hops)))
+        Ok((bytes, Keep::when(evidence.more)))
     }
 }

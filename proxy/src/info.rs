@@ -2,8 +2,8 @@
 
 use tonic::Status;
 use weir_proto::weir::v1;
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{EVIDENCE_VERSION, Question, Selector, Topic};
+use weir_protocol::evidence::EVIDENCE_VERSION;
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_verifier::{Answer, AnswerValue};
 
 use crate::chain::Chain;
@@ -36,7 +36,7 @@ pub(crate) async fn info(chain: &Chain) -> Result<v1::GetServerInfoResponse, Sta
 /// The newest block of a kind; none where the chain does not prove one.
 async fn tip(chain: &Chain, block: Selector) -> Result<Option<Answer>, Status> {
     let question = Question { block, topic: Topic::Snapshot };
-    match chain.ask(&question, Proof::Unspecified).await {
+    match chain.ask(&question, Depth::Finality).await {
         Ok(proven) => Ok(Some(proven.answer)),
         Err(Failed::Unproved(_)) => Ok(None),
         Err(Failed::Status(status)) => Err(status),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::evidence::{Bundle, Evidence, Preimages};
+use weir_protocol::evidence::{AnswerProof, Bundle, CheckpointProof, HopsPage, Preimages};
 use weir_protocol::model::{EpochSetup, EpochStateEntry, Identifier, KvStore};
 use weir_verifier::TrustedState;
 
@@ -13,14 +13,11 @@ use crate::fault::Fault;
 ///
 /// Besides the block's own state, a certificate of an epoch long past needs that epoch's events.
 pub(crate) fn check_answer(
-    evidence: &Evidence,
+    answer: &AnswerProof,
     held: &Preimages,
     state: Option<&TrustedState>,
 ) -> Result<(), Fault> {
-    let Some(answer) = &evidence.answer else {
-        return Ok(());
-    };
-    let expanded = expand(&evidence.bundle, held)?;
+    let expanded = expand(&answer.bundle, held)?;
     let state_id = answer.block.roots.map(|roots| roots.protocol_state_id);
     let mut needed = reachable(state_id, &[&expanded, held]);
     needed.extend(answer.seal.as_ref().map(|seal| seal.seal.result_id));
@@ -33,14 +30,14 @@ pub(crate) fn check_answer(
 }
 
 /// As [`check_answer`], of a checkpoint.
-pub(crate) fn check_checkpoint(evidence: &Evidence) -> Result<(), Fault> {
-    let roots = evidence.checkpoint.as_ref().and_then(|proof| proof.roots);
+pub(crate) fn check_checkpoint(evidence: &CheckpointProof) -> Result<(), Fault> {
+    let roots = evidence.block.roots;
     let expanded = expand(&evidence.bundle, &Preimages::default())?;
     check(&expanded, &reachable(roots.map(|roots| roots.protocol_state_id), &[&expanded]))
 }
 
 /// As [`check_answer`], of every hop of a page.
-pub(crate) fn check_hops(page: &Evidence, held: &Preimages) -> Result<(), Fault> {
+pub(crate) fn check_hops(page: &HopsPage, held: &Preimages) -> Result<(), Fault> {
     let mut known = held.clone();
     for hop in &page.hops {
         let expanded = expand(&hop.bundle, &known)?;
@@ -52,8 +49,8 @@ pub(crate) fn check_hops(page: &Evidence, held: &Preimages) -> Result<(), Fault>
 }
 
 /// The epoch that the block of an answer says it is of; the caller verifies it.
-pub(crate) fn epoch_of(evidence: &Evidence, held: &Preimages) -> Option<u64> {
-    let roots = evidence.answer.as_ref()?.block.roots?;
+pub(crate) fn epoch_of(evidence: &AnswerProof, held: &Preimages) -> Option<u64> {
+    let roots = evidence.block.roots?;
     let expanded = evidence.bundle.expand(&[held]).ok()?;
     let sources = [&expanded, held];
     let (_, entry) = open(roots.protocol_state_id, &sources)?;

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use tonic::{Code, Status};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, Preimages, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, HopsPage, Preimages};
 use weir_protocol::model::Identifier;
-use weir_verifier::{Anchor, Answer, Missing, Rejection, Trust, TrustedState, Violation, verify};
+use weir_protocol::request::{
+    AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector, Topic,
+};
+use weir_verifier::{
+    Anchor, Answer, ProvedBlock, Rejection, Timing, Trust, TrustedState, Violation, open,
+};
 
-use crate::chain::{Chain, answer_alone, blocking, checkpoint_alone, hops_alone};
+use crate::chain::{Chain, blocking};
 use crate::fault::{Failed, Fault, is_silence};
 use crate::needed::{check_checkpoint, check_hops};
 use crate::relay::needs_later_epoch;
@@ -18,7 +22,7 @@ use crate::upstream::Upstream;
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) answer: Answer,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: AnswerProof,
     /// What the evidence was checked with.
     pub(crate) state: Arc<TrustedState>,
     /// Bytes of the evidence and of the preimages beside it, about.
@@ -49,10 +53,10 @@ impl Chain {
     }
 
     /// Asks a question of the proxy's own, walking as many epochs as it takes.
-    pub(crate) async fn ask(&self, question: &Question, proof: Proof) -> Result<Proven, Failed> {
+    pub(crate) async fn ask(&self, question: &Question, depth: Depth) -> Result<Proven, Failed> {
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
-            match self.ask_one(upstream, question, proof).await {
+            match self.ask_one(upstream, question, depth).await {
                 Ok(proven) => return Ok(proven),
                 Err(fault) => turn.failed(upstream, fault)?,
             }
@@ -67,15 +71,18 @@ impl Chain {
         &self,
         upstream: &Upstream,
         question: &Question,
-        proof: Proof,
+        depth: Depth,
     ) -> Result<Proven, Fault> {
         let mut state = self.own().map_err(Fault::Ours)?;
         loop {
-            let bytes = upstream.ask(question, &state.held(), proof).await?;
-            let evidence = answer_alone(&bytes)?;
+            let (question, held) = (question.clone(), state.held());
+            let asked = AnswerRequest { question, held, depth };
+            let bytes = upstream.send(&Request::Answer(asked.clone())).await?;
+            let question = &asked.question;
+            let evidence = AnswerProof::from_bytes(&bytes)?;
             let checked = self.verify(&state, state.preimages(), (question, &evidence)).await?;
             let needs = match &checked {
-                Ok(checked) if checked.leaves_seal() => "its seal is not proved".to_owned(),
+                Ok(checked) if checked.leaves_seal => "its seal is not proved".to_owned(),
                 Ok(_) => String::new(),
                 Err(rejection) if needs_later_epoch(rejection) => rejection.to_string(),
                 Err(rejection) => return Err(Fault::of(rejection.clone(), &evidence)),
@@ -86,7 +93,8 @@ impl Chain {
                 let (answer, evidence) = (checked.answer, checked.evidence);
                 return Ok(Proven { answer, evidence, state, evidence_bytes });
             }
-            let (next, _) = self.page(&state, 0).await.map_err(Fault::Ours)?;
+            let (next, _) =
+                self.page(&state, MaxHops::LEFT_TO_SERVER).await.map_err(Fault::Ours)?;
             if next.newest_epoch().counter() <= state.newest_epoch().counter() {
                 return Err(Fault::Wrong(needs));
             }
@@ -100,12 +108,13 @@ impl Chain {
     pub(crate) async fn page(
         &self,
         state: &Arc<TrustedState>,
-        max_hops: u32,
+        max_hops: MaxHops,
     ) -> Result<(Arc<TrustedState>, bool), Status> {
         let (epoch_counter, held) = (state.newest_epoch().counter(), state.held());
+        let request = Request::EpochHops(HopsRequest { epoch_counter, held, max_hops });
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
-            let applied = match upstream.hops(epoch_counter, &held, max_hops).await {
+            let applied = match upstream.send(&request).await {
                 Ok(bytes) => self.apply(state, state.preimages(), &bytes).await,
                 // One that lags does not know the epoch.
                 Err(Fault::Upstream(status)) if !is_silence(&status) => {
@@ -115,8 +124,7 @@ impl Chain {
             };
             match applied {
                 Ok((next, page)) => {
-                    let more = page.more_hops && !page.hops.is_empty();
-                    return Ok((Arc::new(next), more));
+                    return Ok((Arc::new(next), page.more));
                 }
                 Err(fault) => turn.failed(upstream, fault)?,
             }
@@ -130,8 +138,8 @@ impl Chain {
         state: &Arc<TrustedState>,
         held: &Preimages,
         bytes: &[u8],
-    ) -> Result<(TrustedState, Evidence), Fault> {
-        let page = hops_alone(bytes)?;
+    ) -> Result<(TrustedState, HopsPage), Fault> {
+        let page = HopsPage::from_bytes(bytes)?;
         check_hops(&page, held)?;
         let timing = self.timing().map_err(Fault::Ours)?;
         let (state, held) = (state.clone(), held.clone());
@@ -141,12 +149,7 @@ impl Chain {
             applied.map(|applied| (applied, state, page))
         });
         let applied = applied.await.map_err(Fault::Ours)?;
-        let (applied, state, page) = applied.map_err(|rejection| match rejection {
-            Rejection::NotEnough(Missing::Clock { .. } | Missing::TrustExpired { .. }) => {
-                Fault::Ours(Status::failed_precondition(rejection.to_string()))
-            }
-            rejection => Fault::Wrong(rejection.to_string()),
-        })?;
+        let (applied, state, page) = applied?;
         if applied.skipped > 0 {
             return Err(Fault::needless("hops to epochs that are known already"));
         }
@@ -161,16 +164,18 @@ impl Chain {
             return Ok(proven);
         }
         let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
-        let proven = match self.ask(&question, Proof::Sealed).await {
+        let proven = match self.ask(&question, Depth::Seal).await {
             Ok(proven) => Arc::new(proven),
             Err(Failed::Status(status)) => return Err(status),
             Err(Failed::Unproved(unproved)) => {
                 let (state, evidence) = (self.own()?, unproved.evidence);
-                let held = state.preimages();
-                let known = by_hash(block_id, &question, &evidence, held).map_err(|rejection| {
+                let (held, timing) = (state.preimages(), self.timing()?);
+                let answer = by_hash(block_id, &evidence, held, &timing, |block| block.answer());
+                let answer = answer.map_err(|rejection| {
                     Status::unavailable(format!("block {block_id} is not proved: {rejection}"))
                 })?;
-                Arc::new(Proven { answer: known, evidence, state, evidence_bytes: 0 })
+                let answer = answer.into_value();
+                Arc::new(Proven { answer, evidence, state, evidence_bytes: 0 })
             }
         };
         if proven.answer.trust == Trust::Sealed {
@@ -190,28 +195,29 @@ impl Chain {
     }
 }
 
-/// Verifies an answer about a block by nothing but its hash.
-pub(crate) fn by_hash(
+/// What `read` makes of a block that nothing proves but its hash.
+pub(crate) fn by_hash<T>(
     block_id: Identifier,
-    question: &Question,
-    evidence: &Evidence,
+    evidence: &AnswerProof,
     held: &Preimages,
-) -> Result<Answer, Rejection> {
-    if evidence.answer.as_ref().is_some_and(|answer| answer.seal.is_some()) {
+    timing: &Timing,
+    read: impl FnOnce(&ProvedBlock<'_>) -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
+    if evidence.seal.is_some() {
         return Err(Violation::State { reason: "a seal that nothing proves" }.into());
     }
-    verify(Anchor::KnownBlock(block_id), question, evidence, held).map(|answer| answer.into_value())
+    let anchor = Anchor::KnownBlock { block_id, held };
+    read(&open(anchor, &evidence.question, evidence, timing)?)
 }
 
 async fn begin(
     upstream: &Upstream,
     block_id: Identifier,
 ) -> Result<(prost::bytes::Bytes, TrustedState), Fault> {
-    let bytes = upstream.checkpoint(block_id).await?;
-    let evidence = checkpoint_alone(&bytes)?;
+    let bytes = upstream.send(&Request::Checkpoint(block_id)).await?;
+    let evidence = CheckpointProof::from_bytes(&bytes)?;
     check_checkpoint(&evidence)?;
     let begun = blocking(move || TrustedState::from_checkpoint(block_id, &evidence)).await;
     let state = begun.map_err(Fault::Ours)?;
-    let state = state.map_err(|rejection| Fault::Wrong(rejection.to_string()))?;
-    Ok((bytes, state.into_value()))
+    Ok((bytes, state?.into_value()))
 }

@@ -7,12 +7,11 @@ use prost::Message;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 use weir_proto::convert::{
-    Asked, ConvertError, asked_from_wire, epoch_from_wire, filter_from_wire, held_from_wire,
-    identifier,
+    Asked, ConvertError, checkpoint_from_wire, hops_from_wire, tree_from_wire,
 };
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
-use weir_protocol::evidence::{Selector, Topic};
+use weir_protocol::request::{AnswerRequest, Depth, Selector, Topic};
 use weir_verifier::{Answer, Trust};
 
 use crate::access::SnapshotProxy;
@@ -66,9 +65,9 @@ impl Proxy {
     }
 
     async fn snapshot(&self, asked: &Asked) -> Result<(v1::GetSnapshotResponse, Keep), Status> {
-        let relayed = self.chain.relay(asked).await?;
-        let mut keep = keep(asked, &relayed.answer);
-        let snapshot = if asked.form == v1::Form::Unspecified {
+        let relayed = self.chain.relay(&asked.request).await?;
+        let mut keep = keep(&asked.request, &relayed.answer);
+        let snapshot = if asked.with_value {
             let proven = self.chain.prove(relayed.answer.block_id).await?;
             if proven.answer.trust < Trust::Sealed {
                 keep = Keep::No;
@@ -86,10 +85,9 @@ impl Proxy {
         asked: &Asked,
         fill: impl FnOnce(&Relayed) -> Result<T, Status> + Send,
     ) -> Result<(T, Relayed, Keep), Status> {
-        let relayed = self.chain.relay(asked).await?;
-        let keep = keep(asked, &relayed.answer);
-        let is_wanted = asked.form == v1::Form::Unspecified;
-        let value = if is_wanted { fill(&relayed)? } else { T::default() };
+        let relayed = self.chain.relay(&asked.request).await?;
+        let keep = keep(&asked.request, &relayed.answer);
+        let value = if asked.with_value { fill(&relayed)? } else { T::default() };
         Ok((value, relayed, keep))
     }
 }
@@ -108,7 +106,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let request = request.into_inner();
-        let block_id = identifier("block_id", &request.block_id).map_err(|e| invalid(&e))?;
+        let block_id = checkpoint_from_wire(&request).map_err(|error| invalid(&error))?;
         self.cached(key("GetCheckpoint", &request), async {
             let (evidence, _) = self.chain.checkpoint(block_id).await?;
             Ok((v1::GetCheckpointResponse { evidence }, Keep::Yes))
@@ -121,10 +119,9 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetEpochHopsRequest>,
     ) -> Result<Response<v1::GetEpochHopsResponse>, Status> {
         let request = request.into_inner();
-        let held = held_from_wire(request.held.clone()).map_err(|e| invalid(&e))?;
+        let asked = hops_from_wire(request.clone()).map_err(|error| invalid(&error))?;
         self.cached(key("GetEpochHops", &request), async {
-            let (counter, max) = (request.epoch_counter, request.max_hops);
-            let (evidence, keep) = self.chain.relay_hops(counter, &held, max).await?;
+            let (evidence, keep) = self.chain.relay_hops(&asked).await?;
             Ok((v1::GetEpochHopsResponse { evidence }, keep))
         })
         .await
@@ -135,7 +132,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let request = request.into_inner();
-        let asked = asked(request.question.clone(), Topic::Snapshot)?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("GetSnapshot", &request), self.snapshot(&asked)).await
     }
 
@@ -144,10 +141,12 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetIdentityRequest>,
     ) -> Result<Response<v1::GetIdentityResponse>, Status> {
         let request = request.into_inner();
-        let node_id = identifier("node_id", &request.node_id).map_err(|e| invalid(&e))?;
-        let asked = asked(request.question.clone(), Topic::Identity(node_id))?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("GetIdentity", &request), async {
-            let node = |relayed: &Relayed| values::node(&relayed.answer, node_id).map(Some);
+            let node = |relayed: &Relayed| match &asked.request.question.topic {
+                Topic::Identity(node_id) => values::node(&relayed.answer, *node_id).map(Some),
+                _ => Ok(None),
+            };
             let (identity, relayed, keep) = self.filled(&asked, node).await?;
             let block = Some(values::block(&relayed.answer));
             Ok((v1::GetIdentityResponse { block, identity, evidence: relayed.bytes }, keep))
@@ -160,9 +159,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::ListIdentitiesRequest>,
     ) -> Result<Response<v1::ListIdentitiesResponse>, Status> {
         let request = request.into_inner();
-        let filter = filter_from_wire(&request.roles, &request.statuses, &request.node_ids);
-        let filter = filter.map_err(|error| invalid(&error))?;
-        let asked = asked(request.question.clone(), Topic::Identities(filter))?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("ListIdentities", &request), async {
             let nodes = |relayed: &Relayed| Ok(values::nodes(&relayed.answer));
             let (identities, relayed, keep) = self.filled(&asked, nodes).await?;
@@ -178,8 +175,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetEpochRequest>,
     ) -> Result<Response<v1::GetEpochResponse>, Status> {
         let request = request.into_inner();
-        let name = epoch_from_wire(request.epoch).map_err(|error| invalid(&error))?;
-        let asked = asked(request.question.clone(), Topic::Epoch(name))?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("GetEpoch", &request), async {
             let epoch = |relayed: &Relayed| Ok(values::epoch(&relayed.answer));
             let (epoch, relayed, keep) = self.filled(&asked, epoch).await?;
@@ -193,7 +189,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetSealRequest>,
     ) -> Result<Response<v1::GetSealResponse>, Status> {
         let request = request.into_inner();
-        let asked = asked(request.question.clone(), Topic::Seal)?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("GetSeal", &request), async {
             let seal = |relayed: &Relayed| Ok(values::seal(&relayed.answer, &relayed.evidence));
             let (seal, relayed, keep) = self.filled(&asked, seal).await?;
@@ -207,7 +203,7 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetExecutionResultRequest>,
     ) -> Result<Response<v1::GetExecutionResultResponse>, Status> {
         let request = request.into_inner();
-        let asked = asked(request.question.clone(), Topic::ExecutionResult)?;
+        let asked = asked(request.clone().try_into())?;
         self.cached(key("GetExecutionResult", &request), async {
             let result = |relayed: &Relayed| Ok(values::result(&relayed.answer));
             let (result, relayed, keep) = self.filled(&asked, result).await?;
@@ -221,7 +217,8 @@ impl SnapshotApi for Proxy {
         request: Request<v1::GetTreeProofRequest>,
     ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
         let request = request.into_inner();
-        self.cached(key("GetTreeProof", &request), self.chain.tree(request)).await
+        let asked = tree_from_wire(request.clone()).map_err(|error| invalid(&error))?;
+        self.cached(key("GetTreeProof", &request), self.chain.tree(&asked, &request)).await
     }
 
     async fn watch(
@@ -232,8 +229,8 @@ impl SnapshotApi for Proxy {
     }
 }
 
-fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> {
-    asked_from_wire(question, topic).map_err(|error| invalid(&error))
+fn asked(parsed: Result<Asked, ConvertError>) -> Result<Asked, Status> {
+    parsed.map_err(|error| invalid(&error))
 }
 
 fn invalid(error: &ConvertError) -> Status {
@@ -242,15 +239,15 @@ fn invalid(error: &ConvertError) -> Status {
 
 /// An answer stays what it is when it names its block, and nothing more of what was asked for can
 /// come to be proved of it.
-fn keep(asked: &Asked, answer: &Answer) -> Keep {
+fn keep(asked: &AnswerRequest, answer: &Answer) -> Keep {
     let is_named = match asked.question.block {
         Selector::Id(_) | Selector::Height(_) => true,
         Selector::LatestFinalized | Selector::LatestSealed => false,
     };
-    let needed = match asked.proof {
-        v1::Proof::KnownBlock => Trust::Known,
-        v1::Proof::Unspecified => Trust::Finalized,
-        v1::Proof::Sealed | v1::Proof::Linked => Trust::Sealed,
+    let needed = match asked.depth {
+        Depth::KnownBlock => Trust::Known,
+        Depth::Finality => Trust::Finalized,
+        Depth::Seal | Depth::Linked => Trust::Sealed,
     };
     Keep::when(is_named && answer.trust >= needed)
 }

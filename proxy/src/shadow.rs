@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tonic::{Code, Status};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Held, Question, Selector, Topic};
+use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{
+    AnswerRequest, Depth, Held, MaxHops, Question, Request, Selector, Topic,
+};
 use weir_verifier::{Trust, TrustedState};
 
-use crate::chain::{Chain, answer_alone};
+use crate::chain::Chain;
 use crate::fault::Fault;
 use crate::upstream::Upstream;
 
@@ -106,8 +108,8 @@ impl Chain {
             None => self.first(checkpoint_id).await?,
         };
         while let Some(ahead @ 1..) = epoch.checked_sub(state.newest_epoch().counter()) {
-            // Zero leaves it to the upstream, which sends fewer than would go too far.
-            let max_hops = u32::try_from(ahead).unwrap_or_default();
+            // Where it is left to the upstream, it sends fewer than would go too far.
+            let max_hops = u32::try_from(ahead).map_or(MaxHops::LEFT_TO_SERVER, MaxHops);
             let (next, more) = self.page(&state, max_hops).await?;
             if next.newest_epoch().counter() == state.newest_epoch().counter() {
                 break;
@@ -188,9 +190,10 @@ impl Chain {
     ) -> Result<Option<TrustedState>, Fault> {
         let question = Question { block: Selector::Id(head_id), topic: Topic::Snapshot };
         let held = Held { head_id: None, ..base.held() };
-        let bytes = upstream.ask(&question, &held, Proof::Unspecified).await?;
-        let evidence = answer_alone(&bytes)?;
-        let checked = self.verify(base, base.preimages(), (&question, &evidence)).await?;
+        let asked = AnswerRequest { question, held, depth: Depth::Finality };
+        let bytes = upstream.send(&Request::Answer(asked.clone())).await?;
+        let evidence = AnswerProof::from_bytes(&bytes)?;
+        let checked = self.verify(base, base.preimages(), (&asked.question, &evidence)).await?;
         let checked = checked.map_err(|rejection| Fault::of(rejection, &evidence))?;
         Ok(Some(checked.state).filter(|state| state.head().block_id == head_id))
     }

@@ -10,13 +10,12 @@ use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 use weir_client::transport::endpoint;
-use weir_proto::convert::{Request, held_to_wire, request_to_wire};
+use weir_proto::convert::{Call, request_to_wire};
 use weir_proto::flow::access::access_api_client::AccessApiClient;
-use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_protocol::codec::snapshot::SNAPSHOT_LEN_MAX;
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Held, Question};
-use weir_protocol::model::Identifier;
+use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
+use weir_protocol::request::Request;
 
 use crate::fault::{Fault, Unproved, is_silence};
 use crate::options::StartError;
@@ -104,42 +103,22 @@ impl Upstream {
         answer.map(Response::into_inner).map_err(Fault::Upstream)
     }
 
-    /// Evidence for the answer to a question.
-    pub(crate) async fn ask(
-        &self,
-        question: &Question,
-        held: &Held,
-        proof: v1::Proof,
-    ) -> Result<Bytes, Fault> {
+    /// The evidence that answers a request.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Bytes, Fault> {
         let mut api = self.snapshots();
-        Ok(match request_to_wire(question, held_to_wire(held), proof) {
-            Request::Snapshot(asked) => self.within(api.get_snapshot(asked)).await?.evidence,
-            Request::Identity(asked) => self.within(api.get_identity(asked)).await?.evidence,
-            Request::Identities(asked) => self.within(api.list_identities(asked)).await?.evidence,
-            Request::Epoch(asked) => self.within(api.get_epoch(asked)).await?.evidence,
-            Request::Seal(asked) => self.within(api.get_seal(asked)).await?.evidence,
-            Request::ExecutionResult(asked) => {
+        Ok(match request_to_wire(request) {
+            Call::Checkpoint(asked) => self.within(api.get_checkpoint(asked)).await?.evidence,
+            Call::EpochHops(asked) => self.within(api.get_epoch_hops(asked)).await?.evidence,
+            Call::Snapshot(asked) => self.within(api.get_snapshot(asked)).await?.evidence,
+            Call::Identity(asked) => self.within(api.get_identity(asked)).await?.evidence,
+            Call::Identities(asked) => self.within(api.list_identities(asked)).await?.evidence,
+            Call::Epoch(asked) => self.within(api.get_epoch(asked)).await?.evidence,
+            Call::Seal(asked) => self.within(api.get_seal(asked)).await?.evidence,
+            Call::ExecutionResult(asked) => {
                 self.within(api.get_execution_result(asked)).await?.evidence
             }
+            Call::TreeProof(asked) => self.within(api.get_tree_proof(asked)).await?.proof,
         })
-    }
-
-    /// Evidence for a checkpoint.
-    pub(crate) async fn checkpoint(&self, block_id: Identifier) -> Result<Bytes, Fault> {
-        let request = v1::GetCheckpointRequest { block_id: block_id.0.to_vec().into() };
-        Ok(self.within(self.snapshots().get_checkpoint(request)).await?.evidence)
-    }
-
-    /// A page of epoch hops.
-    pub(crate) async fn hops(
-        &self,
-        epoch_counter: u64,
-        held: &Held,
-        max_hops: u32,
-    ) -> Result<Bytes, Fault> {
-        let held = Some(held_to_wire(held));
-        let request = v1::GetEpochHopsRequest { epoch_counter, held, max_hops };
-        Ok(self.within(self.snapshots().get_epoch_hops(request)).await?.evidence)
     }
 
     fn rank(&self, now: Instant) -> (bool, bool) {

@@ -6,7 +6,7 @@ use weir_proto::convert::{
 };
 use weir_proto::weir::v1;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::Evidence;
+use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::Identifier;
 use weir_verifier::{Answer, AnswerValue, EpochAnswer, IdentityAnswer, SnapshotAnswer, Trust};
 
@@ -74,11 +74,11 @@ pub(crate) fn epoch(answer: &Answer) -> v1::GetEpochResponse {
 }
 
 /// A seal, and the block that holds it.
-pub(crate) fn seal(answer: &Answer, evidence: &Evidence) -> v1::GetSealResponse {
+pub(crate) fn seal(answer: &Answer, evidence: &AnswerProof) -> v1::GetSealResponse {
     let AnswerValue::Seal(found) = &answer.value else {
         return v1::GetSealResponse::default();
     };
-    let proof = evidence.answer.as_ref().and_then(|answer| answer.seal.as_ref());
+    let proof = evidence.seal.as_ref();
     let (sealing_id, height) = &found.sealing_block;
     let view = proof.map_or(0, |proof| proof.block.header.view);
     v1::GetSealResponse {

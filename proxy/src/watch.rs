@@ -16,10 +16,11 @@ use weir_client::sync::watch::{
     BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions,
 };
 use weir_client::sync::{AskError, LightClient};
-use weir_client::transport::{Notice, Servers, TransportError};
-use weir_proto::convert::{Watched, block_reference, watched_from_wire};
+use weir_client::transport::{Servers, TransportError};
+use weir_proto::convert::{block_reference, watch_from_wire};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::watch_response::Notice as Wire;
+use weir_protocol::request::{Notice, WatchRequest};
 
 use crate::chain::Chain;
 
@@ -62,8 +63,8 @@ impl Chain {
 }
 
 fn options(request: &v1::WatchRequest) -> Result<WatchOptions, Status> {
-    let watched = watched_from_wire(request);
-    let Watched { level, after_height, block_ids } =
+    let watched = watch_from_wire(request);
+    let WatchRequest { level, after_height, block_ids } =
         watched.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let start = after_height.map_or(Start::Latest, Start::Height);
     Ok(WatchOptions { level, start, block_ids, ..WatchOptions::default() })

@@ -3,12 +3,12 @@
 use super::certify::{Anchored, AnchoredBy};
 use super::sources::Sources;
 use super::state::{self, StateView};
-use super::{Missing, Rejection, Trust, Violation, rules};
+use super::{Missing, NotYet, Rejection, Trust, Violation, rules};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{AnswerProof, LastSealedProof, Question, SealProof, Topic};
+use weir_protocol::evidence::{AnswerProof, LastSealedProof, SealProof};
 use weir_protocol::merkle;
 use weir_protocol::model::{
     EpochCommit, EpochExtension, EpochPhase, EpochSetup, EpochStateContainer, ExecutionResult,
@@ -17,6 +17,7 @@ use weir_protocol::model::{
 use weir_protocol::protocol_state::{
     EpochIdentities, EpochName, Identity, IdentityTableError, ParticipationStatus,
 };
+use weir_protocol::request::Topic;
 
 /// The answer to a question about a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,37 +125,34 @@ pub struct ExecutionResultAnswer {
     pub result: ExecutionResult,
 }
 
-/// Derives the answer; the caller has proved the block and opened its state.
-pub(super) fn derive(
-    question: &Question,
+/// Derives the answer to the question of a proved block's evidence; `state` opens its state.
+pub(super) fn derive<'a>(
     proof: &AnswerProof,
-    state: Option<&StateView>,
+    state: impl Fn() -> Result<&'a StateView, Rejection>,
     sources: Sources<'_>,
     Anchored { trust, by: anchored_by }: Anchored,
 ) -> Result<Answer, Rejection> {
     let header = &proof.block.header;
-    let block_id = header.id();
-    let opened = || state.ok_or(Missing::PayloadRoots { block_id });
     let sealed = || sealed(proof, trust);
-    let value = match &question.topic {
-        Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, opened()?, trust)?),
+    let value = match &proof.question.topic {
+        Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, state()?, trust)?),
         Topic::Identity(node_id) => {
             let only = |identity: &Identity<'_>| identity.skeleton.node_id == *node_id;
-            AnswerValue::Identity(identities(opened()?, sources, only)?.pop())
+            AnswerValue::Identity(identities(state()?, sources, only)?.pop())
         }
         Topic::Identities(filter) => {
             let admitted = |identity: &Identity<'_>| {
                 let skeleton = identity.skeleton;
                 filter.admits(&skeleton.node_id, skeleton.role, identity.status)
             };
-            AnswerValue::Identities(identities(opened()?, sources, admitted)?)
+            AnswerValue::Identities(identities(state()?, sources, admitted)?)
         }
-        Topic::Epoch(name) => AnswerValue::Epoch(epoch(opened()?, *name, sources)?),
+        Topic::Epoch(name) => AnswerValue::Epoch(epoch(state()?, *name, sources)?),
         Topic::Seal => AnswerValue::Seal(seal(sealed()?)),
         Topic::ExecutionResult => AnswerValue::ExecutionResult(result(sealed()?, sources)?),
     };
     Ok(Answer {
-        block_id,
+        block_id: header.id(),
         height: header.height,
         view: header.view,
         timestamp_ms: header.timestamp_ms,
@@ -191,7 +189,7 @@ fn snapshot(
 }
 
 /// The identities that pass, of the whole table, so that nothing can be left out of it.
-fn identities(
+pub(super) fn identities(
     state: &StateView,
     sources: Sources<'_>,
     mut wanted: impl FnMut(&Identity<'_>) -> bool,
@@ -242,7 +240,7 @@ fn epoch(
     name: EpochName,
     sources: Sources<'_>,
 ) -> Result<EpochAnswer, Rejection> {
-    let container = state.epoch(name).ok_or(Missing::Epoch { name })?;
+    let container = state.epoch(name).ok_or(NotYet::Epoch { name })?;
     let setup = sources.setup(container.setup_id)?;
     let commit = if container.commit_id.is_zero() {
         None
@@ -255,10 +253,10 @@ fn epoch(
 }
 
 /// The seal, if it was verified.
-fn sealed(proof: &AnswerProof, trust: Trust) -> Result<&SealProof, Missing> {
+fn sealed(proof: &AnswerProof, trust: Trust) -> Result<&SealProof, NotYet> {
     let (block_id, height) = (proof.block.header.id(), proof.block.header.height);
     let verified = proof.seal.as_ref().filter(|_| trust == Trust::Sealed);
-    verified.ok_or(Missing::Seal { block_id, height })
+    verified.ok_or(NotYet::Seal { block_id, height })
 }
 
 fn seal(proof: &SealProof) -> SealAnswer {

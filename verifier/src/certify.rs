@@ -2,13 +2,13 @@
 
 use super::sources::Sources;
 use super::state::StateView;
-use super::{Anchor, Missing, Rejection, TrustedEpoch, TrustedState, Violation, rules};
+use super::{Anchor, Missing, NotYet, Rejection, TrustedEpoch, TrustedState, Violation, rules};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{BlockProof, Evidence, SealProof};
+use weir_protocol::evidence::{BlockProof, SealProof};
 use weir_protocol::hotstuff::{self, Committee};
 use weir_protocol::merkle;
 use weir_protocol::model::{Header, Identifier, QuorumCertificate};
@@ -37,14 +37,6 @@ impl Trust {
             Self::Finalized => "finalized",
             Self::Sealed => "sealed",
         }
-    }
-
-    /// Whether the evidence of an answer proved so far has a seal that nothing known yet proves: it
-    /// may lie in a later epoch.
-    #[must_use]
-    pub fn leaves_seal(self, evidence: &Evidence) -> bool {
-        let has_seal = evidence.answer.as_ref().is_some_and(|proof| proof.seal.is_some());
-        has_seal && self < Self::Sealed
     }
 }
 
@@ -116,7 +108,7 @@ impl<'a> Certifier<'a> {
         proof: &BlockProof,
         state: Option<&StateView>,
     ) -> Result<Anchored, Rejection> {
-        if let Anchor::KnownBlock(expected) = self.anchor {
+        if let Anchor::KnownBlock { block_id: expected, .. } = self.anchor {
             linked(proof)?;
             let found = proof.header.id();
             if found == expected {
@@ -142,14 +134,11 @@ impl<'a> Certifier<'a> {
         let certificates = || self.certificates(&chain, proof.qc.as_ref(), final_view);
         let trusted = match self.anchor {
             Anchor::Trusted(trusted) => trusted,
-            Anchor::Committee(committee) => {
+            Anchor::Committee { committee, .. } => {
                 epoch_of_committee(committee, state)?;
                 return certificates();
             }
-            Anchor::KnownBlock(_) => {
-                let (block_id, height) = (header.id(), header.height);
-                return Err(Missing::Certificate { block_id, height }.into());
-            }
+            Anchor::KnownBlock { .. } => return Err(not_certified(header).into()),
         };
         same_chain(trusted, header)?;
         // Links end at a trusted block; whatever comes after it must be certified like anything.
@@ -193,12 +182,12 @@ impl<'a> Certifier<'a> {
             .map_err(|_| Violation::SealInclusion { seal_id, block_id, index: proof.index })?;
         let final_view = state.map(StateView::final_view);
         if self.anchored(&proof.block, None, final_view)?.trust < Trust::Finalized {
-            return Err(Missing::Finality { block_id, height: sealing.height }.into());
+            return Err(NotYet::Finality { block_id, height: sealing.height }.into());
         }
         // What a final payload seals is final, so it must not contradict what is final already.
         match self.anchor {
             Anchor::Trusted(trusted) => Ok(trusted.check_finality(sealed)?),
-            Anchor::Committee(_) | Anchor::KnownBlock(_) => Ok(()),
+            Anchor::Committee { .. } | Anchor::KnownBlock { .. } => Ok(()),
         }
     }
 
@@ -213,8 +202,7 @@ impl<'a> Certifier<'a> {
         final_view: Option<u64>,
     ) -> Result<Anchored, Rejection> {
         let block = chain[0];
-        let missing = || Missing::Certificate { block_id: block.id(), height: block.height };
-        let last_qc = last_qc.ok_or_else(missing)?;
+        let last_qc = last_qc.ok_or_else(|| not_certified(block))?;
         let last = chain.len() - 1;
         rules::certifies(last_qc, chain[last])?;
         let qc_of = |index: usize| match chain.get(index + 1) {
@@ -225,7 +213,7 @@ impl<'a> Certifier<'a> {
         indices.dedup();
         let mut claims = Vec::with_capacity(indices.len());
         for index in indices {
-            let electorate = self.electorate(chain[index].view, final_view)?;
+            let electorate = self.electorate(chain[index], final_view)?;
             claims.push((electorate, qc_of(index)));
         }
         verify_certificates(&claims)?;
@@ -239,14 +227,19 @@ impl<'a> Certifier<'a> {
         Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } })
     }
 
-    fn electorate(&self, view: u64, final_view: Option<u64>) -> Result<Electorate, Rejection> {
+    fn electorate(
+        &self,
+        header: &Header,
+        final_view: Option<u64>,
+    ) -> Result<Electorate, Rejection> {
+        let view = header.view;
         let trusted = match self.anchor {
-            Anchor::Committee(committee) => {
+            Anchor::Committee { committee, .. } => {
                 let is_beyond = final_view.is_some_and(|final_view| view > final_view);
                 let beyond = is_beyond.then_some(committee.counter());
                 return Ok(Electorate { committee: committee.clone(), beyond });
             }
-            Anchor::KnownBlock(_) => return Err(Missing::Answer.into()),
+            Anchor::KnownBlock { .. } => return Err(not_certified(header).into()),
             Anchor::Trusted(trusted) => trusted,
         };
         if let Some((_, committee)) = self.next.filter(|(next, _)| next.first_view <= view) {
@@ -264,6 +257,10 @@ impl<'a> Certifier<'a> {
         };
         Ok(Electorate { committee, beyond: beyond.then_some(newest.counter) })
     }
+}
+
+fn not_certified(header: &Header) -> NotYet {
+    NotYet::Certificate { block_id: header.id(), height: header.height }
 }
 
 /// The block and its descendants, each continuing the one before.

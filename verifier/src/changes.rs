@@ -1,14 +1,15 @@
 //! Whole protocol states, and what changes from one to the next: what events are made of.
 
-use super::answer::{Answer, AnswerValue, IdentityAnswer};
+use super::answer::{IdentityAnswer, identities};
 use super::sources::Sources;
 use super::state::StateView;
-use super::{Anchor, Missing, Rejection, Trust, Verified, Violation, expand, verify_expanded};
+use super::{Rejection, Trust};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use weir_protocol::evidence::{Evidence, IdentityFilter, Preimages, Question, Selector, Topic};
-use weir_protocol::model::{EpochPhase, Identifier, ViewBasedActivator};
+use weir_protocol::codec::Entity as _;
+use weir_protocol::model::{EpochPhase, Header, Identifier, ViewBasedActivator};
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 
 /// The protocol state at a block, with its identity table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,48 +112,25 @@ impl StateAt {
     }
 }
 
-/// Verifies the answer to the question about all identities at a block, and opens the whole state
-/// there.
-///
-/// # Errors
-/// As [`super::verify`]; [`Missing::Preimage`] when a setup of the identity table is missing.
-pub fn state_at(
-    anchor: Anchor<'_>,
-    block: Selector,
-    evidence: &Evidence,
-    held: &Preimages,
-) -> Result<Verified<StateAt>, Rejection> {
-    let preimages = expand(&evidence.bundle, &[held])?;
-    let both = [&preimages, held];
-    let sources = Sources::new(&both);
-    let (answer, state) = verify_expanded(anchor, &about_state(block), evidence, sources)?;
-    whole_state(answer, state, evidence)
-}
-
 /// The question whose evidence has the whole state at a block.
 #[must_use]
 pub fn about_state(block: Selector) -> Question {
     Question { block, topic: Topic::Identities(IdentityFilter::default()) }
 }
 
-/// The state behind a verified answer to [`about_state`].
+/// The state of a proved block, with its identity table.
 pub(super) fn whole_state(
-    answer: Verified<Answer>,
-    state: Option<StateView>,
-    evidence: &Evidence,
-) -> Result<Verified<StateAt>, Rejection> {
-    let Answer { block_id, height, view, timestamp_ms, trust, value, .. } = answer.into_value();
-    let state = state.ok_or(Missing::PayloadRoots { block_id })?;
-    let proof = evidence.answer.as_ref().ok_or(Missing::Answer)?;
-    let AnswerValue::Identities(identities) = value else {
-        return Err(Violation::AnotherQuestion.into());
-    };
-    Ok(Verified(StateAt {
-        block_id,
-        parent_id: proof.block.header.parent_id,
-        height,
-        view,
-        timestamp_ms,
+    header: &Header,
+    state: &StateView,
+    sources: Sources<'_>,
+    trust: Trust,
+) -> Result<StateAt, Rejection> {
+    Ok(StateAt {
+        block_id: header.id(),
+        parent_id: header.parent_id,
+        height: header.height,
+        view: header.view,
+        timestamp_ms: header.timestamp_ms,
         trust,
         protocol_state_id: state.protocol_state_id,
         epoch: EpochAt {
@@ -163,6 +141,6 @@ pub(super) fn whole_state(
             final_view: state.final_view(),
         },
         version: VersionAt { version: state.kv.version, upgrade: state.kv.version_upgrade },
-        identities,
-    }))
+        identities: identities(state, sources, |_| true)?,
+    })
 }

@@ -1,20 +1,26 @@
-//! The two ways evidence fails: not enough of it, or wrong.
+//! Verdicts that are not "verified", by who can act.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use weir_protocol::codec::rlp::RlpError;
-use weir_protocol::evidence::{DeltaError, EvidenceError};
+use weir_protocol::evidence::{DeltaError, EVIDENCE_VERSION, EvidenceError};
 use weir_protocol::hotstuff::{CertificateError, CommitteeError};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::EpochName;
 use weir_protocol::snapshot_tree::TreeError;
 
-/// Why evidence did not verify.
+/// Why evidence did not verify, by who can act.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Rejection {
-    /// Nothing is wrong, but something is missing.
-    #[error("not enough evidence: {0}")]
-    NotEnough(#[from] Missing),
+    /// Whoever asks has to do something: fetch this, take another checkpoint, set the clock.
+    #[error("something is missing: {0}")]
+    Missing(#[from] Missing),
+    /// Nobody can prove it now.
+    #[error("not proved: {0}")]
+    NotYet(#[from] NotYet),
+    /// Whoever asks needs a newer version of this program.
+    #[error("this version cannot tell: {0}")]
+    NeedsUpdate(#[from] NeedsUpdate),
     /// A rule is broken: whoever made the evidence is at fault.
     #[error("invalid evidence: {0}")]
     Invalid(Box<Violation>),
@@ -26,16 +32,19 @@ impl From<Violation> for Rejection {
     }
 }
 
-/// What is missing.
+impl From<EvidenceError> for Rejection {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Version { found } => NeedsUpdate::Evidence { found }.into(),
+            error => Violation::Evidence(error).into(),
+        }
+    }
+}
+
+/// What is missing, and who asks can get or mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
-    /// The evidence holds no checkpoint.
-    #[error("the checkpoint block is missing")]
-    Checkpoint,
-    /// The evidence holds no answer.
-    #[error("the answer is missing")]
-    Answer,
     /// The state of a block is not opened.
     #[error("the payload roots of block {block_id} are missing")]
     PayloadRoots {
@@ -50,6 +59,58 @@ pub enum Missing {
         /// Its ID.
         id: Identifier,
     },
+    /// Committees of later epochs are needed first.
+    #[error("the committee of a later epoch is needed; newest known epoch is {newest_known}")]
+    LaterEpoch {
+        /// Newest epoch whose committee is known.
+        newest_known: u64,
+    },
+    /// The block lies before the checkpoint's epoch and is not linked to the checkpoint.
+    #[error(
+        "view {view} lies before epoch {oldest_known}, the oldest known, and no hash links lead \
+         to it; use an older checkpoint"
+    )]
+    EarlierEpoch {
+        /// View of the block.
+        view: u64,
+        /// Oldest epoch whose committee is known.
+        oldest_known: u64,
+    },
+    /// The caller's clock is before a block that a committee made: the clock is slow, or the
+    /// committee's was fast.
+    #[error(
+        "block {block_id} is of {timestamp_ms} ms, and the clock says {now_ms} ms, which is earlier \
+         by more than the clock skew of {clock_skew_ms} ms; set the clock, or allow a larger skew"
+    )]
+    Clock {
+        /// Time the caller gave, Unix milliseconds.
+        now_ms: u64,
+        /// The block.
+        block_id: Identifier,
+        /// Its time.
+        timestamp_ms: u64,
+        /// How far ahead of the clock a block may be.
+        clock_skew_ms: u64,
+    },
+    /// The newest trusted block is older than the trusting period.
+    #[error(
+        "the trusted block {block_id} is {age_ms} ms old, the trusting period is \
+         {trusting_period_ms} ms; use a newer checkpoint"
+    )]
+    TrustExpired {
+        /// Newest trusted block.
+        block_id: Identifier,
+        /// Its age.
+        age_ms: u64,
+        /// Greatest age allowed.
+        trusting_period_ms: u64,
+    },
+}
+
+/// What nobody can prove now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotYet {
     /// Nothing certifies a block.
     #[error("block {block_id} at height {height} is not certified: no quorum certificate")]
     Certificate {
@@ -74,49 +135,6 @@ pub enum Missing {
         /// Its height.
         height: u64,
     },
-    /// Committees of later epochs are needed first.
-    #[error("the committee of a later epoch is needed; newest known epoch is {newest_known}")]
-    LaterEpoch {
-        /// Newest epoch whose committee is known.
-        newest_known: u64,
-    },
-    /// The block lies before the checkpoint's epoch and is not linked to the checkpoint.
-    #[error(
-        "view {view} lies before epoch {oldest_known}, the oldest known, and no hash links lead \
-         to it; use an older checkpoint"
-    )]
-    EarlierEpoch {
-        /// View of the block.
-        view: u64,
-        /// Oldest epoch whose committee is known.
-        oldest_known: u64,
-    },
-    /// The caller's clock is before what it trusts already.
-    #[error(
-        "the clock says {now_ms} ms, but the trusted block {block_id} is of {timestamp_ms} ms; set \
-         the clock"
-    )]
-    Clock {
-        /// Time the caller gave, Unix milliseconds.
-        now_ms: u64,
-        /// Newest trusted block.
-        block_id: Identifier,
-        /// Its time.
-        timestamp_ms: u64,
-    },
-    /// The newest trusted block is older than the trusting period.
-    #[error(
-        "the trusted block {block_id} is {age_ms} ms old, the trusting period is \
-         {trusting_period_ms} ms; use a newer checkpoint"
-    )]
-    TrustExpired {
-        /// Newest trusted block.
-        block_id: Identifier,
-        /// Its age.
-        age_ms: u64,
-        /// Greatest age allowed.
-        trusting_period_ms: u64,
-    },
     /// The block's protocol state commits to no snapshot tree.
     #[error(
         "block {block_id} commits to no snapshot tree: its protocol state has version {version}; \
@@ -133,6 +151,18 @@ pub enum Missing {
     Epoch {
         /// Which epoch.
         name: EpochName,
+    },
+}
+
+/// What only a newer version of this program understands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NeedsUpdate {
+    /// Evidence of a version that is not known here.
+    #[error("evidence version {EVIDENCE_VERSION} is understood, found version {found}")]
+    Evidence {
+        /// Version found.
+        found: u64,
     },
 }
 
@@ -267,16 +297,6 @@ pub enum Violation {
         found: Identifier,
         /// Its height.
         found_height: u64,
-    },
-    /// A block was made later than now.
-    #[error("block {block_id} is of {timestamp_ms} ms, and now is {now_ms} ms")]
-    FromTheFuture {
-        /// Time the caller gave, Unix milliseconds.
-        now_ms: u64,
-        /// The block.
-        block_id: Identifier,
-        /// Its time.
-        timestamp_ms: u64,
     },
     /// A next epoch does not follow the one before it.
     #[error("epoch {found} does not follow epoch {counter}: {field}")]

@@ -326,12 +326,13 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Missing, Violation};
+    use crate::{Missing, NotYet, Violation};
     use alloc::boxed::Box;
 
     #[bounded::test]
     fn a_rule_is_named_as_its_variant() {
-        assert_eq!(rule_name(&Missing::Answer), "Answer");
+        let name = weir_protocol::protocol_state::EpochName::Next;
+        assert_eq!(rule_name(&NotYet::Epoch { name }), "Epoch");
         assert_eq!(rule_name(&Missing::LaterEpoch { newest_known: 1 }), "LaterEpoch");
         assert_eq!(rule_name(&Box::new(Violation::State { reason: "" })), "State");
     }

@@ -2,7 +2,8 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::evidence::{Receipt, ReceiptRequest};
+use weir_protocol::evidence::Receipt;
+use weir_protocol::request::Request;
 
 /// Checks that the holder of the receipt's key signed that it gave `answer`, bytes of evidence, to
 /// `request`. Whose key it is, the caller has to know.
@@ -11,7 +12,7 @@ use weir_protocol::evidence::{Receipt, ReceiptRequest};
 /// When the receipt is about another request or answer, or the signature is not valid.
 pub fn check_receipt(
     receipt: &Receipt,
-    request: &ReceiptRequest<'_>,
+    request: &Request,
     answer: &[u8],
 ) -> Result<(), ReceiptError> {
     let statement = &receipt.statement;

@@ -1,9 +1,9 @@
 //! The rules on headers and questions, each a predicate of its own.
 
-use super::{Missing, Rejection, Trust, Violation};
+use super::{NotYet, Rejection, Trust, Violation};
 use weir_protocol::codec::{self, Entity};
-use weir_protocol::evidence::{Question, Selector};
 use weir_protocol::model::{Header, PayloadRoots, QuorumCertificate};
+use weir_protocol::request::{Question, Selector};
 
 /// The answer is for the question that was asked.
 pub(super) fn answers_the_question(asked: &Question, found: &Question) -> Result<(), Violation> {
@@ -62,10 +62,10 @@ pub(super) fn selected_block(
             Err(Violation::AnotherHeight { expected, found: height }.into())
         }
         Selector::LatestSealed if trust < Trust::Sealed => {
-            Err(Missing::Seal { block_id, height }.into())
+            Err(NotYet::Seal { block_id, height }.into())
         }
         Selector::Height(_) | Selector::LatestFinalized if trust < Trust::Finalized => {
-            Err(Missing::Finality { block_id, height }.into())
+            Err(NotYet::Finality { block_id, height }.into())
         }
         _ => Ok(()),
     }

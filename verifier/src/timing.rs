@@ -1,9 +1,9 @@
 //! Time, as an argument: how old trust may be, and how far clocks may differ.
 
 use super::trusted::TrustedBlock;
-use super::{Missing, Rejection, TrustedState, Violation};
+use super::{Missing, Rejection, TrustedState};
 use weir_protocol::codec::Entity as _;
-use weir_protocol::model::Header;
+use weir_protocol::model::{Header, Identifier};
 
 /// The caller's clock, and the bounds it sets.
 ///
@@ -62,7 +62,7 @@ impl Timing {
     pub(super) fn check_trust(&self, trusted: &TrustedState) -> Result<(), Rejection> {
         let TrustedBlock { block_id, timestamp_ms, .. } = *trusted.head();
         if timestamp_ms > self.latest_ms() {
-            return Err(Missing::Clock { now_ms: self.now_ms, block_id, timestamp_ms }.into());
+            return Err(self.slow_clock(block_id, timestamp_ms).into());
         }
         let age_ms = self.now_ms.saturating_sub(timestamp_ms);
         if age_ms > self.trusting_period_ms {
@@ -72,14 +72,19 @@ impl Timing {
         Ok(())
     }
 
-    /// The block is not from the future.
-    pub(super) fn check_block(&self, header: &Header) -> Result<(), Violation> {
+    /// The block is not from the future; if it is, nothing says whose clock is wrong, but whoever
+    /// asks can look at one.
+    pub(super) fn check_block(&self, header: &Header) -> Result<(), Missing> {
         let timestamp_ms = header.timestamp_ms;
         if timestamp_ms > self.latest_ms() {
-            let (now_ms, block_id) = (self.now_ms, header.id());
-            return Err(Violation::FromTheFuture { now_ms, block_id, timestamp_ms });
+            return Err(self.slow_clock(header.id(), timestamp_ms));
         }
         Ok(())
+    }
+
+    fn slow_clock(&self, block_id: Identifier, timestamp_ms: u64) -> Missing {
+        let Self { now_ms, clock_skew_ms, .. } = *self;
+        Missing::Clock { now_ms, block_id, timestamp_ms, clock_skew_ms }
     }
 
     fn latest_ms(&self) -> u64 {

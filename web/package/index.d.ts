@@ -151,8 +151,12 @@ export type AnswerTo<T extends Topic> = T extends "snapshot" ? SnapshotAnswer
 
 /** What was asked of whom, and how it failed. */
 export type ErrorKind =
-  /** Nothing is wrong, but something is missing; `rule` says what. */
-  | "not-enough"
+  /** Something is missing that you can get or mend, such as the clock; `rule` says what. */
+  | "missing"
+  /** Nobody can prove it now. */
+  | "not-yet"
+  /** Only a newer version of this package understands it. */
+  | "needs-update"
   /** The evidence breaks `rule`: whoever made it is at fault. */
   | "invalid"
   /** No answer, or none that can be read. */
@@ -165,7 +169,7 @@ export type ErrorKind =
 export class WeirError extends Error {
   constructor(kind: ErrorKind, rule: string, message: string, fields?: object);
   readonly kind: ErrorKind;
-  /** As `docs/rules.md` names it, for `not-enough` and `invalid`. */
+  /** As `docs/rules.md` names it, for the verifier's kinds. */
   readonly rule: string;
   /** The server that sent it. */
   readonly url?: string;

@@ -147,7 +147,7 @@ export class LightClient {
         await this.#keep();
         return answer;
       } catch (error) {
-        if (error.kind !== "not-enough" || error.rule !== "LaterEpoch") throw error;
+        if (error.kind !== "missing" || error.rule !== "LaterEpoch") throw error;
         const before = this.trusted.newest_epoch_counter;
         await this.#page();
         if (this.trusted.newest_epoch_counter <= before) throw error;

@@ -11,14 +11,16 @@ use weir_verifier::json::rule_name;
 /// Why evidence did not verify.
 pub(crate) fn rejection(rejection: &Rejection) -> JsValue {
     match rejection {
-        Rejection::NotEnough(missing) => error("not-enough", &rule_name(missing), rejection),
+        Rejection::Missing(missing) => error("missing", &rule_name(missing), rejection),
+        Rejection::NotYet(not_yet) => error("not-yet", &rule_name(not_yet), rejection),
+        Rejection::NeedsUpdate(needs) => error("needs-update", &rule_name(needs), rejection),
         Rejection::Invalid(violation) => error("invalid", &rule_name(violation), rejection),
     }
 }
 
 /// Why bytes are not evidence, as [`rejection`] says it.
-pub(crate) fn not_evidence(source: &EvidenceError) -> JsValue {
-    error("invalid", "Evidence", &format_args!("invalid evidence: {source}"))
+pub(crate) fn not_evidence(source: EvidenceError) -> JsValue {
+    rejection(&source.into())
 }
 
 /// Why bytes are not a trusted state.

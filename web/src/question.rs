@@ -2,8 +2,8 @@
 
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
-use weir_protocol::evidence::Question;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Question;
 use weir_verifier::json::{self, NoQuestion, Shape};
 
 use crate::error::usage;

@@ -3,7 +3,7 @@
 use js_sys::{Array, Object};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use weir_protocol::evidence::{Evidence, HELD_IDS_MAX};
+use weir_protocol::evidence::{AnswerProof, HopsPage};
 use weir_verifier::json;
 use weir_verifier::{Timing, TrustedBlock};
 
@@ -13,8 +13,8 @@ use crate::value::{read_whole, set, to_js, whole};
 
 /// A checkpoint and what is proved from it.
 ///
-/// Every method throws an `Error` with `kind` and `rule` beside its message: `not-enough` and what
-/// is missing, `invalid` and the rule that is broken, or `usage`.
+/// Every method throws an `Error` with `kind` and `rule` beside its message: `missing`, `not-yet` or
+/// `needs-update` and what it is, `invalid` and the rule that is broken, or `usage`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct TrustedState(weir_verifier::TrustedState);
@@ -28,9 +28,8 @@ impl TrustedState {
     #[wasm_bindgen(js_name = fromCheckpoint)]
     pub fn from_checkpoint(checkpoint_id: &str, evidence: &[u8]) -> Result<Self, JsValue> {
         let checkpoint_id = question::identifier(checkpoint_id)?;
-        let trusted =
-            weir_verifier::TrustedState::from_checkpoint(checkpoint_id, &read_evidence(evidence)?)
-                .map_err(|rejected| rejection(&rejected))?;
+        let trusted = weir_verifier::TrustedState::from_checkpoint_bytes(checkpoint_id, evidence)
+            .map_err(|rejected| rejection(&rejected))?;
         Ok(Self(trusted.into_value()))
     }
 
@@ -59,7 +58,7 @@ impl TrustedState {
     #[wasm_bindgen(js_name = applyHops)]
     pub fn apply_hops(&mut self, evidence: &[u8], now: &JsValue) -> Result<JsValue, JsValue> {
         let timing = read_timing(now)?;
-        let evidence = read_evidence(evidence)?;
+        let evidence = HopsPage::from_bytes(evidence).map_err(not_evidence)?;
         let applied =
             self.0.apply_hops(&evidence, &timing).map_err(|rejected| rejection(&rejected))?;
         let object = Object::new();
@@ -84,9 +83,10 @@ impl TrustedState {
         let timing = read_timing(now)?;
         let question = question::read(question)?;
         let shape = question::shape(&question, view.as_deref())?;
+        let evidence = AnswerProof::from_bytes(evidence).map_err(not_evidence)?;
         let answer = self
             .0
-            .verify(&question, &read_evidence(evidence)?, &timing)
+            .verify(&question, &evidence, &timing)
             .map_err(|rejected| rejection(&rejected))?;
         Ok(to_js(&json::render(shape, &answer)))
     }
@@ -95,13 +95,13 @@ impl TrustedState {
     /// newest_epoch_counter, preimage_ids}`.
     #[must_use]
     pub fn held(&self) -> JsValue {
-        let trusted = &self.0;
+        let held = self.0.held();
         let object = Object::new();
-        set(&object, "checkpoint_id", &trusted.checkpoint().block_id.to_hex().into());
-        set(&object, "head_id", &trusted.head().block_id.to_hex().into());
-        set(&object, "newest_epoch_counter", &whole(trusted.newest_epoch().counter()));
-        let ids = trusted.preimages().ids().take(HELD_IDS_MAX);
-        let ids: Array = ids.map(|id| JsValue::from(id.to_hex())).collect();
+        for (name, id) in [("checkpoint_id", held.checkpoint_id), ("head_id", held.head_id)] {
+            set(&object, name, &id.map(|id| id.to_hex()).into());
+        }
+        set(&object, "newest_epoch_counter", &whole(held.newest_epoch_counter));
+        let ids: Array = held.preimage_ids.iter().map(|id| JsValue::from(id.to_hex())).collect();
         set(&object, "preimage_ids", &ids);
         object.into()
     }
@@ -139,10 +139,6 @@ pub fn verify_file(
         .map_err(|rejected| rejection(&rejected))?;
     let shape = question::shape(&question, view.as_deref())?;
     Ok(to_js(&json::render(shape, &answer)))
-}
-
-fn read_evidence(bytes: &[u8]) -> Result<Evidence, JsValue> {
-    Evidence::from_bytes(bytes).map_err(|error| not_evidence(&error))
 }
 
 fn block(block: &TrustedBlock) -> JsValue {

@@ -21,8 +21,9 @@ use super::watch::WatchArguments;
 /// What is proved of a checkpoint's chain is kept in a file, so that the next run begins there.
 ///
 /// Exit codes: 0 verified; 1 local problem, such as an unreadable file; 2 wrong usage; 3 invalid
-/// evidence; 4 not enough evidence; 5 server unreachable, not Weir, or refusing; 6 verified, and
-/// there is no such node.
+/// evidence; 4 something is missing that you can mend, such as a newer checkpoint or the clock; 5
+/// server unreachable, not Weir, or refusing; 6 verified, and there is no such node; 7 nobody can
+/// prove it now; 8 a newer weir is needed; 9 an accusation that nothing proves.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, propagate_version = true)]
 pub(crate) struct Arguments {

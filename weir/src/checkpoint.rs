@@ -10,6 +10,7 @@ use weir_protocol::model::Identifier;
 use weir_verifier::{TrustedBlock, TrustedState};
 
 use super::args::{Arguments, CheckpointCommand, NewCheckpoint};
+use super::say::say;
 use super::state_folder::{self, Kept, STANDARD, StateFolder};
 use super::{stdout, text};
 
@@ -31,7 +32,7 @@ fn set(folder: &StateFolder, new: &NewCheckpoint) -> anyhow::Result<Identifier> 
         (Some(file), _) => {
             let state = state_folder::import(file)?;
             if folder.keep(&state)? == Kept::Newer {
-                eprintln!("weir: what is kept is newer than {}, and stays", file.display());
+                say(&format_args!("what is kept is newer than {}, and stays", file.display()));
             }
             state.checkpoint().block_id
         }

@@ -8,11 +8,13 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use weir_client::sync::{Lie, Testimony, Verdict};
 use weir_protocol::model::Identifier;
-use weir_verifier::{Act, Asked, Finding, Misbehaviour};
+use weir_protocol::request::Request;
+use weir_verifier::{Act, Finding, Misbehaviour};
 
 use super::args::Arguments;
+use super::say::{escaped, say};
 use super::state_folder::StateFolder;
-use super::{message, read, stdout, text};
+use super::{EXIT_WORD, message, read, stdout, text};
 
 /// What to do with evidence of misbehaviour.
 #[derive(Debug, Subcommand)]
@@ -26,21 +28,22 @@ pub(crate) enum EvidenceCommand {
     },
 }
 
-/// Runs one of the commands.
-pub(crate) fn run(arguments: &Arguments, command: &EvidenceCommand) -> anyhow::Result<()> {
+/// Runs one of the commands; the exit code.
+pub(crate) fn run(arguments: &Arguments, command: &EvidenceCommand) -> anyhow::Result<u8> {
     let folder = arguments.folder()?;
     match command {
-        EvidenceCommand::List => list(arguments, &folder),
+        EvidenceCommand::List => list(arguments, &folder).map(|()| 0),
         EvidenceCommand::Show { file } => {
-            let kept = folder.evidence_folder().join(file);
+            let kept = folder.evidence().file(file);
             let path = if kept.is_file() { &kept } else { file };
             verify(arguments, path, &read(path)?)
         }
     }
 }
 
-/// Checks a file from the checkpoint on, and prints what is wrong.
-pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+/// Checks a file from the checkpoint on, and prints what is wrong; the exit code is 0 only where
+/// nothing of it is somebody's word.
+pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow::Result<u8> {
     let about = || path.display().to_string();
     let found = Misbehaviour::from_bytes(bytes).with_context(about)?;
     let finding = found.verify(arguments.checkpoint()?).with_context(about)?;
@@ -57,15 +60,23 @@ pub(crate) fn verify(arguments: &Arguments, path: &Path, bytes: &[u8]) -> anyhow
         }
         _ => {}
     }
+    let convicts = finding.convicts();
+    fields["convicts"] = json!(convicts);
+    let code = if convicts { 0 } else { EXIT_WORD };
     if arguments.json {
-        return stdout(format!("{fields}\n").as_bytes());
+        return stdout(format!("{fields}\n").as_bytes()).map(|()| code);
     }
-    stdout(format!("verified: the server misbehaved\n{}", text::fields(&fields)).as_bytes())
+    let first = if convicts {
+        "verified: the server misbehaved"
+    } else {
+        "not proved: this is the word of whoever wrote the file"
+    };
+    stdout(format!("{first}\n{}", text::fields(&fields)).as_bytes()).map(|()| code)
 }
 
 fn list(arguments: &Arguments, folder: &StateFolder) -> anyhow::Result<()> {
     let mut files = Vec::new();
-    for path in folder.evidence()? {
+    for path in folder.evidence().files()? {
         let bytes = read(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         match Misbehaviour::from_bytes(&bytes) {
@@ -74,7 +85,7 @@ fn list(arguments: &Arguments, folder: &StateFolder) -> anyhow::Result<()> {
                 fields["file"] = json!(name);
                 files.push((found.seen_at_ms, fields));
             }
-            Err(error) => eprintln!("weir: {name} is passed over: {error}"),
+            Err(error) => say(&format_args!("{name} is passed over: {error}")),
         }
     }
     files.sort_by_key(|(seen_at_ms, _)| *seen_at_ms);
@@ -83,7 +94,7 @@ fn list(arguments: &Arguments, folder: &StateFolder) -> anyhow::Result<()> {
         return stdout(format!("{}\n", Value::Array(files)).as_bytes());
     }
     let line = |fields: &Value| {
-        let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| escaped(fields[name].as_str().unwrap_or_default()).into_owned();
         let (file, seen, server) = (text("file"), text("seen_at"), text("server"));
         format!("{file}  {seen}  {}  {server}\n", text("kind"))
     };
@@ -99,12 +110,13 @@ fn describe(found: &Misbehaviour) -> Value {
         "seen_at_ms": found.seen_at_ms,
     });
     match &found.act {
-        Act::WrongAnswer { asked, .. } => {
+        Act::WrongAnswer(wrong) => {
             fields["kind"] = json!("wrong answer");
-            fields["asked"] = json!(match asked {
-                Asked::Checkpoint => "the checkpoint",
-                Asked::EpochHops { .. } => "epoch hops",
-                _ => "a question",
+            fields["asked"] = json!(match &wrong.request {
+                Request::Checkpoint(_) => "the checkpoint",
+                Request::EpochHops(_) => "epoch hops",
+                Request::Answer(_) => "a question",
+                Request::TreeProof(_) => "a proof about the snapshot tree",
             });
         }
         Act::Conflict { other_server, .. } => {
@@ -119,37 +131,39 @@ fn describe(found: &Misbehaviour) -> Value {
 /// Says which servers are not asked any more and why, and keeps what they said.
 ///
 /// An error that ends the command, about `ending`, speaks for itself.
-pub(crate) fn tell_lies(folder: Option<&StateFolder>, lies: &[Lie], ending: Option<&str>) {
+pub(crate) fn tell_lies(kept: &Kept<'_>, lies: &[Lie], ending: Option<&str>) {
     for lie in lies {
         if ending != Some(&lie.url) {
-            eprintln!("weir: {} is not asked again: {}", lie.url, lie.fault);
+            say(&format_args!("{} is not asked again: {}", lie.url, lie.fault));
         }
-        keep(folder, lie.misbehaviour.as_ref());
+        kept.keep(lie.misbehaviour.as_ref());
     }
 }
 
 /// Says what witnesses think of the head, and keeps what shows misbehaviour; whether one of them
 /// proves another block.
-pub(crate) fn tell_testimonies(folder: Option<&StateFolder>, testimonies: &[Testimony]) -> bool {
+pub(crate) fn tell_testimonies(kept: &Kept<'_>, testimonies: &[Testimony]) -> bool {
     let mut conflicts = false;
     for Testimony { url, verdict } in testimonies {
         match verdict {
             Verdict::Agrees => {}
             Verdict::Behind { height } => {
-                eprintln!("weir: witness {url} is behind, at height {height}, and agrees so far");
+                say(&format_args!(
+                    "witness {url} is behind, at height {height}, and agrees so far"
+                ));
             }
-            Verdict::Silent(error) => eprintln!("weir: no witness: {error}"),
+            Verdict::Silent(error) => say(&format_args!("no witness: {error}")),
             Verdict::Rejected { rejection, misbehaviour } => {
-                eprintln!("weir: witness {url}: {rejection}");
-                keep(folder, misbehaviour.as_deref());
+                say(&format_args!("witness {url}: {rejection}"));
+                kept.keep(misbehaviour.as_deref());
             }
             Verdict::Conflicts { misbehaviour } => {
                 conflicts = true;
-                eprintln!(
-                    "weir: witness {url} proves another final block: more than a third of the \
+                say(&format_args!(
+                    "witness {url} proves another final block: more than a third of the \
                      committee signed both; believe neither until you know which is Flow's"
-                );
-                keep(folder, misbehaviour.as_deref());
+                ));
+                kept.keep(misbehaviour.as_deref());
             }
             _ => {}
         }
@@ -157,10 +171,18 @@ pub(crate) fn tell_testimonies(folder: Option<&StateFolder>, testimonies: &[Test
     conflicts
 }
 
-fn keep(folder: Option<&StateFolder>, misbehaviour: Option<&Misbehaviour>) {
-    let Some((folder, found)) = folder.zip(misbehaviour) else { return };
-    match folder.keep_evidence(found) {
-        Ok(path) => eprintln!("weir: what it said is kept in {}", path.display()),
-        Err(error) => eprintln!("weir: {}", message(&error)),
+/// Where to keep what servers said, if anywhere, and the checkpoint that it is checked from.
+pub(crate) struct Kept<'a> {
+    pub(crate) folder: Option<&'a StateFolder>,
+    pub(crate) checkpoint: Identifier,
+}
+
+impl Kept<'_> {
+    fn keep(&self, misbehaviour: Option<&Misbehaviour>) {
+        let Some((folder, found)) = self.folder.zip(misbehaviour) else { return };
+        match folder.keep_evidence(found, self.checkpoint) {
+            Ok(path) => say(&format_args!("what it said is kept in {}", path.display())),
+            Err(error) => say(&message(&error)),
+        }
     }
 }

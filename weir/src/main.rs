@@ -5,8 +5,10 @@ mod args;
 mod checkpoint;
 mod events;
 mod evidence;
+mod evidence_folder;
 mod generate;
 mod question;
+mod say;
 mod session;
 mod state_folder;
 mod sync;
@@ -24,13 +26,13 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use weir_client::sync::watch::WatchError;
 use weir_client::sync::{AskError, Outcome};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::Question;
+use weir_protocol::request::{Depth, Question};
 use weir_verifier::json::{self, Shape};
 use weir_verifier::{Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file};
 
 use args::{Arguments, Command};
 use question::View;
+use say::say;
 use session::Session;
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     match execute(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("weir: {}", message(&error));
+            say(&message(&error));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -57,7 +59,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Watch(watched) => return runtime()?.block_on(watch::run(arguments, watched)),
         Command::Sync => return runtime()?.block_on(sync::run(arguments)),
         Command::Checkpoint { action } => checkpoint::run(arguments, action)?,
-        Command::Evidence { action } => evidence::run(arguments, action)?,
+        Command::Evidence { action } => return evidence::run(arguments, action),
         Command::Verify { file, view } => return verify(arguments, file, *view),
         Command::Completions { shell } => generate::completions(*shell)?,
         Command::Man { out } => generate::man_pages(out)?,
@@ -69,7 +71,8 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
 fn answer(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::Result<u8> {
     let outcome = runtime()?.block_on(ask(arguments, question))?;
     if let Some(path) = &arguments.save {
-        fs::write(path, outcome.evidence.to_bytes())
+        let file = outcome.file.context("the client kept no evidence")?;
+        fs::write(path, file.to_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     print(arguments, shape, &outcome.answer)
@@ -80,14 +83,14 @@ async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outco
         return session::ask_for_evidence(arguments, question).await;
     }
     let mut session = Session::begin(arguments).await?;
-    let outcome = session.client.ask(question, Proof::Sealed).await;
+    let outcome = session.client.ask(question, Depth::Seal).await;
     session.end(outcome).await
 }
 
 fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Result<u8> {
     let bytes = read(file)?;
     if Misbehaviour::is_meant(&bytes) {
-        return evidence::verify(arguments, file, &bytes).map(|()| 0);
+        return evidence::verify(arguments, file, &bytes);
     }
     let timing = arguments.clock().timing()?;
     let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
@@ -108,7 +111,7 @@ fn print(arguments: &Arguments, shape: Shape, answer: &Answer) -> anyhow::Result
     stdout(text.as_bytes())?;
     let absent = matches!(answer.value, AnswerValue::Identity(None));
     if absent {
-        eprintln!("weir: verified: the identity table at this block has no such node");
+        say(&"verified: the identity table at this block has no such node");
     }
     Ok(if absent { EXIT_ABSENT } else { 0 })
 }
@@ -143,7 +146,9 @@ fn message(error: &anyhow::Error) -> String {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let of_rejection = |rejection: &Rejection| match rejection {
-        Rejection::NotEnough(_) => EXIT_NOT_ENOUGH,
+        Rejection::Missing(_) => EXIT_MISSING,
+        Rejection::NotYet(_) => EXIT_NOT_YET,
+        Rejection::NeedsUpdate(_) => EXIT_NEEDS_UPDATE,
         Rejection::Invalid(_) => EXIT_INVALID,
     };
     if let Some(rejection) = error.downcast_ref::<Rejection>() {
@@ -186,9 +191,15 @@ const EXIT_LOCAL: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 /// The evidence is wrong: the server lied, or the file was changed.
 const EXIT_INVALID: u8 = 3;
-/// The evidence is not enough.
-const EXIT_NOT_ENOUGH: u8 = 4;
+/// Something is missing that who asks can get or mend: another checkpoint, the clock.
+const EXIT_MISSING: u8 = 4;
 /// The server cannot be reached, is not weir, or refused.
 const EXIT_SERVER: u8 = 5;
 /// Verified: there is no such node.
 const EXIT_ABSENT: u8 = 6;
+/// Nobody can prove it now.
+const EXIT_NOT_YET: u8 = 7;
+/// A newer version of this program is needed.
+const EXIT_NEEDS_UPDATE: u8 = 8;
+/// An accusation that is somebody's word: nothing proves it.
+const EXIT_WORD: u8 = 9;

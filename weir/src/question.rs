@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 use weir_verifier::json::Shape;
 
 use super::args::Command;

@@ -3,12 +3,13 @@
 use anyhow::anyhow;
 use weir_client::sync::{AskError, LightClient, Outcome};
 use weir_client::transport::Servers;
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::Question;
+use weir_protocol::request::{Depth, Question};
 use weir_verifier::TrustedState;
 
 use super::args::Arguments;
-use super::state_folder::{Kept, StateFolder};
+use super::evidence::Kept;
+use super::say::say;
+use super::state_folder::{self, StateFolder};
 use super::{evidence, message};
 
 /// The client, and where its trusted state is kept.
@@ -29,7 +30,10 @@ impl Session {
         };
         let client = match kept {
             Some(kept) => LightClient::resume(servers, kept),
-            None => LightClient::start(servers, checkpoint).await?,
+            None => {
+                let started = LightClient::start(servers, checkpoint).await;
+                begun(started, &Kept { folder: folder.as_ref(), checkpoint })?
+            }
         };
         Ok(Self { client: client.with_clock(arguments.clock()), folder })
     }
@@ -39,22 +43,29 @@ impl Session {
     pub(crate) async fn end<T>(&mut self, result: Result<T, AskError>) -> anyhow::Result<T> {
         let kept = self.keep();
         self.client.prove_lies().await;
-        evidence::tell_lies(self.folder.as_ref(), self.client.lies(), ending(&result));
+        evidence::tell_lies(&self.kept(), self.client.lies(), ending(&result));
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error),
             (Err(failed), kept) => {
                 if let Err(error) = kept {
-                    eprintln!("weir: {}", message(&error));
+                    say(&message(&error));
                 }
                 Err(failed.into())
             }
         }
     }
 
-    fn keep(&self) -> anyhow::Result<Kept> {
+    /// Where what servers said is kept.
+    pub(crate) fn kept(&self) -> Kept<'_> {
+        let checkpoint = self.client.trusted().checkpoint().block_id;
+        Kept { folder: self.folder.as_ref(), checkpoint }
+    }
+
+    fn keep(&self) -> anyhow::Result<state_folder::Kept> {
         let trusted: &TrustedState = self.client.trusted();
-        self.folder.as_ref().map_or(Ok(Kept::Current), |folder| folder.keep(trusted))
+        let current = Ok(state_folder::Kept::Current);
+        self.folder.as_ref().map_or(current, |folder| folder.keep(trusted))
     }
 }
 
@@ -64,12 +75,22 @@ pub(crate) async fn ask_for_evidence(
     question: &Question,
 ) -> anyhow::Result<Outcome> {
     let (servers, checkpoint) = (servers(arguments)?, arguments.checkpoint()?);
-    let client = LightClient::start_keeping_evidence(servers, checkpoint).await?;
-    let mut client = client.with_clock(arguments.clock());
-    let outcome = client.ask(question, Proof::Sealed).await;
+    let folder = arguments.folder()?;
+    let kept = Kept { folder: Some(&folder), checkpoint };
+    let started = LightClient::start_keeping_evidence(servers, checkpoint).await;
+    let mut client = begun(started, &kept)?.with_clock(arguments.clock());
+    let outcome = client.ask(question, Depth::Seal).await;
     client.prove_lies().await;
-    evidence::tell_lies(Some(&arguments.folder()?), client.lies(), ending(&outcome));
+    evidence::tell_lies(&kept, client.lies(), ending(&outcome));
     Ok(outcome?)
+}
+
+/// A client that has begun; when none has, what servers did is told all the same.
+fn begun(started: Result<LightClient, AskError>, kept: &Kept<'_>) -> Result<LightClient, AskError> {
+    if let Err(AskError::Rejected { lies, .. }) = &started {
+        evidence::tell_lies(kept, lies, ending(&started));
+    }
+    started
 }
 
 /// The servers to ask.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::evidence_folder::EvidenceFolder;
 use anyhow::{Context as _, anyhow, bail};
 use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
-use weir_protocol::codec::sha3_256;
 use weir_protocol::model::Identifier;
 use weir_verifier::{
     Misbehaviour, Rejection, TRUSTED_STATE_BYTES_MAX, TrustedBlock, TrustedState,
@@ -109,27 +109,18 @@ impl StateFolder {
     }
 
     /// Where evidence of misbehaviour is kept.
-    pub(crate) fn evidence_folder(&self) -> PathBuf {
-        self.path.join(EVIDENCE)
+    pub(crate) fn evidence(&self) -> EvidenceFolder {
+        EvidenceFolder::below(&self.path)
     }
 
-    /// The files that are kept there.
-    pub(crate) fn evidence(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let path = self.evidence_folder();
-        let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-        paths.with_context(|| format!("cannot read {}", path.display()))
-    }
-
-    /// Keeps evidence of misbehaviour in a file named by its hash.
-    pub(crate) fn keep_evidence(&self, found: &Misbehaviour) -> anyhow::Result<PathBuf> {
-        let bytes = found.to_bytes();
-        let name = sha3_256(&[&bytes]).to_hex();
-        let path = self.evidence_folder().join(format!("{}.{EVIDENCE}", &name[..16]));
-        fs::create_dir_all(self.evidence_folder()).with_context(|| self.cannot_write())?;
+    /// Keeps evidence of misbehaviour, unless enough is kept of that server.
+    pub(crate) fn keep_evidence(
+        &self,
+        found: &Misbehaviour,
+        checkpoint: Identifier,
+    ) -> anyhow::Result<PathBuf> {
+        self.create()?;
+        let (path, bytes) = self.evidence().admit(found, checkpoint)?;
         self.replace(&path, &bytes)?;
         Ok(path)
     }
@@ -274,8 +265,6 @@ pub(crate) const STANDARD: &str = "-";
 /// The folder's name in the user's data folder.
 const FOLDER: &str = "weir";
 const EXTENSION: &str = "trusted";
-/// The folder for evidence of misbehaviour, and how its files end.
-const EVIDENCE: &str = "evidence";
 const DEFAULT_CHECKPOINT: &str = "default-checkpoint";
 const LOCK: &str = "lock";
 /// How names of files begin that are being written.

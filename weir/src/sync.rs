@@ -10,6 +10,7 @@ use weir_client::sync::{Outcome, Progress};
 use weir_verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
+use super::say::say;
 use super::session::Session;
 use super::{EXIT_INVALID, evidence, stdout, text};
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Err(error) => Err(error),
     };
     let (outcome, testimonies) = session.end(checked).await?;
-    let conflicts = evidence::tell_testimonies(session.folder.as_ref(), &testimonies);
+    let conflicts = evidence::tell_testimonies(&session.kept(), &testimonies);
     let code = if conflicts { EXIT_INVALID } else { 0 };
     let trusted = session.client.trusted();
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -41,10 +42,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let head = trusted.head();
     if outcome.answer.height < head.height {
-        eprintln!(
-            "weir: the server is behind: its newest finalized block is at height {}",
+        say(&format_args!(
+            "the server is behind: its newest finalized block is at height {}",
             outcome.answer.height
-        );
+        ));
     }
     let trust = trust_of_head(&outcome, trusted);
     let first = text::block(head.block_id, head.height, head.view, trust);

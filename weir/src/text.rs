@@ -8,6 +8,8 @@ use weir_protocol::model::Identifier;
 use weir_verifier::json::{self, Shape};
 use weir_verifier::{AnchoredBy, Answer, AnswerValue, IdentityAnswer, Trust};
 
+use super::say::escaped;
+
 /// Readable text for an answer: the block and its proof first, then what was asked about it.
 pub(crate) fn render(shape: Shape, answer: &Answer) -> String {
     let mut text = block(answer.block_id, answer.height, answer.view, answer.trust);
@@ -49,7 +51,7 @@ fn field(name: &str, value: &str) -> String {
 /// A value on one line; JSON where objects lie inside of it.
 fn inline(value: &Value) -> String {
     match value {
-        Value::String(value) => value.clone(),
+        Value::String(value) => escaped(value).into_owned(),
         Value::Null => "-".to_owned(),
         Value::Object(object)
             if !object.values().any(|value| value.is_object() || value.is_array()) =>
@@ -59,7 +61,7 @@ fn inline(value: &Value) -> String {
             };
             object.iter().map(pair).collect::<Vec<_>>().join(", ")
         }
-        value => value.to_string(),
+        value => escaped(&value.to_string()).into_owned(),
     }
 }
 
@@ -104,7 +106,7 @@ fn identity_table(nodes: &[IdentityAnswer]) -> String {
             skeleton.role.to_string(),
             node.status.to_string(),
             skeleton.initial_weight.to_string(),
-            skeleton.address.clone(),
+            escaped(&skeleton.address).into_owned(),
         ]);
     }
     if let Some(weight) = table.column_mut(3) {

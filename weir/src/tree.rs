@@ -3,14 +3,14 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use weir_client::sync::AskError;
-use weir_client::transport::Request;
-use weir_protocol::evidence::Selector;
 use weir_protocol::model::{Identifier, Role};
+use weir_protocol::request::{Request, Selector, TreeRequest};
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion};
 use weir_verifier::{IdentityAnswer, TreeRoot, verify_tree};
 
 use super::args::Arguments;
 use super::question::BlockArguments;
+use super::say::say;
 use super::session::{self, Session};
 use super::{EXIT_ABSENT, json, stdout, text};
 
@@ -72,7 +72,8 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
     let question = TreeQuestion::new([item])?;
     let (root, answer) = match tree.root {
         Some(root) => {
-            let request = Request::Tree { block, question: question.clone() };
+            let asked = TreeRequest { block, question: question.clone() };
+            let request = Request::TreeProof(asked);
             let proof = session::servers(arguments)?.send(&request).await;
             let proof = proof.map_err(AskError::from)?;
             let mut about = Map::new();
@@ -99,7 +100,7 @@ fn finish(
     let absent = add(&mut fields, item, answer);
     print(arguments, root, fields)?;
     if let Some(what) = absent {
-        eprintln!("weir: verified: the state has no such {what}");
+        say(&format_args!("verified: the state has no such {what}"));
         return Ok(EXIT_ABSENT);
     }
     Ok(0)

@@ -14,6 +14,7 @@ use weir_client::sync::watch::{
 use weir_protocol::model::{Identifier, Role};
 
 use super::args::Arguments;
+use super::say::say;
 use super::session::Session;
 use super::state_folder::StateFolder;
 use super::{events, evidence, stdout};
@@ -138,7 +139,8 @@ impl Keeper {
         }
         let client = watch.client();
         let (folder, lies) = (self.folder.as_ref(), client.lies());
-        evidence::tell_lies(folder, &lies[self.told..], None);
+        let checkpoint = client.trusted().checkpoint().block_id;
+        evidence::tell_lies(&evidence::Kept { folder, checkpoint }, &lies[self.told..], None);
         self.told = lies.len();
         folder.map_or(Ok(()), |folder| folder.keep(client.trusted()).map(|_| ()))
     }
@@ -155,7 +157,7 @@ async fn patiently(watch: &mut Watch, patience: Duration) -> Result<Event, Watch
             next => return next,
         };
         let Some(delay) = delays.next() else { return Err(AskError::from(error).into()) };
-        eprintln!("weir: {error}; trying again");
+        say(&format_args!("{error}; trying again"));
         tokio::time::sleep(delay).await;
     }
 }

@@ -1,14 +1,12 @@
 //! Answers that do not verify: what becomes of the server, and of what it said.
 
 use thiserror::Error;
-use weir_proto::convert::proof_number;
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Depth;
 
 use super::{AskError, LightClient};
-use crate::transport::{Reply, Servers};
-use weir_verifier::{Act, Asked, Misbehaviour, Rejection, TrustedState};
+use crate::transport::{Passed, Servers};
+use weir_verifier::{Act, Misbehaviour, Missing, ProofWanted, Rejection, WrongAnswer};
 
 /// A server that was set aside.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,55 +70,57 @@ impl LightClient {
 
     /// As [`Self::prove_lies`] does with one.
     pub(super) async fn with_grounds(&mut self, found: Misbehaviour) -> Misbehaviour {
-        let Some(trusted) = found.lacks_grounds() else { return found };
-        let Some(evidence) = self.grounds(&trusted).await else { return found };
-        let mut proved = found.clone();
-        if let Act::WrongAnswer { grounds, .. } = &mut proved.act {
-            *grounds = Some(evidence);
-        }
-        let checkpoint_id = trusted.checkpoint().block_id;
+        let Act::WrongAnswer(wrong) = &found.act else { return found };
+        let Some(wanted) = wrong.proof_wanted() else { return found };
+        let Some(file) = self.grounds(&wanted).await else { return found };
+        let act = Act::WrongAnswer(Box::new((**wrong).clone().with_proof(file)));
+        let proved = Misbehaviour { act, ..found.clone() };
+        let checkpoint_id = self.trusted.checkpoint().block_id;
         if proved.verify(checkpoint_id).is_ok() { proved } else { found }
     }
 
-    /// Evidence of all that this state knows and of no later epoch, from its checkpoint on.
-    async fn grounds(&mut self, trusted: &TrustedState) -> Option<Vec<u8>> {
+    /// Evidence from the checkpoint on, with hops to the newest epoch that is wanted and to no later
+    /// one.
+    async fn grounds(&mut self, wanted: &ProofWanted) -> Option<Vec<u8>> {
         let server = self.servers.present().await.ok()?;
-        let checkpoint_id = trusted.checkpoint().block_id;
+        let checkpoint_id = self.trusted.checkpoint().block_id;
         let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
         let mut client = client.with_clock(self.clock);
-        let (known, newest) =
-            (client.trusted.newest_epoch().counter(), trusted.newest_epoch().counter());
+        let known = client.trusted.newest_epoch().counter();
+        let newest = wanted.newest_epoch.unwrap_or(known);
         while client.trusted.newest_epoch().counter() < newest {
             client.learns_of_later_epoch().await.ok().filter(|more| *more)?;
         }
-        let block = Selector::Id(trusted.head().block_id);
-        let question = Question { block, topic: Topic::Snapshot };
-        let mut evidence = client.ask(&question, Proof::Unspecified).await.ok()?.evidence;
-        // Pages bring more.
-        evidence.hops.truncate(usize::try_from(newest.saturating_sub(known)).ok()?);
-        Some(evidence.to_bytes())
+        let mut file = client.ask(&wanted.question, Depth::Finality).await.ok()?.file?;
+        if wanted.newest_epoch.is_some() {
+            // Pages bring more.
+            file.hops.truncate(usize::try_from(newest.saturating_sub(known)).ok()?);
+        }
+        Some(file.to_bytes())
     }
 
-    /// A question, as it is shown to others, with what is trusted now.
-    pub(super) fn asked(&self, question: &Question, proof: Proof) -> Asked {
-        let (trusted, question) = (self.trusted.to_bytes(), question.clone());
-        Asked::Question { trusted, question, proof: proof_number(proof) }
-    }
-
-    /// Takes the answer of the present server for what it is, and goes on to the next server.
+    /// Takes the answer of the present server for what it is, and goes on to the next server: an
+    /// answer that breaks a rule sets its server aside, one that is of no use says nothing of it.
     ///
     /// # Errors
-    /// When there is no other server.
+    /// When there is no other server, or the reason lies here.
     pub(super) fn reject(
         &mut self,
         rejection: Rejection,
-        answer: Option<(Asked, Reply)>,
+        wrong: WrongAnswer,
+        passed: &mut Passed,
     ) -> Result<(), AskError> {
+        let is_ours = matches!(
+            rejection,
+            Rejection::Missing(Missing::Clock { .. } | Missing::TrustExpired { .. })
+        );
+        if !matches!(rejection, Rejection::Invalid(_)) {
+            let error = AskError::rejected(self.servers.url(), rejection);
+            return if !is_ours && self.servers.pass(passed) { Ok(()) } else { Err(error) };
+        }
         let seen_at_ms = self.clock.timing()?.now_ms();
         let checkpoint_id = self.trusted.checkpoint().block_id;
-        let misbehaviour = answer.and_then(|(asked, answer)| {
-            misbehaviour(self.servers.url(), checkpoint_id, seen_at_ms, (asked, answer))
-        });
+        let misbehaviour = misbehaviour(self.servers.url(), checkpoint_id, seen_at_ms, wrong);
         set_aside(&mut self.servers, &mut self.lies, rejection.into(), misbehaviour)
     }
 }
@@ -130,10 +130,9 @@ pub(super) fn misbehaviour(
     url: &str,
     checkpoint_id: Identifier,
     seen_at_ms: u64,
-    (asked, reply): (Asked, Reply),
+    wrong: WrongAnswer,
 ) -> Option<Misbehaviour> {
-    let Reply { bytes: answer, receipt } = reply;
-    let act = Act::WrongAnswer { asked, answer, receipt: receipt.map(Box::new), grounds: None };
+    let act = Act::WrongAnswer(Box::new(wrong));
     let found = Misbehaviour { server: url.to_owned(), seen_at_ms, act };
     found.verify(checkpoint_id).is_ok().then_some(found)
 }
@@ -154,7 +153,7 @@ pub(super) fn set_aside(
         return Ok(());
     }
     Err(match fault {
-        Fault::Rejected(rejection) => AskError::Rejected { url, rejection },
+        Fault::Rejected(rejection) => AskError::rejected(&url, rejection),
         fault => AskError::Misled { url, fault },
     })
 }

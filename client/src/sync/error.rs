@@ -3,7 +3,7 @@
 use thiserror::Error;
 use weir_protocol::evidence::HOPS_MAX;
 
-use super::Fault;
+use super::{Fault, Lie};
 use crate::transport::TransportError;
 use weir_verifier::{Rejection, TimingError};
 
@@ -21,6 +21,8 @@ pub enum AskError {
         url: String,
         /// Why.
         rejection: Rejection,
+        /// What servers did before there was a client to tell it.
+        lies: Vec<Lie>,
     },
     /// The server misleads otherwise.
     #[error("{url}: {fault}")]
@@ -43,6 +45,14 @@ pub enum AskError {
 
 impl AskError {
     pub(super) fn rejected(url: &str, rejection: Rejection) -> Self {
-        Self::Rejected { url: url.to_owned(), rejection }
+        Self::Rejected { url: url.to_owned(), rejection, lies: Vec::new() }
+    }
+
+    /// The same, with what servers did on the way.
+    pub(super) fn after(self, told: Vec<Lie>) -> Self {
+        match self {
+            Self::Rejected { url, rejection, .. } => Self::Rejected { url, rejection, lies: told },
+            error => error,
+        }
     }
 }

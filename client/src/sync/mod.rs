@@ -9,14 +9,18 @@ mod tree;
 pub mod watch;
 mod witnesses;
 
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Bundle, Evidence, HOPS_MAX, Question, Selector, Topic};
+use weir_protocol::evidence::{
+    AnswerProof, Bundle, CheckpointProof, EvidenceFile, HOPS_MAX, Hop, HopsPage, Preimages,
+};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{
+    AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector, Topic,
+};
 
-use crate::transport::{Health, Request, Servers};
+use crate::transport::{Health, Passed, Servers};
 use weir_verifier::{
-    Answer, Asked, HopsApplied, Missing, Rejection, Timing, Trust, TrustedState, Verified,
-    Violation,
+    Answer, Grounds, HopsApplied, Missing, ProvedBlock, Rejection, Timing, TrustedState, Verified,
+    Violation, WrongAnswer,
 };
 
 pub use blame::{Fault, Lie};
@@ -29,9 +33,10 @@ pub use witnesses::{Testimony, Verdict};
 pub struct Outcome {
     /// The answer.
     pub answer: Verified<Answer>,
-    /// Checkpoint, hops and answer in one, which stands alone, if the client keeps evidence;
-    /// otherwise what this answer took.
-    pub evidence: Evidence,
+    /// The evidence for it.
+    pub proof: AnswerProof,
+    /// Checkpoint, hops and answer in one, which stands alone, if the client keeps evidence.
+    pub file: Option<EvidenceFile>,
     /// Epochs walked.
     pub hops: u64,
     /// Bytes of evidence received.
@@ -60,7 +65,7 @@ pub struct LightClient {
     servers: Servers,
     trusted: TrustedState,
     clock: ClockOptions,
-    path: Option<Evidence>,
+    path: Option<(CheckpointProof, Vec<Hop>)>,
     hops: u64,
     bytes_received: u64,
     lies: Vec<Lie>,
@@ -89,19 +94,32 @@ impl LightClient {
         checkpoint_id: Identifier,
     ) -> Result<Self, AskError> {
         let (mut servers, mut lies) = (servers.into(), Vec::new());
+        let mut passed = Passed::default();
         loop {
-            let reply = servers.send(&Request::Checkpoint { block_id: checkpoint_id }).await?;
+            let request = Request::Checkpoint(checkpoint_id);
+            let reply = servers.send(&request).await?;
             match open_checkpoint(checkpoint_id, &reply.bytes) {
                 Ok((trusted, evidence)) => {
                     let bytes_received = reply.bytes.len() as u64;
                     let client = Self::resume(servers, trusted.into_value());
-                    return Ok(Self { path: Some(evidence), bytes_received, lies, ..client });
+                    let path = Some((evidence, Vec::new()));
+                    return Ok(Self { path, bytes_received, lies, ..client });
+                }
+                Err(rejection) if !matches!(rejection, Rejection::Invalid(_)) => {
+                    let error = AskError::rejected(servers.url(), rejection);
+                    if !servers.pass(&mut passed) {
+                        return Err(error.after(lies));
+                    }
                 }
                 Err(rejection) => {
                     let now_ms = ClockOptions::default().timing()?.now_ms();
-                    let said = (Asked::Checkpoint, reply);
-                    let shown = blame::misbehaviour(servers.url(), checkpoint_id, now_ms, said);
-                    blame::set_aside(&mut servers, &mut lies, rejection.into(), shown)?;
+                    let (answer, grounds) = (reply.bytes, Grounds::Named(Preimages::default()));
+                    let wrong = WrongAnswer { request, answer, receipt: reply.receipt, grounds };
+                    let shown = blame::misbehaviour(servers.url(), checkpoint_id, now_ms, wrong);
+                    let left = blame::set_aside(&mut servers, &mut lies, rejection.into(), shown);
+                    if let Err(error) = left {
+                        return Err(error.after(lies));
+                    }
                 }
             }
         }
@@ -149,7 +167,7 @@ impl LightClient {
             progress(&reached, &self.trusted);
             if !more {
                 let head = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
-                return self.ask(&head, Proof::Unspecified).await;
+                return self.ask(&head, Depth::Finality).await;
             }
         }
         Err(self.too_many_hops())
@@ -159,36 +177,34 @@ impl LightClient {
     ///
     /// # Errors
     /// When the server does not answer, or its evidence fails.
-    pub async fn ask(&mut self, question: &Question, proof: Proof) -> Result<Outcome, AskError> {
-        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
-            let answer = trusted.verify(question, evidence, timing)?;
-            Ok((answer.trust, answer))
-        };
-        let (answer, evidence) = self.ask_and_verify(question, proof, verify).await?;
-        self.outcome(answer, evidence)
+    pub async fn ask(&mut self, question: &Question, depth: Depth) -> Result<Outcome, AskError> {
+        let (answer, proof) = self.ask_and_read(question, depth, |block| block.answer()).await?;
+        self.outcome(answer, proof)
     }
 
-    /// What `verify` makes of the answer, and the evidence; it says how far the block is proved.
-    async fn ask_and_verify<T>(
+    /// What `read` makes of the block that is proved, and the evidence.
+    async fn ask_and_read<T>(
         &mut self,
         question: &Question,
-        proof: Proof,
-        verify: impl Fn(&mut TrustedState, &Evidence, &Timing) -> Result<(Trust, T), Rejection>,
-    ) -> Result<(T, Evidence), AskError> {
+        depth: Depth,
+        read: impl Fn(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<(T, AnswerProof), AskError> {
+        let with_seal = |block: &ProvedBlock<'_>| Ok((read(block)?, block.leaves_seal()));
+        let mut passed = Passed::default();
         for _ in 0..=HOPS_MAX {
             let (asked, held) = (question.clone(), self.trusted.held());
-            let request = Request::Question { question: asked, held, proof };
+            let request = Request::Answer(AnswerRequest { question: asked, held, depth });
             let reply = self.servers.send(&request).await?;
             self.bytes_received += reply.bytes.len() as u64;
             let timing = self.clock.timing()?;
-            let rejection = match self.open(&reply.bytes, &timing, &verify) {
-                Ok((trust, verified, evidence)) => {
-                    if trust.leaves_seal(&evidence) && self.learns_of_later_epoch().await? {
+            let rejection = match self.open(question, &reply.bytes, &timing, with_seal) {
+                Ok(((value, leaves_seal), proof)) => {
+                    if leaves_seal && self.learns_of_later_epoch().await? {
                         continue;
                     }
-                    return Ok((verified, evidence));
+                    return Ok((value, proof));
                 }
-                Err(Rejection::NotEnough(Missing::LaterEpoch { newest_known })) => {
+                Err(Rejection::Missing(Missing::LaterEpoch { newest_known })) => {
                     if self.learns_of_later_epoch().await? {
                         continue;
                     }
@@ -196,8 +212,9 @@ impl LightClient {
                 }
                 Err(rejection) => rejection,
             };
-            let asked = self.asked(question, proof);
-            self.reject(rejection, Some((asked, reply)))?;
+            let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
+            let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+            self.reject(rejection, wrong, &mut passed)?;
         }
         Err(self.too_many_hops())
     }
@@ -208,16 +225,17 @@ impl LightClient {
     /// what the next ones build on.
     fn open<T>(
         &mut self,
+        question: &Question,
         bytes: &[u8],
         timing: &Timing,
-        verify: impl Fn(&mut TrustedState, &Evidence, &Timing) -> Result<(Trust, T), Rejection>,
-    ) -> Result<(Trust, T, Evidence), Rejection> {
-        let evidence = decode(bytes)?;
-        let (trust, verified) = match self.path {
-            Some(_) => verify(&mut self.trusted.clone(), &evidence, timing)?,
-            None => verify(&mut self.trusted, &evidence, timing)?,
+        read: impl Fn(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<(T, AnswerProof), Rejection> {
+        let proof = AnswerProof::from_bytes(bytes)?;
+        let value = match self.path {
+            Some(_) => self.trusted.clone().read(question, &proof, timing, read)?,
+            None => self.trusted.read(question, &proof, timing, read)?,
         };
-        Ok((trust, verified, evidence))
+        Ok((value, proof))
     }
 
     /// The servers, by preference, and how they are.
@@ -252,9 +270,11 @@ impl LightClient {
 
     /// Fetches and applies one page of hops; whether there are more.
     async fn page(&mut self) -> Result<bool, AskError> {
+        let mut passed = Passed::default();
         loop {
             let epoch_counter = self.trusted.newest_epoch().counter();
-            let request = Request::EpochHops { epoch_counter, held: self.trusted.held() };
+            let (held, max_hops) = (self.trusted.held(), MaxHops::LEFT_TO_SERVER);
+            let request = Request::EpochHops(HopsRequest { epoch_counter, held, max_hops });
             let reply = self.servers.send(&request).await?;
             self.bytes_received += reply.bytes.len() as u64;
             let timing = self.clock.timing()?;
@@ -262,45 +282,47 @@ impl LightClient {
             match self.apply(&reply.bytes, &timing) {
                 Ok(applied) => return Ok(applied.more && applied.applied > 0),
                 Err(rejection) => {
-                    let trusted = before.to_bytes();
+                    let wrong = WrongAnswer::new(request, reply.bytes, &before);
                     if self.path.is_some() {
                         // What is kept of the way here has no part of this page.
                         self.trusted = before;
                     }
-                    self.reject(rejection, Some((Asked::EpochHops { trusted }, reply)))?;
+                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                    self.reject(rejection, wrong, &mut passed)?;
                 }
             }
         }
     }
 
     fn apply(&mut self, bytes: &[u8], timing: &Timing) -> Result<HopsApplied, Rejection> {
-        let page = decode(bytes)?;
+        let page = HopsPage::from_bytes(bytes)?;
         let applied = self.trusted.apply_hops(&page, timing)?;
         self.hops += applied.applied;
-        if let Some(path) = &mut self.path {
-            path.merge(page);
+        if let Some((_, hops)) = &mut self.path {
+            hops.extend(page.hops);
         }
         Ok(applied)
     }
 
-    fn outcome(&self, answer: Verified<Answer>, evidence: Evidence) -> Result<Outcome, AskError> {
-        let evidence = match &self.path {
-            Some(path) => self.standing_alone(path.clone(), evidence)?,
-            None => evidence,
+    fn outcome(&self, answer: Verified<Answer>, proof: AnswerProof) -> Result<Outcome, AskError> {
+        let file = match &self.path {
+            Some((checkpoint, hops)) => {
+                let answer = self.whole(&proof)?;
+                Some(EvidenceFile::new(checkpoint.clone(), hops.clone(), answer))
+            }
+            None => None,
         };
         let (hops, bytes_received) = (self.hops, self.bytes_received);
-        Ok(Outcome { answer, evidence, hops, bytes_received })
+        Ok(Outcome { answer, proof, file, hops, bytes_received })
     }
 
-    /// Checkpoint, hops and answer in one. The bundle is opened before the hops, so in it nothing
-    /// may be a delta against what only the hops bring.
-    fn standing_alone(&self, mut path: Evidence, answer: Evidence) -> Result<Evidence, AskError> {
-        let expanded = answer.bundle.expand(&[self.trusted.preimages()]);
+    /// The evidence without deltas against what only the hops bring.
+    fn whole(&self, proof: &AnswerProof) -> Result<AnswerProof, AskError> {
+        let expanded = proof.bundle.expand(&[self.trusted.preimages()]);
         let preimages = expanded.map_err(|error| {
             AskError::rejected(self.servers.url(), Violation::Delta(error).into())
         })?;
-        path.merge(Evidence { bundle: Bundle::whole(preimages), ..answer });
-        Ok(path)
+        Ok(AnswerProof { bundle: Bundle::whole(preimages), ..proof.clone() })
     }
 
     fn too_many_hops(&self) -> AskError {
@@ -308,15 +330,11 @@ impl LightClient {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Evidence, Violation> {
-    Evidence::from_bytes(bytes).map_err(Violation::Evidence)
-}
-
 fn open_checkpoint(
     checkpoint_id: Identifier,
     bytes: &[u8],
-) -> Result<(Verified<TrustedState>, Evidence), Rejection> {
-    let evidence = decode(bytes)?;
+) -> Result<(Verified<TrustedState>, CheckpointProof), Rejection> {
+    let evidence = CheckpointProof::from_bytes(bytes)?;
     let trusted = TrustedState::from_checkpoint(checkpoint_id, &evidence)?;
     Ok((trusted, evidence))
 }

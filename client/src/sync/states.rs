@@ -1,12 +1,12 @@
 //! Whole protocol states.
 
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, Selector};
+use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{AnswerRequest, Depth, Request, Selector};
 
-use super::{AskError, LightClient, decode};
-use crate::transport::Request;
-use weir_verifier::{Anchor, StateAt, Timing, TrustedState, Verified, about_state, state_at};
+use super::{AskError, LightClient};
+use crate::transport::Passed;
+use weir_verifier::{Anchor, Rejection, StateAt, Timing, Verified, WrongAnswer, about_state, open};
 
 impl LightClient {
     /// The protocol state at a block, with its identity table.
@@ -16,13 +16,10 @@ impl LightClient {
     pub async fn state_at(
         &mut self,
         block: Selector,
-        proof: Proof,
+        depth: Depth,
     ) -> Result<Verified<StateAt>, AskError> {
-        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
-            let state = trusted.verify_state(block, evidence, timing)?;
-            Ok((state.trust, state))
-        };
-        self.ask_and_verify(&about_state(block), proof, verify).await.map(|(state, _)| state)
+        let asked = self.ask_and_read(&about_state(block), depth, |block| block.state_at()).await;
+        asked.map(|(state, _)| state)
     }
 
     /// The protocol state at a block of which only the ID is trusted, such as the parent of a
@@ -34,20 +31,34 @@ impl LightClient {
         &mut self,
         block_id: Identifier,
     ) -> Result<Verified<StateAt>, AskError> {
-        let block = Selector::Id(block_id);
+        let mut passed = Passed::default();
         loop {
-            let (question, held) = (about_state(block), self.trusted.held());
-            let request = Request::Question { question, held, proof: Proof::KnownBlock };
+            let (question, held) = (about_state(Selector::Id(block_id)), self.trusted.held());
+            let asked = AnswerRequest { question, held, depth: Depth::KnownBlock };
+            let request = Request::Answer(asked.clone());
             let reply = self.servers.send(&request).await?;
             self.bytes_received += reply.bytes.len() as u64;
-            let state = decode(&reply.bytes).map_err(Into::into).and_then(|evidence| {
-                let anchor = Anchor::KnownBlock(block_id);
-                state_at(anchor, block, &evidence, self.trusted.preimages())
-            });
-            match state {
+            let timing = self.clock.timing()?;
+            match self.open_known(block_id, &asked, &reply.bytes, &timing) {
                 Ok(state) => return Ok(state),
-                Err(rejection) => self.reject(rejection, None)?,
+                Err(rejection) => {
+                    let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
+                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                    self.reject(rejection, wrong, &mut passed)?;
+                }
             }
         }
+    }
+
+    fn open_known(
+        &self,
+        block_id: Identifier,
+        asked: &AnswerRequest,
+        bytes: &[u8],
+        timing: &Timing,
+    ) -> Result<Verified<StateAt>, Rejection> {
+        let proof = AnswerProof::from_bytes(bytes)?;
+        let anchor = Anchor::KnownBlock { block_id, held: self.trusted.preimages() };
+        open(anchor, &asked.question, &proof, timing)?.state_at()
     }
 }

@@ -1,14 +1,12 @@
 //! Questions about the snapshot tree.
 
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
+use weir_protocol::request::{Depth, Question, Request, Selector, Topic, TreeRequest};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 
 use super::{AskError, LightClient};
-use crate::transport::Request;
+use crate::transport::Passed;
 use weir_verifier::{
-    Anchor, Missing, Rejection, Timing, TreeRoot, TrustedState, Verified, about_state,
-    committed_tree_root, derive_tree_root, verify_tree,
+    NotYet, ProvedBlock, Rejection, TreeRoot, Verified, WrongAnswer, about_state, verify_tree,
 };
 
 impl LightClient {
@@ -19,26 +17,18 @@ impl LightClient {
     /// As [`Self::ask`].
     pub async fn tree_root(&mut self, block: Selector) -> Result<Verified<TreeRoot>, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
-        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
-            let (anchor, held) = (Anchor::Trusted(trusted), trusted.preimages());
-            let root = match committed_tree_root(anchor, block, evidence, held) {
-                Err(Rejection::NotEnough(Missing::CommittedTree { block_id, .. })) => Err(block_id),
-                root => Ok(root?),
-            };
-            Ok((trusted.verify(&question, evidence, timing)?.trust, root))
+        let committed = |block: &ProvedBlock<'_>| match block.committed_tree_root() {
+            Err(Rejection::NotYet(NotYet::CommittedTree { block_id, .. })) => Ok(Err(block_id)),
+            root => root.map(Ok),
         };
-        let (root, _) = self.ask_and_verify(&question, Proof::Sealed, verify).await?;
+        let (root, _) = self.ask_and_read(&question, Depth::Seal, committed).await?;
         let block = match root {
             Ok(root) => return Ok(root),
             Err(block_id) => Selector::Id(block_id),
         };
         let question = about_state(block);
-        let verify = |trusted: &mut TrustedState, evidence: &Evidence, timing: &Timing| {
-            let (anchor, held) = (Anchor::Trusted(trusted), trusted.preimages());
-            let root = derive_tree_root(anchor, &question, evidence, held)?;
-            Ok((trusted.verify(&question, evidence, timing)?.trust, root))
-        };
-        self.ask_and_verify(&question, Proof::Sealed, verify).await.map(|(root, _)| root)
+        let asked = self.ask_and_read(&question, Depth::Seal, |block| block.tree_root()).await;
+        asked.map(|(root, _)| root)
     }
 
     /// The answer to a question about the snapshot tree at a block, and the tree's root.
@@ -52,13 +42,18 @@ impl LightClient {
     ) -> Result<(Verified<TreeRoot>, Verified<TreeAnswer>), AskError> {
         let root = self.tree_root(block).await?;
         let block = Selector::Id(root.block_id);
-        let request = Request::Tree { block, question: question.clone() };
+        let request = TreeRequest { block, question: question.clone() };
+        let mut passed = Passed::default();
         loop {
-            let proof = self.servers.send(&request).await?.bytes;
-            self.bytes_received += proof.len() as u64;
-            match verify_tree(root.root, question, &proof) {
+            let reply = self.servers.send(&Request::TreeProof(request.clone())).await?;
+            self.bytes_received += reply.bytes.len() as u64;
+            match verify_tree(root.root, question, &reply.bytes) {
                 Ok(answer) => return Ok((root, answer)),
-                Err(rejection) => self.reject(rejection, None)?,
+                Err(rejection) => {
+                    let wrong = WrongAnswer::about_tree(request.clone(), reply.bytes, root.root);
+                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                    self.reject(rejection, wrong, &mut passed)?;
+                }
             }
         }
     }

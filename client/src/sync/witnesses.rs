@@ -1,12 +1,12 @@
 //! Other servers as witnesses: whether they prove the same block final.
 
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Evidence, Question, Selector, Topic};
+use weir_protocol::evidence::AnswerProof;
+use weir_protocol::request::{AnswerRequest, Depth, Question, Request, Selector, Topic};
 
 use super::blame::misbehaviour;
 use super::{AskError, LightClient};
-use crate::transport::{Request, Server, TransportError};
-use weir_verifier::{Act, Answer, Misbehaviour, Rejection, Trust, Violation};
+use crate::transport::{Server, TransportError};
+use weir_verifier::{Act, Answer, Misbehaviour, Rejection, Trust, Violation, WrongAnswer};
 
 /// What another server says of the client's head.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl LightClient {
             return Ok(Verdict::Behind { height });
         }
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        let ours = self.ask(&question, Proof::Sealed).await?;
+        let ours = self.ask(&question, Depth::Seal).await?;
         if ours.answer.block_id == theirs.block_id {
             return Ok(Verdict::Behind { height });
         }
@@ -108,24 +108,25 @@ impl LightClient {
     /// What the witness proves, with what the client trusts.
     async fn testify(&self, witness: &mut Server, block: Selector) -> Result<Said, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
-        let proof = Proof::Sealed;
-        let request =
-            Request::Question { question: question.clone(), held: self.trusted.held(), proof };
+        let (held, depth) = (self.trusted.held(), Depth::Seal);
+        let asked = AnswerRequest { question: question.clone(), held, depth };
+        let request = Request::Answer(asked);
         let reply = match witness.send(&request).await {
             Ok(reply) => reply,
             Err(error) => return Ok(Said::Refusal(error)),
         };
         let timing = self.clock.timing()?;
         let mut trusted = self.trusted.clone();
-        let said = Evidence::from_bytes(&reply.bytes)
-            .map_err(|error| Violation::Evidence(error).into())
-            .and_then(|evidence| trusted.verify(&question, &evidence, &timing));
+        let said = AnswerProof::from_bytes(&reply.bytes)
+            .map_err(Rejection::from)
+            .and_then(|proof| trusted.verify(&question, &proof, &timing));
         Ok(match said {
             Ok(answer) => Said::Answer(Box::new(answer.into_value())),
             Err(rejection) => {
                 let (checkpoint_id, now_ms) = (self.trusted.checkpoint().block_id, timing.now_ms());
-                let said = (self.asked(&question, proof), reply);
-                let found = misbehaviour(witness.url(), checkpoint_id, now_ms, said);
+                let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
+                let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                let found = misbehaviour(witness.url(), checkpoint_id, now_ms, wrong);
                 Said::Wrong(rejection, found.map(Box::new))
             }
         })
@@ -140,8 +141,8 @@ impl LightClient {
         for server in [witness, self.servers.present().await.ok()?] {
             let client = Self::start_keeping_evidence(server, checkpoint_id).await.ok()?;
             let mut client = client.with_clock(self.clock);
-            let outcome = client.ask(&question, Proof::Sealed).await.ok()?;
-            evidence.push(outcome.evidence.to_bytes());
+            let outcome = client.ask(&question, Depth::Seal).await.ok()?;
+            evidence.push(outcome.file?.to_bytes());
         }
         let seen_at_ms = self.clock.timing().ok()?.now_ms();
         let act = Act::Conflict { other_server, evidence: evidence.try_into().ok()? };

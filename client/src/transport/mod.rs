@@ -1,32 +1,25 @@
 //! Connections to servers. What they return is untrusted bytes.
 
 mod notices;
-mod request;
+mod send;
 mod servers;
 
 use std::fmt;
 use std::time::Duration;
 
-pub use notices::{Notice, Notices};
-pub use request::{Reply, Request};
+pub use notices::Notices;
+pub use send::Reply;
+pub(crate) use servers::Passed;
 pub use servers::{Health, NoServer, Servers};
 
 use thiserror::Error;
 use tokio::time::timeout;
-use tonic::codegen::Bytes;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Response, Status};
-use weir_proto::convert;
+use tonic::{Code, Status};
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
-use weir_proto::weir::v1::{
-    GetCheckpointRequest, GetEpochHopsRequest, GetServerInfoRequest, GetServerInfoResponse, Proof,
-    Reason,
-};
-use weir_protocol::evidence::{
-    EVIDENCE_BYTES_MAX, Held, Question, RECEIPT_METADATA, Receipt, Selector,
-};
+use weir_proto::weir::v1::{GetServerInfoRequest, GetServerInfoResponse, Reason};
+use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
 use weir_protocol::model::Identifier;
-use weir_protocol::snapshot_tree::TreeQuestion;
 
 /// A connection to a server of `weir.v1.SnapshotAPI`.
 #[derive(Clone, Debug)]
@@ -77,87 +70,14 @@ impl Server {
         }
     }
 
-    /// Evidence for a checkpoint.
-    ///
-    /// # Errors
-    /// When the server does not answer or refuses.
-    pub async fn checkpoint(&mut self, block_id: Identifier) -> Result<Reply, TransportError> {
-        let request = GetCheckpointRequest { block_id: block_id.0.to_vec().into() };
-        let answer = in_time(self.request_timeout, self.client.get_checkpoint(request)).await;
-        Ok(reply(answer.map_err(|status| self.refused(status))?, |answer| answer.evidence))
-    }
-
-    /// A page of epoch hops, from the newest epoch that the client knows.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn epoch_hops(
-        &mut self,
-        epoch_counter: u64,
-        held: &Held,
-    ) -> Result<Reply, TransportError> {
-        let held = Some(convert::held_to_wire(held));
-        let request = GetEpochHopsRequest { epoch_counter, held, max_hops: 0 };
-        let answer = in_time(self.request_timeout, self.client.get_epoch_hops(request)).await;
-        Ok(reply(answer.map_err(|status| self.refused(status))?, |answer| answer.evidence))
-    }
-
     /// What the server says of itself; nothing proves it.
     ///
     /// # Errors
-    /// As [`Self::checkpoint`].
+    /// When the server does not answer or refuses.
     pub async fn info(&mut self) -> Result<GetServerInfoResponse, TransportError> {
         let request = GetServerInfoRequest {};
         let answer = in_time(self.request_timeout, self.client.get_server_info(request)).await;
         Ok(answer.map_err(|status| self.refused(status))?.into_inner())
-    }
-
-    /// Evidence for the answer to a question.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn ask(
-        &mut self,
-        question: &Question,
-        held: &Held,
-        proof: Proof,
-    ) -> Result<Reply, TransportError> {
-        use convert::Request;
-        let client = &mut self.client;
-        let request = convert::request_to_wire(question, convert::held_to_wire(held), proof);
-        let answer = async {
-            Ok(match request {
-                Request::Snapshot(asked) => {
-                    reply(client.get_snapshot(asked).await?, |a| a.evidence)
-                }
-                Request::Identity(asked) => {
-                    reply(client.get_identity(asked).await?, |a| a.evidence)
-                }
-                Request::Identities(asked) => {
-                    reply(client.list_identities(asked).await?, |a| a.evidence)
-                }
-                Request::Epoch(asked) => reply(client.get_epoch(asked).await?, |a| a.evidence),
-                Request::Seal(asked) => reply(client.get_seal(asked).await?, |a| a.evidence),
-                Request::ExecutionResult(asked) => {
-                    reply(client.get_execution_result(asked).await?, |a| a.evidence)
-                }
-            })
-        };
-        in_time(self.request_timeout, answer).await.map_err(|status| self.refused(status))
-    }
-
-    /// A proof about the snapshot tree at a block.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn tree_proof(
-        &mut self,
-        block: Selector,
-        question: &TreeQuestion,
-    ) -> Result<Vec<u8>, TransportError> {
-        let request = convert::tree_request_to_wire(block, question);
-        let answer = in_time(self.request_timeout, self.client.get_tree_proof(request)).await;
-        Ok(answer.map_err(|status| self.refused(status))?.into_inner().proof.into())
     }
 
     fn refused(&self, status: Status) -> TransportError {
@@ -186,15 +106,6 @@ pub fn endpoint(url: &str) -> Result<(String, Endpoint), TransportError> {
         Ok(endpoint) if !url.contains('#') => Ok((full, endpoint)),
         _ => Err(TransportError::Url { url: url.to_owned() }),
     }
-}
-
-/// The evidence of an answer, and a receipt, if it can be read.
-fn reply<T>(answer: Response<T>, evidence: impl FnOnce(T) -> Bytes) -> Reply {
-    let receipt = answer.metadata().get_bin(RECEIPT_METADATA).and_then(|receipt| {
-        let bytes = receipt.to_bytes().ok()?;
-        Receipt::from_bytes(&bytes).ok()
-    });
-    Reply { bytes: evidence(answer.into_inner()).into(), receipt }
 }
 
 /// A server's URL, and the key that it is known by.

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use weir_proto::convert::Watched;
 use weir_proto::weir::v1::GetServerInfoResponse;
+use weir_protocol::request::{Request, WatchRequest};
 
-use super::{Notices, REQUEST_TIMEOUT, Reply, Request, Server, TransportError};
+use super::{Notices, REQUEST_TIMEOUT, Reply, Server, TransportError};
 
 /// Servers to ask, by preference.
 ///
@@ -113,7 +113,7 @@ impl Servers {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub async fn watch(&mut self, watched: &Watched) -> Result<Notices, TransportError> {
+    pub async fn watch(&mut self, watched: &WatchRequest) -> Result<Notices, TransportError> {
         let mut tried = Vec::new();
         loop {
             let answer = self.connected(&mut tried).await?.watch(watched).await;
@@ -134,6 +134,13 @@ impl Servers {
     /// Leaves the present server for the next one, and thinks no worse of it; whether there is one.
     pub(crate) fn leave(&mut self) -> bool {
         self.next(&[])
+    }
+
+    /// Leaves the present server for one that was not asked about this yet, and thinks no worse of it:
+    /// its answer was of no use, and no lie. Whether there is such a server.
+    pub(crate) fn pass(&mut self, asked: &mut Passed) -> bool {
+        asked.0.push(self.current);
+        self.next(&asked.0)
     }
 
     /// Does not ask the present server again; whether there is another one to ask.
@@ -250,6 +257,10 @@ impl Endpoint {
         Ok(self.server.insert(server))
     }
 }
+
+/// Servers whose answer to one question was of no use.
+#[derive(Debug, Default)]
+pub(crate) struct Passed(Vec<usize>);
 
 /// No server was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -37,9 +37,10 @@ typedef enum WeirStatus {
    */
   WEIR_STATUS_OK = 0,
   /**
-   * Nothing is wrong, but something is missing: fetch it, or wait.
+   * Something is missing that the caller can get or mend: fetch it, take another checkpoint, set
+   * the clock.
    */
-  WEIR_STATUS_NOT_ENOUGH = 1,
+  WEIR_STATUS_MISSING = 1,
   /**
    * A rule is broken: whoever sent the bytes is at fault.
    */
@@ -52,6 +53,14 @@ typedef enum WeirStatus {
    * A bug in this library. A trusted state that was passed in is only good for freeing.
    */
   WEIR_STATUS_INTERNAL = 4,
+  /**
+   * Nobody can prove it now.
+   */
+  WEIR_STATUS_NOT_YET = 5,
+  /**
+   * Only a newer version of this library understands it.
+   */
+  WEIR_STATUS_NEEDS_UPDATE = 6,
 } WeirStatus;
 
 /**

@@ -14,14 +14,19 @@ use crate::memory::{c_string, write};
 pub enum WeirStatus {
     /// It did what it is for.
     Ok = 0,
-    /// Nothing is wrong, but something is missing: fetch it, or wait.
-    NotEnough = 1,
+    /// Something is missing that the caller can get or mend: fetch it, take another checkpoint, set
+    /// the clock.
+    Missing = 1,
     /// A rule is broken: whoever sent the bytes is at fault.
     Invalid = 2,
     /// An argument that the caller has to correct.
     Usage = 3,
     /// A bug in this library. A trusted state that was passed in is only good for freeing.
     Internal = 4,
+    /// Nobody can prove it now.
+    NotYet = 5,
+    /// Only a newer version of this library understands it.
+    NeedsUpdate = 6,
 }
 
 /// Why a call failed. Opaque; freed by `weir_error_free`.
@@ -98,7 +103,9 @@ pub(crate) unsafe fn run(
 
 fn status_of(failure: &Failure) -> WeirStatus {
     match failure {
-        Failure::NotEnough { .. } => WeirStatus::NotEnough,
+        Failure::Missing { .. } => WeirStatus::Missing,
+        Failure::NotYet { .. } => WeirStatus::NotYet,
+        Failure::NeedsUpdate { .. } => WeirStatus::NeedsUpdate,
         Failure::Invalid { .. } => WeirStatus::Invalid,
         Failure::Usage { .. } => WeirStatus::Usage,
     }

@@ -169,13 +169,26 @@ pub enum Verdict {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
     },
-    /// Nothing is wrong, but something is missing.
-    NotEnough {
+    /// Something is missing that who asks can get or mend.
+    Missing {
         /// What is missing.
         rule: String,
         /// More about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+    },
+    /// Nobody can prove it now.
+    NotYet {
+        /// What is not proved.
+        rule: String,
+        /// More about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// Only a newer version of the verifier understands it.
+    NeedsUpdate {
+        /// What is not understood.
+        rule: String,
     },
     /// A rule is broken.
     Invalid {
@@ -193,7 +206,10 @@ impl Verdict {
     pub fn rule(&self) -> Option<&str> {
         match self {
             Self::Verified { .. } => None,
-            Self::NotEnough { rule, .. } | Self::Invalid { rule, .. } => Some(rule),
+            Self::Missing { rule, .. }
+            | Self::NotYet { rule, .. }
+            | Self::NeedsUpdate { rule }
+            | Self::Invalid { rule, .. } => Some(rule),
         }
     }
 }
@@ -262,4 +278,4 @@ pub enum SuiteError {
 }
 
 /// Version of the suite's format.
-pub const SUITE_VERSION: u64 = 1;
+pub const SUITE_VERSION: u64 = 2;

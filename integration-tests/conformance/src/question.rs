@@ -2,9 +2,9 @@
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 
 use serde::{Deserialize, Serialize};
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
 use weir_protocol::snapshot_tree::{TreeItem, TreeQuestion};

@@ -5,11 +5,12 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use weir_protocol::evidence::{Evidence, Preimages, Question, Selector};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceError, HopsPage, Preimages};
 use weir_protocol::merkle::{self, AbsenceProof, Proof, ProofError};
+use weir_protocol::request::{Question, Selector};
 use weir_verifier::{
-    Anchor, Answer, HopsApplied, Missing, Rejection, Timing, TrustedState, Verified, Violation,
-    committed_tree_root, verify, verify_file, verify_tree,
+    Anchor, Answer, HopsApplied, Missing, NotYet, Rejection, Timing, TrustedState, Verified,
+    Violation, open, verify_file, verify_tree,
 };
 
 use crate::case::{Case, Group, SuiteError, Task, Verdict, identifier};
@@ -50,20 +51,20 @@ pub fn run(group: &Group, case: &Case) -> Result<Verdict, SuiteError> {
     match &case.task {
         Task::Checkpoint { block_id, evidence } => {
             let block_id = identifier(block_id)?;
-            let trusted = read(group, evidence)?
+            let trusted = read(group, evidence, CheckpointProof::from_bytes)?
                 .and_then(|evidence| TrustedState::from_checkpoint(block_id, &evidence));
             Ok(verdict(trusted, |trusted| of_state(trusted)))
         }
         Task::Hops { trusted_state, evidence } => {
             let mut trusted = trusted(group, trusted_state)?;
-            let applied =
-                read(group, evidence)?.and_then(|evidence| trusted.apply_hops(&evidence, &timing));
+            let applied = read(group, evidence, HopsPage::from_bytes)?
+                .and_then(|page| trusted.apply_hops(&page, &timing));
             Ok(verdict(applied, |_: &HopsApplied| of_state(&trusted)))
         }
         Task::Answer { trusted_state, question, evidence } => {
             let (mut trusted, question) = (trusted(group, trusted_state)?, question.parse()?);
             let before = trusted.to_bytes();
-            let answer = read(group, evidence)?
+            let answer = read(group, evidence, AnswerProof::from_bytes)?
                 .and_then(|evidence| trusted.verify(&question, &evidence, &timing));
             if answer.is_err() && trusted.to_bytes() != before {
                 return Ok(invalid("Moved", None));
@@ -71,13 +72,15 @@ pub fn run(group: &Group, case: &Case) -> Result<Verdict, SuiteError> {
             Ok(verdict(answer, of_answer))
         }
         Task::KnownBlock { block_id, question, evidence } => {
-            let anchor = Anchor::KnownBlock(identifier(block_id)?);
-            answer(group, anchor, &question.parse()?, evidence)
+            let (block_id, held) = (identifier(block_id)?, &Preimages::default());
+            let anchor = Anchor::KnownBlock { block_id, held };
+            answer(group, anchor, (&question.parse()?, evidence), &timing)
         }
         Task::Committee { trusted_state, epoch_counter, question, evidence } => {
             let trusted = trusted(group, trusted_state)?;
             let committee = trusted.committee(*epoch_counter).ok_or(SuiteError::TrustedState)?;
-            answer(group, Anchor::Committee(committee), &question.parse()?, evidence)
+            let anchor = Anchor::Committee { committee, held: &Preimages::default() };
+            answer(group, anchor, (&question.parse()?, evidence), &timing)
         }
         Task::File { checkpoint_id, evidence } => {
             let file = verify_file(identifier(checkpoint_id)?, &group.blob(evidence)?, &timing);
@@ -93,9 +96,11 @@ pub fn run(group: &Group, case: &Case) -> Result<Verdict, SuiteError> {
         Task::Inclusion { .. } | Task::Absence { .. } => proof(group, &case.task),
         Task::CommittedTree { block_id, evidence } => {
             let block_id = identifier(block_id)?;
-            let (anchor, block) = (Anchor::KnownBlock(block_id), Selector::Id(block_id));
-            let root = read(group, evidence)?.and_then(|evidence| {
-                committed_tree_root(anchor, block, &evidence, &Preimages::default())
+            let anchor = Anchor::KnownBlock { block_id, held: &Preimages::default() };
+            let block = Selector::Id(block_id);
+            let root = read(group, evidence, AnswerProof::from_bytes)?.and_then(|evidence| {
+                let question = Question { block, topic: evidence.question.topic.clone() };
+                open(anchor, &question, &evidence, &timing)?.committed_tree_root()
             });
             Ok(verdict(root, |root| Verdict::Verified {
                 block_id: Some(root.block_id.to_hex()),
@@ -116,11 +121,11 @@ pub fn run(group: &Group, case: &Case) -> Result<Verdict, SuiteError> {
 fn answer(
     group: &Group,
     anchor: Anchor<'_>,
-    question: &Question,
-    evidence: &str,
+    (question, evidence): (&Question, &str),
+    timing: &Timing,
 ) -> Result<Verdict, SuiteError> {
-    let answer = read(group, evidence)?
-        .and_then(|evidence| verify(anchor, question, &evidence, &Preimages::default()));
+    let answer = read(group, evidence, AnswerProof::from_bytes)?
+        .and_then(|evidence| open(anchor, question, &evidence, timing)?.answer());
     Ok(verdict(answer, of_answer))
 }
 
@@ -162,22 +167,32 @@ fn trusted(group: &Group, name: &str) -> Result<TrustedState, SuiteError> {
 }
 
 /// The evidence under this name, or the rule that its bytes break.
-fn read(group: &Group, name: &str) -> Result<Result<Evidence, Rejection>, SuiteError> {
-    let evidence = Evidence::from_bytes(&group.blob(name)?);
-    Ok(evidence.map_err(|error| Violation::Evidence(error).into()))
+fn read<T>(
+    group: &Group,
+    name: &str,
+    from_bytes: impl FnOnce(&[u8]) -> Result<T, EvidenceError>,
+) -> Result<Result<T, Rejection>, SuiteError> {
+    Ok(from_bytes(&group.blob(name)?).map_err(Rejection::from))
 }
 
 fn verdict<T>(found: Result<T, Rejection>, value: impl FnOnce(&T) -> Verdict) -> Verdict {
     match found {
         Ok(verified) => value(&verified),
-        Err(Rejection::NotEnough(missing)) => {
+        Err(Rejection::Missing(missing)) => {
             let detail = match &missing {
                 Missing::Preimage { what, .. } => Some((*what).to_string()),
-                Missing::Epoch { name } => Some(name.to_string()),
                 _ => None,
             };
-            Verdict::NotEnough { rule: path(&missing), detail }
+            Verdict::Missing { rule: path(&missing), detail }
         }
+        Err(Rejection::NotYet(not_yet)) => {
+            let detail = match &not_yet {
+                NotYet::Epoch { name } => Some(name.to_string()),
+                _ => None,
+            };
+            Verdict::NotYet { rule: path(&not_yet), detail }
+        }
+        Err(Rejection::NeedsUpdate(needs)) => Verdict::NeedsUpdate { rule: path(&needs) },
         Err(Rejection::Invalid(violation)) => named(&*violation, violation_detail(&violation)),
     }
 }

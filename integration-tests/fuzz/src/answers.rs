@@ -5,7 +5,7 @@
 //! computed for another block of the chain where the question leaves the block open.
 
 use serde_json::Value;
-use weir_protocol::evidence::{Question, Selector};
+use weir_protocol::request::{Question, Selector};
 use weir_verifier::{Answer, AnswerValue, SnapshotAnswer, Trust, TrustedState};
 
 use crate::input::Input;

@@ -7,11 +7,10 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use weir_conformance::{AskedQuestion, Case, Group, Task, answer_digest, state_digest};
-use weir_protocol::evidence::{Evidence, Preimages, Question};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, HopsPage, Preimages};
 use weir_protocol::model::{Identifier, QuorumCertificate};
-use weir_verifier::{
-    Anchor, Answer, Rejection, Timing, TrustedState, Violation, verify, verify_file,
-};
+use weir_protocol::request::Question;
+use weir_verifier::{Anchor, Answer, Rejection, Timing, TrustedState, open, verify_file};
 
 use crate::files;
 use crate::rlp_tree::Item;
@@ -63,17 +62,18 @@ pub(crate) type EpochFacts = (Vec<u8>, Vec<u8>, u64);
 impl Client {
     /// What the evidence proves to this client; a state that came of an error is proved as well.
     pub(crate) fn verify(&self, bytes: &[u8], timing: &Timing) -> Result<Proved, Rejection> {
-        let read = || Evidence::from_bytes(bytes).map_err(Violation::Evidence);
-        let held = Preimages::default();
+        let read = || AnswerProof::from_bytes(bytes);
+        let held = &Preimages::default();
         let answer =
             |question: &Question, answer| Proved::Answer(question.clone(), Box::new(answer));
         match self {
             Self::Checkpoint(id) => {
-                Ok(Proved::State(TrustedState::from_checkpoint(*id, &read()?)?.into_value()))
+                let checkpoint = CheckpointProof::from_bytes(bytes)?;
+                Ok(Proved::State(TrustedState::from_checkpoint(*id, &checkpoint)?.into_value()))
             }
             Self::Hops(trusted) => {
                 let mut after = trusted.clone();
-                let applied = after.apply_hops(&read()?, timing);
+                let applied = after.apply_hops(&HopsPage::from_bytes(bytes)?, timing);
                 // Hops before a failing one stay applied, and must be as true as all others.
                 let moved = after.newest_epoch() != trusted.newest_epoch();
                 if moved { Ok(Proved::State(after)) } else { applied.map(|_| Proved::State(after)) }
@@ -85,12 +85,14 @@ impl Client {
                 Ok(answer(question, found?.into_value()))
             }
             Self::KnownBlock(id, question) => {
-                let found = verify(Anchor::KnownBlock(*id), question, &read()?, &held)?;
+                let anchor = Anchor::KnownBlock { block_id: *id, held };
+                let found = open(anchor, question, &read()?, timing)?.answer()?;
                 Ok(answer(question, found.into_value()))
             }
             Self::Committee(trusted, counter, question) => {
                 let committee = trusted.committee(*counter).expect("a kept committee");
-                let found = verify(Anchor::Committee(committee), question, &read()?, &held)?;
+                let anchor = Anchor::Committee { committee, held };
+                let found = open(anchor, question, &read()?, timing)?.answer()?;
                 Ok(answer(question, found.into_value()))
             }
             Self::File(checkpoint_id) => {

@@ -5,15 +5,19 @@
 use prost::Message as _;
 use serde_json::Value;
 use weir_conformance::Task;
-use weir_proto::convert::{Request, block_from_wire, request_to_wire, tree_request_to_wire};
+use weir_proto::convert::{Call, block_from_wire, request_to_wire};
 use weir_proto::frames::Frames;
 use weir_proto::weir::v1;
 use weir_protocol::codec::Entity;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::evidence::{IdentityFilter, Question, Receipt, Selector, Statement, Topic};
+use weir_protocol::evidence::{Preimages, Receipt, Statement};
 use weir_protocol::model::{Block, Identifier, KvStore, Role, ServiceEvent};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
-use weir_verifier::{Act, Asked, Misbehaviour};
+use weir_protocol::request::{
+    AnswerRequest, Depth, Held, IdentityFilter, Question, Request, Selector, Topic, TreeRequest,
+};
+use weir_protocol::snapshot_tree::{TreeItem, TreeQuestion};
+use weir_verifier::{Act, Grounds, Misbehaviour, WrongAnswer};
 
 use crate::codecs::EVENT_TYPES;
 use crate::known::{self, KNOWN};
@@ -90,20 +94,33 @@ impl Seeds {
         }
         let trusted = KNOWN.states.first().map(Item::to_bytes).unwrap_or_default();
         let question = Question { block: Selector::Height(7), topic: Topic::Snapshot };
-        let asked = Asked::Question { trusted, question, proof: 1 };
+        let (held, depth) = (Held::default(), Depth::Seal);
+        let request = Request::Answer(AnswerRequest { question, held, depth });
         let (server, answer) = ("http://127.0.0.1:9400".to_owned(), vec![0xc0]);
         let evidence = [vec![0xc0], vec![0xc1, 0x80]];
         let conflict = Act::Conflict { other_server: server.clone(), evidence };
-        let wrong = Act::WrongAnswer {
-            asked: asked.clone(),
-            answer: answer.clone(),
-            receipt: None,
-            grounds: None,
-        };
         let statement = Statement::new(Identifier([1; 32]), (7, Identifier([2; 32])), &answer);
-        let receipt = Some(Box::new(Receipt { statement, key: [3; 32], signature: [4; 64] }));
-        let signed = Act::WrongAnswer { asked, answer, receipt, grounds: Some(vec![0xc0]) };
-        let acts = [("wrong-answer", wrong), ("signed", signed), ("conflict", conflict)];
+        let receipt = Some(Receipt { statement, key: [3; 32], signature: [4; 64] });
+        let (root, items) = (Identifier([5; 32]), TreeQuestion::new([TreeItem::Table]));
+        let tree = TreeRequest {
+            block: Selector::Id(Identifier([6; 32])),
+            question: items.expect("a question"),
+        };
+        let about_tree = WrongAnswer::about_tree(tree, answer.clone(), root);
+        let grounds = Grounds::Word(trusted);
+        let wrong = WrongAnswer { request, answer, receipt: None, grounds };
+        let held = Preimages::default();
+        let grounds = Grounds::Proof { file: vec![0xc0], held: held.clone() };
+        let signed = WrongAnswer { receipt, grounds, ..wrong.clone() };
+        let named = WrongAnswer { grounds: Grounds::Named(held), ..wrong.clone() };
+        let wrong_answer = |wrong| Act::WrongAnswer(Box::new(wrong));
+        let acts = [
+            ("wrong-answer", wrong_answer(wrong)),
+            ("signed", wrong_answer(signed)),
+            ("named", wrong_answer(named)),
+            ("about-tree", wrong_answer(about_tree)),
+            ("conflict", conflict),
+        ];
         for (name, act) in acts {
             let found = Misbehaviour { server: server.clone(), seen_at_ms: 1 << 40, act };
             self.add("evidence", name, &[&[0, 1], &found.to_bytes()]);
@@ -291,7 +308,7 @@ impl Seeds {
     }
 
     fn requests(&mut self) {
-        let (held, id) = (v1::Held::default, Identifier([7; 32]));
+        let id = Identifier([7; 32]);
         let filter = IdentityFilter {
             roles: [Role::Access, Role::Consensus].into(),
             statuses: [ParticipationStatus::Joining].into(),
@@ -307,19 +324,22 @@ impl Seeds {
         for (number, block) in selectors.into_iter().enumerate() {
             for topic in &topics {
                 let question = Question { block, topic: topic.clone() };
-                let (kind, bytes) = match request_to_wire(&question, held(), v1::Proof::Unspecified)
-                {
-                    Request::Identities(list) => (1, list.encode_to_vec()),
-                    Request::Epoch(epoch) => (2, epoch.encode_to_vec()),
-                    Request::Snapshot(snapshot) => (4, snapshot.encode_to_vec()),
+                let (held, depth) = (Held::default(), Depth::Finality);
+                let asked = Request::Answer(AnswerRequest { question, held, depth });
+                let (kind, bytes) = match request_to_wire(&asked) {
+                    Call::Identities(list) => (1, list.encode_to_vec()),
+                    Call::Epoch(epoch) => (2, epoch.encode_to_vec()),
+                    Call::Snapshot(snapshot) => (4, snapshot.encode_to_vec()),
                     _ => continue,
                 };
                 self.add("request", format!("{kind}-{number}"), &[&[kind], &bytes]);
             }
         }
         for (number, question) in trees::questions().into_iter().enumerate() {
-            let request = tree_request_to_wire(Selector::Id(id), &question).encode_to_vec();
-            self.add("request", format!("0-{number}"), &[&[0], &request]);
+            let asked = Request::TreeProof(TreeRequest { block: Selector::Id(id), question });
+            if let Call::TreeProof(request) = request_to_wire(&asked) {
+                self.add("request", format!("0-{number}"), &[&[0], &request.encode_to_vec()]);
+            }
         }
         let available = v1::Available::default();
         let status = weir_proto::status::with_available(tonic::Code::NotFound, "none", &available);

@@ -2,15 +2,14 @@
 
 use prost::Message;
 use weir_proto::convert::{
-    block_from_wire, block_to_wire, epoch_from_wire, filter_from_wire, light_block_to_wire,
-    result_from_wire, result_to_wire, selector_from_wire, tree_question_from_wire,
-    tree_request_to_wire,
+    Asked, Call, ConvertError, block_from_wire, block_to_wire, light_block_to_wire,
+    request_to_wire, result_from_wire, result_to_wire, tree_from_wire,
 };
 use weir_proto::flow::entities;
 use weir_proto::frames::Frames;
 use weir_proto::status::available;
 use weir_proto::weir::v1;
-use weir_protocol::evidence::{FILTER_IDS_MAX, Selector};
+use weir_protocol::request::{FILTER_IDS_MAX, Request, Topic};
 
 use crate::input::Input;
 
@@ -44,42 +43,43 @@ pub fn frames(bytes: &[u8]) {
     assert!(frames.next().is_none(), "a block after the end");
 }
 
-/// What clients ask and what errors say: limits hold, and questions survive being written.
+/// What clients ask and what errors say: limits hold, and requests survive being written.
 pub fn request(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let kind = input.byte() % 5;
     let message = input.rest();
     match kind {
-        0 => tree_request(message),
-        1 => {
-            let Ok(list) = v1::ListIdentitiesRequest::decode(message) else { return };
-            let filter = filter_from_wire(&list.roles, &list.statuses, &list.node_ids);
-            assert!(
-                filter.is_ok_and(|f| f.node_ids.len() <= FILTER_IDS_MAX) || !message.is_empty()
-            );
-            let _ = list.question.map(|question| selector_from_wire(question.block));
+        0 => {
+            let Ok(wire) = v1::GetTreeProofRequest::decode(message) else { return };
+            let Ok(request) = tree_from_wire(wire) else { return };
+            let Call::TreeProof(again) = request_to_wire(&Request::TreeProof(request.clone()))
+            else {
+                panic!("another method");
+            };
+            assert_eq!(tree_from_wire(again).ok(), Some(request), "another request");
         }
-        2 => {
-            let Ok(epoch) = v1::GetEpochRequest::decode(message) else { return };
-            let _ = epoch_from_wire(epoch.epoch);
-        }
+        1 => survives(v1::ListIdentitiesRequest::decode(message).ok().map(Asked::try_from)),
+        2 => survives(v1::GetEpochRequest::decode(message).ok().map(Asked::try_from)),
         3 => {
             let details = message.to_vec().into();
             let status = tonic::Status::with_details(tonic::Code::NotFound, "", details);
             let _ = available(&status);
         }
-        _ => {
-            let Ok(snapshot) = v1::GetSnapshotRequest::decode(message) else { return };
-            let _ = snapshot.question.map(|question| selector_from_wire(question.block));
-        }
+        _ => survives(v1::GetSnapshotRequest::decode(message).ok().map(Asked::try_from)),
     }
 }
 
-fn tree_request(message: &[u8]) {
-    let Ok(request) = v1::GetTreeProofRequest::decode(message) else { return };
-    let selector = selector_from_wire(request.block).unwrap_or(Selector::LatestFinalized);
-    let Ok(question) = tree_question_from_wire(request.items) else { return };
-    let again = tree_request_to_wire(selector, &question);
-    assert_eq!(tree_question_from_wire(again.items).ok(), Some(question), "another question");
-    assert_eq!(selector_from_wire(again.block).ok(), Some(selector), "another block");
+/// A question's request that is parsed is written and parsed again as the same.
+fn survives(parsed: Option<Result<Asked, ConvertError>>) {
+    let Some(Ok(Asked { request, .. })) = parsed else { return };
+    if let Topic::Identities(filter) = &request.question.topic {
+        assert!(filter.node_ids.len() <= FILTER_IDS_MAX);
+    }
+    let again = match request_to_wire(&Request::Answer(request.clone())) {
+        Call::Identities(wire) => Asked::try_from(wire),
+        Call::Epoch(wire) => Asked::try_from(wire),
+        Call::Snapshot(wire) => Asked::try_from(wire),
+        _ => panic!("another method"),
+    };
+    assert_eq!(again.ok().map(|asked| asked.request), Some(request), "another request");
 }

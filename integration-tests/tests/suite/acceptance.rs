@@ -19,15 +19,14 @@ use weir_integration_tests::proxy::TestProxy;
 use weir_integration_tests::{TestServer, chain_dir, frame, gunzip};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
-use weir_proto::weir::v1::Proof;
 use weir_protocol::bls::tag;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Encoder;
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::hotstuff::{CertificateError, Committee, verify_qcs};
 use weir_protocol::model::{
     BlsPublicKey, EpochCommit, EpochSetup, Identifier, QuorumCertificate, TimeoutCertificate,
 };
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_server::api::ApiOptions;
 use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
@@ -79,7 +78,7 @@ async fn a_certificate_that_only_a_strict_reader_refuses_is_indexed_verified_and
             let mut client = LightClient::start(connection, server.root_id).await.unwrap();
             let question =
                 Question { block: Selector::Height(CANDIDATE - 2), topic: Topic::Snapshot };
-            let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
+            let outcome = client.ask(&question, Depth::Finality).await.unwrap();
             assert!(outcome.answer.trust >= Trust::Finalized, "{kind}");
         }
     }

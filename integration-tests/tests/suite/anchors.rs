@@ -1,18 +1,20 @@
 //! What each anchor proves, and that none of them blames an honest server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use weir_client::sync::ClockOptions;
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::{Decoder, Encoder};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::evidence::{Bundle, Evidence, Preimages, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, Bundle, Preimages};
 use weir_protocol::hotstuff::Committee;
-use weir_server::prover::{Depth, Held};
+use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Held, Question, Selector, Topic};
 use weir_verifier::{
-    Anchor, Answer, Missing, Rejection, TRUSTED_STATE_BYTES_MAX, Trust, TrustedState,
-    TrustedStateError, Verified, Violation, verify,
+    Anchor, Answer, Missing, NotYet, Rejection, TRUSTED_STATE_BYTES_MAX, Trust, TrustedState,
+    TrustedStateError, Verified, Violation, open,
 };
 
 const CHAIN: &str = "happy-epochs";
@@ -33,8 +35,8 @@ impl Case {
         Self { server, trusted: trusted.into_value() }
     }
 
-    fn evidence(&self, question: &Question, depth: Depth) -> Evidence {
-        self.server.prover.answer(question, &Held::default(), depth).unwrap().evidence
+    fn evidence(&self, question: &Question, depth: Depth) -> AnswerProof {
+        self.server.answer(question, &Held::default(), depth).unwrap().evidence
     }
 
     fn committee(&self) -> Arc<Committee> {
@@ -45,14 +47,20 @@ impl Case {
 fn ask(
     anchor: Anchor<'_>,
     question: &Question,
-    evidence: &Evidence,
+    evidence: &AnswerProof,
 ) -> Result<Verified<Answer>, Rejection> {
-    verify(anchor, question, evidence, &Preimages::default())
+    open(anchor, question, evidence, &ClockOptions::default().timing().unwrap())?.answer()
 }
+
+fn known_block(block_id: Identifier) -> Anchor<'static> {
+    Anchor::KnownBlock { block_id, held: &NOTHING_HELD }
+}
+
+static NOTHING_HELD: LazyLock<Preimages> = LazyLock::new(Preimages::default);
 
 fn missing(rejection: Rejection) -> Missing {
     match rejection {
-        Rejection::NotEnough(missing) => missing,
+        Rejection::Missing(missing) => missing,
         rejection => panic!("not missing: {rejection}"),
     }
 }
@@ -66,29 +74,30 @@ async fn a_known_block_proves_its_state_but_no_seal() {
     let case = Case::new().await;
     let header = |height| {
         let evidence = case.evidence(&about(height, Topic::Snapshot), Depth::KnownBlock);
-        evidence.answer.unwrap().block.header
+        evidence.block.header
     };
     let (known, other) = (header(1010).id(), header(1011).id());
     let snapshot = Question { block: Selector::Id(known), topic: Topic::Snapshot };
     for depth in [Depth::KnownBlock, Depth::Seal] {
         let evidence = case.evidence(&snapshot, depth);
-        let answer = ask(Anchor::KnownBlock(known), &snapshot, &evidence).unwrap();
+        let answer = ask(known_block(known), &snapshot, &evidence).unwrap();
         assert_eq!(answer.trust, Trust::Known);
-        let rejection = ask(Anchor::KnownBlock(other), &snapshot, &evidence).unwrap_err();
+        let rejection = ask(known_block(other), &snapshot, &evidence).unwrap_err();
         let violation = Violation::AnotherBlock { expected: other, found: known };
         assert_eq!(rejection, violation.into());
     }
     let seal = Question { topic: Topic::Seal, ..snapshot };
     let evidence = case.evidence(&seal, Depth::KnownBlock);
-    let rejection = ask(Anchor::KnownBlock(known), &seal, &evidence).unwrap_err();
-    assert_eq!(missing(rejection), Missing::Seal { block_id: known, height: 1010 });
+    let rejection = ask(known_block(known), &seal, &evidence).unwrap_err();
+    let expected = NotYet::Seal { block_id: known, height: 1010 };
+    assert_eq!(rejection, expected.into());
 }
 
 #[bounded::test]
 async fn a_committee_names_the_later_epoch_that_it_cannot_speak_for() {
     let case = Case::new().await;
     let committee = case.committee();
-    let anchor = Anchor::Committee(&committee);
+    let anchor = Anchor::Committee { committee: &committee, held: &NOTHING_HELD };
     // The same block by its own certificate, and by descendants of the next epoch.
     let question = about(LAST_HEIGHT, Topic::Snapshot);
     let evidence = case.evidence(&question, Depth::Seal);

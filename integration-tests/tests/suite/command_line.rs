@@ -310,7 +310,7 @@ async fn what_the_server_refuses_says_what_exists() {
     let is_parent = |id: &Value| case.blocks.iter().any(|block| block["parent_id"] == *id);
     let leaf = case.blocks.iter().rev().find(|block| !is_parent(&block["block_id"])).unwrap();
     let ran = case.weir(&format!("epoch --block {}", text(leaf, "block_id"))).await;
-    ran.expect(4, &["not enough evidence", "is not certified", text(leaf, "block_id")]);
+    ran.expect(7, &["not proved", "is not certified", text(leaf, "block_id")]);
     assert_eq!(ran.stdout, "");
     case.weir(&format!("epoch --height {last}")).await.expect(0, &[]);
 }

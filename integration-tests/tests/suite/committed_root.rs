@@ -17,18 +17,15 @@ use weir_integration_tests::{TestServer, folder_lines};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::msgpack::MsgpackError;
 use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
-use weir_protocol::evidence::{Bundle, Preimages, Question, Selector, Topic};
+use weir_protocol::evidence::{Bundle, Preimages};
 use weir_protocol::model::{Identifier, Role, SIMULATED_KV_STORE_VERSION};
+use weir_protocol::request::{Depth, Held, Question, Selector, Topic, TreeRequest};
 use weir_protocol::snapshot_tree::{SnapshotTree, TreeItem, TreeQuestion};
 use weir_server::api::ApiOptions;
 use weir_server::ingest::certificates::Thoroughness;
-use weir_server::prover::{Depth, Held};
 use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
-use weir_verifier::{
-    Anchor, AnswerValue, Missing, Rejection, committed_tree_root, derive_tree_root, verify,
-    verify_committed_tree,
-};
+use weir_verifier::{Anchor, AnswerValue, Missing, Rejection, Timing, open, verify_tree};
 
 use crate::replay::assert_agrees;
 
@@ -165,38 +162,39 @@ async fn a_device_with_a_block_id_needs_less_than_1500_bytes() {
     let block_id: Identifier = last["block_id"].as_str().unwrap().parse().unwrap();
     let block = Selector::Id(block_id);
     let question = Question { block, topic: Topic::Snapshot };
-    let answer = server.prover.answer(&question, &Held::default(), Depth::KnownBlock).unwrap();
+    let answer = server.answer(&question, &Held::default(), Depth::KnownBlock).unwrap();
     let mut evidence = answer.evidence;
     let whole = evidence.bundle.expand(&[]).unwrap();
-    let state_id = evidence.answer.as_ref().unwrap().block.roots.unwrap().protocol_state_id;
+    let state_id = evidence.block.roots.unwrap().protocol_state_id;
     let mut store = Preimages::default();
     store.insert(whole.get(&state_id).unwrap().to_vec());
     evidence.bundle = Bundle::whole(store);
-    let proof = evidence.answer.as_mut().unwrap();
-    (proof.seal, proof.last_sealed) = (None, None);
-    let (anchor, none) = (Anchor::KnownBlock(block_id), Preimages::default());
-    let root = committed_tree_root(anchor, block, &evidence, &none).unwrap();
+    (evidence.seal, evidence.last_sealed) = (None, None);
+    let anchor = Anchor::KnownBlock { block_id, held: &Preimages::default() };
+    let timing = Timing::at(1_798_761_600_000);
+    let proved = open(anchor, &question, &evidence, &timing).unwrap();
+    let root = proved.committed_tree_root().unwrap();
     let of_all = Question { block, topic: Topic::Identities(Default::default()) };
-    let all = server.prover.answer(&of_all, &Held::default(), Depth::KnownBlock).unwrap();
-    let derived = derive_tree_root(anchor, &of_all, &all.evidence, &none).unwrap();
-    assert_eq!(root, derived);
-    let rejected = derive_tree_root(anchor, &question, &evidence, &none).unwrap_err();
-    assert!(matches!(rejected, Rejection::NotEnough(Missing::Preimage { .. })), "{rejected}");
-    let table = verify(anchor, &of_all, &all.evidence, &none).unwrap().into_value();
+    let all = server.answer(&of_all, &Held::default(), Depth::KnownBlock).unwrap();
+    let whole = open(anchor, &of_all, &all.evidence, &timing).unwrap();
+    assert_eq!(root, whole.tree_root().unwrap());
+    let rejected = proved.tree_root().unwrap_err();
+    assert!(matches!(rejected, Rejection::Missing(Missing::Preimage { .. })), "{rejected}");
+    let table = whole.answer().unwrap().into_value();
     let AnswerValue::Identities(table) = &table.value else { panic!() };
     for expected in table {
         let node_id = expected.skeleton.node_id;
         let asked = TreeQuestion::new([TreeItem::Node(node_id)]).unwrap();
-        let proof = server.prover.tree_proof(block, &asked).unwrap().proof;
+        let request = TreeRequest { block, question: asked.clone() };
+        let proof = server.prover.tree_proof(&request).unwrap().proof;
         let bytes = evidence.to_bytes().len() + proof.len();
         assert!(bytes < 1500, "{bytes} bytes");
-        let verified = verify_committed_tree(anchor, block, &evidence, &none, (&asked, &proof));
-        let (_, answer) = verified.unwrap();
+        let answer = verify_tree(root.root, &asked, &proof).unwrap();
         let node = answer.nodes[&node_id].as_ref().unwrap();
         assert_eq!((&node.skeleton, node.status), (&expected.skeleton, expected.status));
         let mut altered = proof.clone();
         altered[proof.len() / 2] ^= 1;
-        verify_committed_tree(anchor, block, &evidence, &none, (&asked, &altered)).unwrap_err();
+        verify_tree(root.root, &asked, &altered).unwrap_err();
     }
 }
 

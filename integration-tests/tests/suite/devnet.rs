@@ -17,11 +17,10 @@ use weir_devnet::{
     BlockTime, Command, Config, Keep, Live, Network, NodeName, Tip, Trigger,
     access as devnet_access,
 };
-use weir_proto::weir::v1::Proof;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::{EpochPhase, Identifier, Role};
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_server::access::AccessView;
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
@@ -195,7 +194,7 @@ async fn verify_with_a_client(indexer: &Indexer, live: &Live) {
     let mut client = LightClient::start(server, live.root_id()).await.unwrap();
     for height in (1..=sealed_height).step_by(7) {
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
+        let outcome = client.ask(&question, Depth::Seal).await.unwrap();
         let AnswerValue::Snapshot(answer) = &outcome.answer.value else { panic!("{height}") };
         let network = live.network().await;
         let id = network.finalized_at(height).unwrap().block_id;

@@ -8,9 +8,8 @@ use serde_json::Value;
 use weir_client::sync::{ClockOptions, LightClient};
 use weir_client::transport::Server;
 use weir_integration_tests::{CHAINS, TestServer, expected, json_lines};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, IdentityFilter, Question, Selector, Topic};
 use weir_verifier::{Answer, AnswerValue, Timing, Trust, verify_file};
 
 fn now() -> Timing {
@@ -48,7 +47,7 @@ async fn every_finalized_height_is_verified_as_flow_go_has_it() {
         }
         for (height, blocks) in heights {
             let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-            let outcome = client.ask(&question, Proof::Sealed).await;
+            let outcome = client.ask(&question, Depth::Seal).await;
             let outcome =
                 outcome.unwrap_or_else(|error| panic!("{chain} height {height}: {error}"));
             let block = blocks.iter().find(|b| id(b, "block_id") == outcome.answer.block_id);
@@ -89,7 +88,7 @@ async fn certified_orphans_are_verified_by_id() {
     for block in orphans {
         let block_id = id(block, "block_id");
         let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
-        let outcome = client.ask(&question, Proof::Sealed).await;
+        let outcome = client.ask(&question, Depth::Seal).await;
         if parents.contains(&block_id) {
             let outcome = outcome.unwrap();
             assert_eq!(outcome.answer.trust, Trust::Certified);
@@ -120,7 +119,7 @@ async fn identity_tables_are_those_of_flow_go() {
             let height = block["height"].as_u64().unwrap();
             let topic = Topic::Identities(IdentityFilter::default());
             let question = Question { block: Selector::Height(height), topic };
-            let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
+            let outcome = client.ask(&question, Depth::Finality).await.unwrap();
             let AnswerValue::Identities(nodes) = &outcome.answer.value else { panic!() };
             let table = tables[text(block, "epoch_state_id")].as_array().unwrap();
             assert_eq!(nodes.len(), table.len(), "{chain} height {height}");
@@ -142,7 +141,7 @@ async fn blocks_before_the_checkpoints_epoch_are_proved_by_hash_links() {
     let mut client = LightClient::start(connection, id(checkpoint, "block_id")).await.unwrap();
     for height in [1000, 1001, 1040, 1080] {
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
+        let outcome = client.ask(&question, Depth::Seal).await.unwrap();
         let block =
             blocks.iter().find(|block| block["finalized"] == true && block["height"] == height);
         check_snapshot("happy-epochs", &outcome.answer, block.unwrap());
@@ -157,9 +156,9 @@ async fn saved_evidence_verifies_offline_and_with_its_own_checkpoint_only() {
     let server = TestServer::start("thirty-epochs").await.unwrap();
     let mut client = client(&server).await;
     let question = Question { block: Selector::LatestSealed, topic: Topic::Snapshot };
-    let outcome = client.ask(&question, Proof::Sealed).await.unwrap();
+    let outcome = client.ask(&question, Depth::Seal).await.unwrap();
     assert!(outcome.hops >= 25, "{} hops", outcome.hops);
-    let bytes = outcome.evidence.to_bytes();
+    let bytes = outcome.file.unwrap().to_bytes();
     let (saved, answer) = verify_file(server.root_id, &bytes, &now()).unwrap();
     assert_eq!((&saved, &answer), (&question, &outcome.answer));
     let other = Identifier([7; 32]);
@@ -172,11 +171,11 @@ async fn seal_result_and_absent_node_are_proved() {
     let mut client = client(&server).await;
     let block = Selector::Height(1010);
     for topic in [Topic::Seal, Topic::ExecutionResult] {
-        let outcome = client.ask(&Question { block, topic }, Proof::Sealed).await.unwrap();
+        let outcome = client.ask(&Question { block, topic }, Depth::Seal).await.unwrap();
         assert_eq!(outcome.answer.trust, Trust::Sealed);
     }
     let topic = Topic::Identity(Identifier([9; 32]));
-    let outcome = client.ask(&Question { block, topic }, Proof::Unspecified).await.unwrap();
+    let outcome = client.ask(&Question { block, topic }, Depth::Finality).await.unwrap();
     assert_eq!(outcome.answer.value, AnswerValue::Identity(None));
 }
 
@@ -187,13 +186,13 @@ async fn a_seal_in_a_later_epoch_is_proved_from_the_checkpoint() {
     let block = Selector::Height(LAST_OF_EPOCH - 2);
     for topic in [Topic::Seal, Topic::ExecutionResult, Topic::Snapshot] {
         let mut client = client(&server).await;
-        let outcome = client.ask(&Question { block, topic }, Proof::Sealed).await.unwrap();
+        let outcome = client.ask(&Question { block, topic }, Depth::Seal).await.unwrap();
         assert_eq!(outcome.answer.trust, Trust::Sealed);
         assert!(outcome.hops > 0, "the seal is of a later epoch");
         // Without its seal the block needs no later epoch.
         let topic = Topic::Snapshot;
         let mut client = self::client(&server).await;
-        let outcome = client.ask(&Question { block, topic }, Proof::Unspecified).await.unwrap();
+        let outcome = client.ask(&Question { block, topic }, Depth::Finality).await.unwrap();
         assert_eq!((outcome.answer.trust, outcome.hops), (Trust::Finalized, 0));
     }
 }

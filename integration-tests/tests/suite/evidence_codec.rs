@@ -11,12 +11,14 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use weir_integration_tests::TestServer;
 use weir_protocol::evidence::{
-    AnswerProof, BlockProof, Bundle, Delta, EVIDENCE_VERSION, Evidence, EvidenceError,
-    FILTER_IDS_MAX, Hop, IdentityFilter, Piece, Preimages, Question, Selector, Topic,
+    AnswerProof, BlockProof, Bundle, CheckpointProof, Delta, EVIDENCE_VERSION, Evidence,
+    EvidenceError, EvidenceFile, Hop, HopsPage, Piece, Preimages,
 };
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
-use weir_server::prover::{Depth, Held};
+use weir_protocol::request::{
+    Depth, FILTER_IDS_MAX, Held, IdentityFilter, Question, Selector, Topic,
+};
 
 /// Parts of real evidence, from which any other is composed.
 struct Parts {
@@ -32,21 +34,22 @@ fn parts() -> &'static Parts {
         runtime.block_on(async {
             let server = TestServer::start("happy-epochs").await.unwrap();
             let held = Held::default();
-            let mut whole = server.prover.checkpoint(server.root_id).unwrap();
+            let checkpoint = server.prover.checkpoint(server.root_id).unwrap();
             let mut parts = Parts { blocks: Vec::new(), answers: Vec::new(), whole: Vec::new() };
-            parts.blocks.extend(whole.checkpoint.clone());
+            parts.blocks.push(checkpoint.block.clone());
+            let mut hops = Vec::new();
             for counter in [7, 8] {
-                let hop = server.prover.hops(counter, &held, 1).unwrap();
+                let hop = server.hops(counter, &held, 1).unwrap();
                 parts.blocks.extend(hop.hops.iter().map(|hop| hop.block.clone()));
-                whole.merge(hop);
+                hops.extend(hop.hops);
             }
             for topic in [Topic::Snapshot, Topic::Seal, Topic::ExecutionResult] {
                 let question = Question { block: Selector::Height(1080), topic };
-                let answer = server.prover.answer(&question, &held, Depth::Seal).unwrap();
-                parts.answers.extend(answer.evidence.answer.clone());
-                whole.merge(answer.evidence);
+                let answer = server.answer(&question, &held, Depth::Seal).unwrap();
+                parts.answers.push(answer.evidence);
             }
-            parts.whole = whole.to_bytes();
+            let answer = parts.answers[0].clone();
+            parts.whole = EvidenceFile::new(checkpoint, hops, answer).to_bytes();
             parts
         })
     })
@@ -113,14 +116,17 @@ fn answer() -> impl Strategy<Value = AnswerProof> {
 
 fn evidence() -> impl Strategy<Value = Evidence> {
     let hop = (block(), bundle()).prop_map(|(block, bundle)| Hop { block, bundle });
-    let hops = (vec(hop, 0..3), any::<bool>());
-    let shape = (option::of(block()), hops, option::of(answer()), bundle());
-    shape.prop_map(|(checkpoint, (hops, more_hops), answer, bundle)| Evidence {
-        checkpoint,
-        hops,
-        more_hops,
-        answer,
-        bundle,
+    let shape = (0..4_u8, block(), vec(hop, 0..3), any::<bool>(), answer(), bundle());
+    shape.prop_map(|(kind, mut block, hops, more, answer, bundle)| {
+        (block.descendants, block.qc) = (Vec::new(), None);
+        let more = more && !hops.is_empty();
+        let answer = AnswerProof { bundle: bundle.clone(), ..answer };
+        match kind {
+            0 => Evidence::Checkpoint(Box::new(CheckpointProof { block, bundle })),
+            1 => Evidence::Hops(HopsPage { hops, more }),
+            2 => Evidence::Answer(Box::new(answer)),
+            _ => Evidence::File(Box::new(EvidenceFile { checkpoint: block, hops, answer })),
+        }
     })
 }
 
@@ -241,15 +247,14 @@ proptest! {
         let topic = Topic::Identities(filter);
         let question = Question { block: Selector::LatestFinalized, topic };
         let answer = AnswerProof { question, ..parts().answers[0].clone() };
-        let evidence = Evidence { answer: Some(answer), ..Evidence::default() };
-        prop_assert_eq!(Evidence::from_bytes(&evidence.to_bytes()).is_ok(), beyond == 0);
+        prop_assert_eq!(AnswerProof::from_bytes(&answer.to_bytes()).is_ok(), beyond == 0);
     }
 }
 
 #[bounded::test]
 fn other_versions_are_refused_by_name() {
-    let mut bytes = Evidence::default().to_bytes();
-    assert_eq!(Evidence::from_bytes(&bytes), Ok(Evidence::default()));
+    let mut bytes = HopsPage::default().to_bytes();
+    assert_eq!(HopsPage::from_bytes(&bytes), Ok(HopsPage::default()));
     // The list's header, the magic behind its length, then the version.
     let version = 1 + 1 + "weir-evidence".len();
     assert_eq!(u64::from(bytes[version]), EVIDENCE_VERSION);

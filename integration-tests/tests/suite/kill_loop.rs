@@ -15,11 +15,12 @@ use weir_integration_tests::{chain_dir, expected};
 use weir_proto::weir::v1::block_selector::Selector as WireSelector;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{
-    BlockSelector, Form, GetServerInfoRequest, GetServerInfoResponse, GetSnapshotRequest, Question,
+    self, BlockSelector, Form, GetServerInfoRequest, GetServerInfoResponse, GetSnapshotRequest,
 };
-use weir_protocol::evidence::{self, EVIDENCE_BYTES_MAX, Selector, Topic};
+use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
+use weir_protocol::request::{AnswerRequest, Depth, Held, Question, Selector, Topic};
 use weir_server::indexer::Indexer;
-use weir_server::prover::{Depth, Held, Prover};
+use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
 use weir_server::store::StoreOptions;
 
@@ -161,10 +162,10 @@ async fn still_served(client: &mut Client, before: Announced, run: &str) -> Anno
     };
     for height in heights {
         let selector = BlockSelector { selector: Some(WireSelector::Height(height)) };
-        let question = Question {
+        let question = v1::Question {
             block: Some(selector),
             form: Form::EvidenceOnly.into(),
-            ..Question::default()
+            ..v1::Question::default()
         };
         let request = GetSnapshotRequest { question: Some(question) };
         let answer = timeout(PATIENCE, client.get_snapshot(request)).await.unwrap();
@@ -221,10 +222,11 @@ fn same_store(found: &Indexer, expected: &Indexer) {
         assert_eq!(a.payload(ordinal).unwrap(), b.payload(ordinal).unwrap(), "{ordinal}");
         assert_eq!(a.first_child(ordinal).unwrap(), b.first_child(ordinal).unwrap(), "{ordinal}");
         assert_eq!(a.ordinal_of(&block.block_id).unwrap(), Some(ordinal));
-        let question =
-            evidence::Question { block: Selector::Id(block.block_id), topic: Topic::Snapshot };
+        let question = Question { block: Selector::Id(block.block_id), topic: Topic::Snapshot };
         let answer = |prover: &Prover| {
-            prover.answer(&question, &held, Depth::Seal).unwrap().evidence.to_bytes()
+            let (question, held) = (question.clone(), held.clone());
+            let asked = AnswerRequest { question, held, depth: Depth::Seal };
+            prover.answer(&asked).unwrap().evidence.to_bytes()
         };
         assert_eq!(answer(&found), answer(&expected), "{ordinal}");
     }

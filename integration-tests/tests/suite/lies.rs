@@ -3,12 +3,12 @@
 
 use weir_client::sync::ClockOptions;
 use weir_integration_tests::TestServer;
-use weir_protocol::evidence::{Evidence, IdentityFilter, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, EvidenceFile, Preimages};
 use weir_protocol::hotstuff::CertificateError;
 use weir_protocol::model::Identifier;
-use weir_server::prover::{Depth, Held};
+use weir_protocol::request::{Depth, Held, IdentityFilter, Question, Selector, Topic};
 use weir_verifier::{
-    Anchor, Answer, Missing, Rejection, Timing, TrustedState, Verified, Violation, verify,
+    Anchor, Answer, Missing, NotYet, Rejection, Timing, TrustedState, Verified, Violation, open,
     verify_file,
 };
 
@@ -22,7 +22,7 @@ struct Case {
     server: TestServer,
     trusted: TrustedState,
     question: Question,
-    honest: Evidence,
+    honest: AnswerProof,
 }
 
 impl Case {
@@ -32,26 +32,25 @@ impl Case {
         let trusted = TrustedState::from_checkpoint(server.root_id, &checkpoint).unwrap();
         let trusted = trusted.into_value();
         let question = Question { block: Selector::Height(HEIGHT), topic };
-        let honest = server.prover.answer(&question, &Held::default(), Depth::Seal).unwrap();
+        let honest = server.answer(&question, &Held::default(), Depth::Seal).unwrap();
         let case = Self { server, trusted, question, honest: honest.evidence };
         case.verify(&case.honest).unwrap();
         case
     }
 
-    fn verify(&self, evidence: &Evidence) -> Result<Verified<Answer>, Rejection> {
-        let anchor = Anchor::Trusted(&self.trusted);
-        verify(anchor, &self.question, evidence, self.trusted.preimages())
+    fn verify(&self, evidence: &AnswerProof) -> Result<Verified<Answer>, Rejection> {
+        open(Anchor::Trusted(&self.trusted), &self.question, evidence, &now())?.answer()
     }
 
     /// The rule that the changed evidence breaks.
-    fn violation(&self, change: impl FnOnce(&mut Evidence)) -> Violation {
+    fn violation(&self, change: impl FnOnce(&mut AnswerProof)) -> Violation {
         match self.rejection(change) {
             Rejection::Invalid(violation) => *violation,
             other => panic!("not invalid: {other}"),
         }
     }
 
-    fn rejection(&self, change: impl FnOnce(&mut Evidence)) -> Rejection {
+    fn rejection(&self, change: impl FnOnce(&mut AnswerProof)) -> Rejection {
         let mut evidence = self.honest.clone();
         change(&mut evidence);
         self.verify(&evidence).unwrap_err()
@@ -63,13 +62,13 @@ async fn rejects_answers_to_other_questions() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let other = |topic, block| {
         let question = Question { block, topic };
-        case.server.prover.answer(&question, &Held::default(), Depth::Seal).unwrap().evidence
+        case.server.answer(&question, &Held::default(), Depth::Seal).unwrap().evidence
     };
     let block = Selector::Height(HEIGHT);
     let table = other(Topic::Identities(IdentityFilter::default()), block);
     assert_eq!(case.violation(|e| *e = table), Violation::AnotherQuestion);
     let mut height = other(Topic::Snapshot, Selector::Height(HEIGHT + 1));
-    height.answer.as_mut().unwrap().question = case.question.clone();
+    height.question = case.question.clone();
     let expected = Violation::AnotherHeight { expected: HEIGHT, found: HEIGHT + 1 };
     assert_eq!(case.violation(|e| *e = height), expected);
 }
@@ -89,45 +88,44 @@ async fn rejects_another_network() {
 async fn rejects_changed_headers_roots_and_links() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let roots = case.violation(|evidence| {
-        let roots = evidence.answer.as_mut().unwrap().block.roots.as_mut().unwrap();
+        let roots = evidence.block.roots.as_mut().unwrap();
         roots.results_root = Identifier::ZERO;
     });
     assert!(matches!(roots, Violation::PayloadHash { .. }), "{roots}");
     let header = case.violation(|evidence| {
-        evidence.answer.as_mut().unwrap().block.header.timestamp_ms += 1;
+        evidence.block.header.timestamp_ms += 1;
     });
     assert!(matches!(header, Violation::HeaderLink { field: "parent id", .. }), "{header}");
     let dropped = case.violation(|evidence| {
-        evidence.answer.as_mut().unwrap().block.descendants.pop();
+        evidence.block.descendants.pop();
     });
     assert!(matches!(dropped, Violation::CertificateBlock { .. }), "{dropped}");
     let uncertified = case.rejection(|evidence| {
-        evidence.answer.as_mut().unwrap().block.qc = None;
+        evidence.block.qc = None;
     });
-    assert!(matches!(uncertified, Rejection::NotEnough(Missing::Certificate { .. })));
+    assert!(matches!(uncertified, Rejection::NotYet(NotYet::Certificate { .. })));
 }
 
 #[bounded::test]
 async fn rejects_a_status_too_high() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let certified_only = case.rejection(|evidence| {
-        let answer = evidence.answer.as_mut().unwrap();
-        answer.block.qc = Some(answer.block.descendants[0].parent_qc());
-        answer.block.descendants.clear();
-        answer.seal = None;
+        evidence.block.qc = Some(evidence.block.descendants[0].parent_qc());
+        evidence.block.descendants.clear();
+        evidence.seal = None;
     });
-    assert!(matches!(certified_only, Rejection::NotEnough(Missing::Finality { .. })));
+    assert!(matches!(certified_only, Rejection::NotYet(NotYet::Finality { .. })));
     let moved = case.violation(|evidence| {
-        evidence.answer.as_mut().unwrap().seal.as_mut().unwrap().index += 1;
+        evidence.seal.as_mut().unwrap().index += 1;
     });
     assert!(matches!(moved, Violation::SealInclusion { .. }), "{moved}");
     let foreign = case.violation(|evidence| {
-        let seal = evidence.answer.as_mut().unwrap().seal.as_mut().unwrap();
+        let seal = evidence.seal.as_mut().unwrap();
         seal.seal.block_id = Identifier::ZERO;
     });
     assert!(matches!(foreign, Violation::SealedBlock { .. }), "{foreign}");
     let last_sealed = case.violation(|evidence| {
-        evidence.answer.as_mut().unwrap().last_sealed.as_mut().unwrap().seals.clear();
+        evidence.last_sealed.as_mut().unwrap().seals.clear();
     });
     assert!(matches!(last_sealed, Violation::LastSealed { .. }), "{last_sealed}");
 }
@@ -137,7 +135,7 @@ async fn rejects_certificates_that_no_quorum_signed() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let source = |change: fn(&mut Vec<u8>, &mut Vec<u8>)| {
         let violation = case.violation(|evidence| {
-            let qc = evidence.answer.as_mut().unwrap().block.qc.as_mut().unwrap();
+            let qc = evidence.block.qc.as_mut().unwrap();
             change(&mut qc.signer_indices, &mut qc.sig_data);
         });
         match violation {
@@ -167,21 +165,23 @@ async fn rejects_certificates_that_no_quorum_signed() {
 async fn names_missing_preimages_and_epochs() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
     let late = Question { block: Selector::Height(1080), topic: Topic::Snapshot };
-    let proved = case.server.prover.answer(&late, &Held::default(), Depth::Seal).unwrap();
+    let proved = case.server.answer(&late, &Held::default(), Depth::Seal).unwrap();
     let anchor = Anchor::Trusted(&case.trusted);
-    let rejection = verify(anchor, &late, &proved.evidence, case.trusted.preimages()).unwrap_err();
+    let rejection = open(anchor, &late, &proved.evidence, &now()).unwrap_err();
     let expected = Missing::LaterEpoch { newest_known: 7 };
-    assert_eq!(rejection, Rejection::NotEnough(expected));
-    let bare = Evidence { bundle: Default::default(), ..case.honest.clone() };
-    let empty = Default::default();
-    let rejection = verify(anchor, &case.question, &bare, &empty).unwrap_err();
-    assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
+    assert_eq!(rejection, Rejection::Missing(expected));
+    let bare = AnswerProof { bundle: Default::default(), ..case.honest.clone() };
+    let stranger = case.trusted.clone().holding(Preimages::default());
+    let anchor = Anchor::Trusted(&stranger);
+    let rejection =
+        open(anchor, &case.question, &bare, &now()).and_then(|block| block.answer()).unwrap_err();
+    assert!(matches!(rejection, Rejection::Missing(Missing::Preimage { .. })), "{rejection}");
 }
 
 #[bounded::test]
 async fn hops_cannot_be_left_out() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
-    let hop = |counter| case.server.prover.hops(counter, &Held::default(), 1).unwrap();
+    let hop = |counter| case.server.hops(counter, &Held::default(), 1).unwrap();
     let mut trusted = case.trusted.clone();
     let rejection = trusted.apply_hops(&hop(8), &now()).unwrap_err();
     assert!(matches!(rejection, Rejection::Invalid(_)), "{rejection}");
@@ -195,11 +195,15 @@ async fn hops_cannot_be_left_out() {
 #[bounded::test]
 async fn rejects_every_flipped_byte_of_a_saved_file() {
     let case = Case::new("happy-epochs", Topic::Snapshot).await;
-    let mut file = case.server.prover.checkpoint(case.server.root_id).unwrap();
-    file.merge(case.honest.clone());
+    let checkpoint = case.server.prover.checkpoint(case.server.root_id).unwrap();
+    let file = EvidenceFile::new(checkpoint, Vec::new(), case.honest.clone());
     let bytes = file.to_bytes();
     let honest = verify_file(case.server.root_id, &bytes, &now()).unwrap();
-    let types = signature_types(&file, &bytes);
+    let begun = TrustedState::from_checkpoint_bytes(case.server.root_id, &bytes).unwrap();
+    assert_eq!(begun.to_bytes(), case.trusted.to_bytes());
+    let alone = case.honest.to_bytes();
+    TrustedState::from_checkpoint_bytes(case.server.root_id, &alone).unwrap_err();
+    let types = signature_types(&file.answer, &bytes);
     for position in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[position] ^= 1 << (position % 8);
@@ -214,8 +218,7 @@ async fn rejects_every_flipped_byte_of_a_saved_file() {
 }
 
 /// Where in a file the types of signatures are, one byte for each certificate that no hash covers.
-fn signature_types(evidence: &Evidence, bytes: &[u8]) -> Vec<usize> {
-    let answer = evidence.answer.as_ref().unwrap();
+fn signature_types(answer: &AnswerProof, bytes: &[u8]) -> Vec<usize> {
     let seal = answer.seal.as_ref().map(|seal| &seal.block);
     let proofs = [Some(&answer.block), seal].into_iter().flatten();
     let certificates = proofs.filter_map(|proof| proof.qc.as_ref());

@@ -4,20 +4,21 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use prost::bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use weir_client::sync::{AskError, Fault, LightClient, Testimony, Verdict};
 use weir_client::transport::{Health, Servers, TransportError};
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::programs::Program;
-use weir_integration_tests::{TestServer, chain_dir, gunzip};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_integration_tests::{TestServer, asking, chain_dir, gunzip};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_server::api::ApiOptions;
 use weir_verifier::{
-    Act, Asked, Finding, Misbehaviour, MisbehaviourError, Rejection, TrustedState, Violation,
+    Act, Finding, Misbehaviour, MisbehaviourError, Rejection, TrustedState, Violation, WrongAnswer,
 };
 
 use crate::adversary::proxy::{Call, Hostile};
@@ -75,7 +76,7 @@ async fn a_refusal_is_handed_on() {
     let both = [honest.url(), DEAD.to_owned()];
     let mut client = LightClient::start(Servers::new(both).unwrap(), honest.root_id).await.unwrap();
     let unknown = Question { block: Selector::Id(Identifier([9; 32])), topic: Topic::Snapshot };
-    let error = client.ask(&unknown, Proof::Sealed).await.unwrap_err();
+    let error = client.ask(&unknown, Depth::Seal).await.unwrap_err();
     assert!(matches!(&error, AskError::Transport(TransportError::UnknownBlock { url, .. })
         if *url == honest.url()));
     assert_eq!(is_good(&client), [true, false]);
@@ -96,16 +97,14 @@ async fn a_lie_is_kept_and_the_next_server_asked() {
             }),
         );
         let client = assert_ends_like_honest([&url, &honest.url()], &honest).await;
-        let [lie] = client.lies() else { panic!("{call:?}: {:?}", client.lies()) };
-        assert_eq!(lie.url, url);
-        let Some(found) = &lie.misbehaviour else {
-            // A changed hash is missed rather than wrong.
-            assert!(
-                matches!(lie.fault, Fault::Rejected(Rejection::NotEnough(_))),
-                "{call:?}: {lie:?}"
-            );
+        let [lie] = client.lies() else {
+            // What a changed hash leads to is missed rather than wrong: that sets nobody aside.
+            assert!(client.lies().is_empty(), "{call:?}: {:?}", client.lies());
+            assert!(!client.health().any(|(_, health)| matches!(health, Health::SetAside { .. })));
             continue;
         };
+        assert_eq!(lie.url, url);
+        let found = lie.misbehaviour.as_ref().unwrap();
         let Fault::Rejected(Rejection::Invalid(rule)) = &lie.fault else {
             panic!("{call:?}: {lie:?}")
         };
@@ -136,26 +135,21 @@ async fn an_honest_answer_is_no_misbehaviour() {
     let alone = servers([honest.url().as_str()]);
     let mut client = LightClient::start(alone, honest.root_id).await.unwrap();
     client.sync(|_, _| ()).await.unwrap();
-    let trusted = client.trusted().to_bytes();
-    let outcome = client.ask(&head(), Proof::Sealed).await.unwrap();
-    let found = |checkpoint: Vec<u8>, answer: Vec<u8>| Misbehaviour {
-        server: honest.url(),
-        seen_at_ms: 1_798_761_600_000,
-        act: Act::WrongAnswer {
-            asked: Asked::Question { trusted: checkpoint, question: head(), proof: 1 },
-            answer,
-            receipt: None,
-            grounds: None,
-        },
+    let trusted = client.trusted().clone();
+    let answer = client.ask(&head(), Depth::Seal).await.unwrap().proof.to_bytes();
+    let found = |question: &Question| {
+        let request = asking(question, &trusted.held(), Depth::Seal);
+        let wrong = WrongAnswer::new(request, answer.clone(), &trusted);
+        Misbehaviour {
+            server: honest.url(),
+            seen_at_ms: 1_798_761_600_000,
+            act: Act::WrongAnswer(Box::new(wrong)),
+        }
     };
-    let answer = outcome.evidence.to_bytes();
-    let accused = found(trusted.clone(), answer.clone());
-    assert_eq!(accused.verify(honest.root_id), Err(MisbehaviourError::Nothing));
+    assert_eq!(found(&head()).verify(honest.root_id), Err(MisbehaviourError::Nothing));
     // An answer to another question is wrong, but only from the checkpoint it was seen from.
     let other = Question { block: Selector::Height(1), topic: Topic::Snapshot };
-    let asked = Asked::Question { trusted, question: other, proof: 1 };
-    let act = Act::WrongAnswer { asked, answer, receipt: None, grounds: None };
-    let wrong = Misbehaviour { act, ..accused };
+    let wrong = found(&other);
     wrong.verify(honest.root_id).unwrap();
     let elsewhere = wrong.verify(Identifier([1; 32])).unwrap_err();
     assert!(matches!(elsewhere, MisbehaviourError::Checkpoint { .. }), "{elsewhere}");
@@ -263,15 +257,61 @@ async fn the_command_keeps_lists_and_checks_what_servers_did() {
     for file in listed.as_array().unwrap() {
         let name = file["file"].as_str().unwrap();
         let shown = format!("--checkpoint {root} --json evidence show {name}");
-        let shown: Value = weir(&folder, &shown).await.json();
+        let shown: Value = serde_json::from_str(&weir(&folder, &shown).await.stdout).unwrap();
         assert_eq!(shown["kind"], file["kind"]);
+        assert_eq!(shown["convicts"], file["kind"] != "wrong answer");
         let path = folder.path().join("evidence").join(name);
         let verified = format!("--checkpoint {root} verify {}", path.display());
-        weir(&folder, &verified).await.expect(0, &[]);
+        // Nobody signed the wrong answer: it is somebody's word. Two final blocks are signed.
+        let (code, words) = match file["kind"].as_str() {
+            Some("wrong answer") => (9, "not proved: this is the word of whoever wrote the file"),
+            _ => (0, "verified: the server misbehaved"),
+        };
+        weir(&folder, &verified).await.expect(code, &[]);
+        let shown = format!("--checkpoint {root} evidence show {name}");
+        let shown = weir(&folder, &shown).await;
+        shown.expect(code, &[]);
+        assert!(shown.stdout.starts_with(words), "{}", shown.stdout);
         let elsewhere = format!("--checkpoint {} verify {}", "11".repeat(32), path.display());
         weir(&folder, &elsewhere).await.expect(3, &["checkpoint"]);
     }
     // What was proved before is kept, of the server that did not lie.
     let state = fs::read(folder.path().join(format!("{root}.trusted"))).unwrap();
     assert_eq!(TrustedState::from_bytes(&state).unwrap().head().height, 1006);
+}
+
+#[bounded::test]
+async fn a_server_that_lies_again_and_again_fills_no_disk() {
+    let honest = TestServer::start(CHAIN).await.unwrap();
+    let (hostile, lying) = Hostile::start(&honest).await;
+    let told = AtomicUsize::new(1);
+    let lie = move |evidence: Bytes| Ok(evidence.slice(told.fetch_add(1, Ordering::Relaxed)..));
+    hostile.lie(Call::Checkpoint, Arc::new(lie));
+    let folder = tempfile::tempdir().unwrap();
+    let sync = format!("--checkpoint {} --server {lying} sync", honest.root_id);
+    for run in 0..6 {
+        let ran = weir(&folder, &sync).await;
+        let words =
+            if run < 4 { "is kept in" } else { "4 files about this server are kept already" };
+        ran.expect(3, &[words]);
+    }
+    let kept: Vec<_> = fs::read_dir(folder.path().join("evidence")).unwrap().collect();
+    assert_eq!(kept.len(), 4);
+
+    // Nor does what a file says forge a line on a terminal.
+    let kept = kept[0].as_ref().unwrap().path();
+    let forged = Misbehaviour {
+        server: "http://a\nweir: verified: the server misbehaved\u{1b}[1A".to_owned(),
+        ..Misbehaviour::from_bytes(&fs::read(&kept).unwrap()).unwrap()
+    };
+    fs::write(kept.with_file_name("forged.evidence"), forged.to_bytes()).unwrap();
+    let listed = weir(&folder, "evidence list").await;
+    listed.expect(0, &[]);
+    assert_eq!(listed.stdout.lines().count(), 5);
+    let show = format!("--checkpoint {} evidence show forged.evidence", honest.root_id);
+    let shown = weir(&folder, &show).await;
+    shown.expect(9, &[]);
+    for text in [&listed.stdout, &shown.stdout] {
+        assert!(!text.contains('\u{1b}') && text.contains("\\nweir: verified"), "{text}");
+    }
 }

@@ -4,22 +4,27 @@
 
 use tonic::Code;
 use tonic::transport::Channel;
-use weir_client::sync::LightClient;
+use weir_client::sync::{ClockOptions, LightClient};
 use weir_client::transport::{Server, TransportError};
-use weir_integration_tests::TestServer;
+use weir_integration_tests::{TestServer, asking_tree};
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::tree_item::Item;
-use weir_proto::weir::v1::{self, Proof, WholeTable};
-use weir_protocol::evidence::{IdentityFilter, Preimages, Question, Selector, Topic};
+use weir_proto::weir::v1::{self, WholeTable};
+use weir_protocol::evidence::Preimages;
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
+use weir_protocol::request::{Depth, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::snapshot_tree::{
     Field, FieldValue, NodeIdentity, TreeAnswer, TreeError, TreeItem, TreeQuestion,
 };
 use weir_verifier::{
-    Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, TreeRoot, Trust, Violation,
-    derive_tree_root, verify_tree,
+    Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, Timing, TreeRoot, Trust, Violation,
+    open, verify_tree,
 };
+
+fn now() -> Timing {
+    ClockOptions::default().timing().unwrap()
+}
 
 /// The root that a full client derives at a height, and the table it saw.
 async fn full_client(server: &TestServer, height: u64) -> (TreeRoot, Vec<IdentityAnswer>) {
@@ -28,9 +33,9 @@ async fn full_client(server: &TestServer, height: u64) -> (TreeRoot, Vec<Identit
     let mut client = LightClient::start_keeping_evidence(connection, server.root_id).await.unwrap();
     let topic = Topic::Identities(IdentityFilter::default());
     let question = Question { block: Selector::Height(height), topic };
-    let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
-    let (anchor, held) = (Anchor::Trusted(client.trusted()), client.trusted().preimages());
-    let root = derive_tree_root(anchor, &question, &outcome.evidence, held).unwrap();
+    let outcome = client.ask(&question, Depth::Finality).await.unwrap();
+    let anchor = Anchor::Trusted(client.trusted());
+    let root = open(anchor, &question, &outcome.proof, &now()).unwrap().tree_root().unwrap();
     let AnswerValue::Identities(table) = outcome.answer.into_value().value else { panic!() };
     (root.into_value(), table)
 }
@@ -51,7 +56,8 @@ impl Device {
 
     async fn ask(&mut self, items: impl IntoIterator<Item = TreeItem>) -> (TreeAnswer, usize) {
         let question = TreeQuestion::new(items).unwrap();
-        let proof = self.server.tree_proof(self.block, &question).await.unwrap();
+        let request = asking_tree(self.block, &question);
+        let proof = self.server.send(&request).await.unwrap().bytes;
         let answer = verify_tree(self.root, &question, &proof).unwrap();
         let mut altered = proof.clone();
         *altered.last_mut().unwrap() ^= 1;
@@ -114,7 +120,8 @@ async fn fields_and_participation_change_with_the_block() {
     // The proof from one state does not pass for the other.
     let mut device = Device::new(&server, &roots[0]).await;
     let question = TreeQuestion::new([TreeItem::Field(Field::Version)]).unwrap();
-    let proof = device.server.tree_proof(device.block, &question).await.unwrap();
+    let request = asking_tree(device.block, &question);
+    let proof = device.server.send(&request).await.unwrap().bytes;
     let rejection = verify_tree(roots[1].root, &question, &proof).unwrap_err();
     let Rejection::Invalid(violation) = rejection else { panic!("{rejection}") };
     let Violation::Tree(TreeError::WrongRoot { expected, found }) = *violation else { panic!() };
@@ -128,19 +135,20 @@ async fn a_root_needs_the_setups_of_the_table() {
     let mut client = LightClient::start(connection, server.root_id).await.unwrap();
     let height = 1085;
     let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-    let outcome = client.ask(&question, Proof::Unspecified).await.unwrap();
+    let outcome = client.ask(&question, Depth::Finality).await.unwrap();
     let anchor = Anchor::Trusted(client.trusted());
     // The summary's evidence and the epochs walked hold them; the answer's own does not.
-    let held = client.trusted().preimages();
-    let root = derive_tree_root(anchor, &question, &outcome.evidence, held).unwrap();
+    let root = open(anchor, &question, &outcome.proof, &now()).unwrap().tree_root().unwrap();
     assert_eq!(*root, full_client(&server, height).await.0);
-    let mut own = outcome.evidence.clone();
+    let mut own = outcome.proof.clone();
     let (mut kept, state) = (Preimages::default(), root.protocol_state_id);
     kept.insert(own.bundle.preimages.get(&state).unwrap().to_vec());
     own.bundle.preimages = kept;
-    let none = Preimages::default();
-    let rejection = derive_tree_root(anchor, &question, &own, &none).unwrap_err();
-    assert!(matches!(rejection, Rejection::NotEnough(Missing::Preimage { .. })), "{rejection}");
+    let stranger = client.trusted().clone().holding(Preimages::default());
+    let anchor = Anchor::Trusted(&stranger);
+    let opened = open(anchor, &question, &own, &now());
+    let rejection = opened.and_then(|block| block.tree_root()).unwrap_err();
+    assert!(matches!(rejection, Rejection::Missing(Missing::Preimage { .. })), "{rejection}");
 }
 
 #[bounded::test]
@@ -169,6 +177,7 @@ async fn requests_that_ask_nothing_or_what_does_not_exist_are_refused() {
     refused(nodes.collect(), "at most 1024 nodes").await;
     let mut server = Server::connect(&server.url()).await.unwrap();
     let question = TreeQuestion::new([TreeItem::Table]).unwrap();
-    let unknown = server.tree_proof(Selector::Id(Identifier([7; 32])), &question).await;
+    let request = asking_tree(Selector::Id(Identifier([7; 32])), &question);
+    let unknown = server.send(&request).await;
     assert!(matches!(unknown, Err(TransportError::UnknownBlock { .. })), "{unknown:?}");
 }

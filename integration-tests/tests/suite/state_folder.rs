@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use weir_integration_tests::programs::{Program, Ran};
 use weir_integration_tests::{TestServer, expected};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::evidence::Evidence;
+use weir_protocol::evidence::HopsPage;
 use weir_verifier::TrustedState;
 
 use crate::adversary::proxy::{Call, Hostile};
@@ -176,7 +176,7 @@ async fn progress_before_a_failure_is_kept() {
     let is_parent = |id: &Value| blocks.iter().any(|block| block["parent_id"] == *id);
     let leaf = blocks.iter().rev().find(|block| !is_parent(&block["block_id"])).unwrap();
     let ran = case.weir(&format!("epoch --block {}", leaf["block_id"].as_str().unwrap())).await;
-    ran.expect(4, &["is not certified"]);
+    ran.expect(7, &["is not certified"]);
     let kept = case.kept();
     assert_eq!(kept.newest_epoch().counter() - kept.oldest_epoch().counter(), 30);
     assert_eq!(case.json("sync").await["hops"], 0);
@@ -249,7 +249,7 @@ async fn what_cannot_be_read_is_named_and_never_passed_over() {
         (honest[..honest.len() - 1].to_vec(), "delete the file"),
         (Vec::new(), "not a weir trusted state; delete the file"),
         (b"hello".to_vec(), "not a weir trusted state"),
-        (Evidence::default().to_bytes(), "not a weir trusted state"),
+        (HopsPage::default().to_bytes(), "not a weir trusted state"),
         (vec![0xc0; (16 << 20) + 1], "at most 16777216 bytes"),
         (newer, "found version 2; use the version of weir that wrote it"),
     ] {
@@ -393,7 +393,9 @@ async fn evidence_stands_alone_and_leaves_the_kept_state() {
 
     let too_early = case.kept().checkpoint().timestamp_ms;
     let then = format!("--now {too_early} --clock-skew 0s");
-    case.without_checkpoint(&verify(&then)).await.expect(3, &["invalid evidence"]);
+    case.without_checkpoint(&verify(&then))
+        .await
+        .expect(4, &["clock skew of 0 ms", "set the clock"]);
     let then = format!("--now {} --trusting-period 1h", online_ms(&case));
     assert_eq!(case.without_checkpoint(&verify(&then)).await.json(), whole);
     let late = format!("--now {} --trusting-period 1h", online_ms(&case) + 365 * 24 * 3_600_000);
@@ -404,6 +406,26 @@ async fn evidence_stands_alone_and_leaves_the_kept_state() {
 /// Some time after the newest block.
 fn online_ms(case: &Case) -> u64 {
     case.kept().head().timestamp_ms + 1000
+}
+
+/// Whose clock is slow has to set it: no server is to blame, and nothing is kept against one.
+#[bounded::test]
+async fn a_slow_clock_accuses_nobody() {
+    let case = Case::new().await;
+    case.weir("sync").await.expect(0, &[]);
+    let head_ms = case.kept().head().timestamp_ms;
+    let fresh = TempDir::new().unwrap();
+    let slow = |behind_ms: u64| {
+        let now = head_ms - behind_ms;
+        format!("--checkpoint {} --now {now} epoch", case.server.root_id)
+    };
+    let ran = case.elsewhere(fresh.path(), &slow(30_001)).await;
+    ran.expect(4, &["the clock says", "clock skew of 30000 ms", "set the clock"]);
+    for accusing in ["not asked again", "invalid"] {
+        assert!(!ran.stderr.contains(accusing), "{}", ran.stderr);
+    }
+    assert!(!fresh.path().join("evidence").exists());
+    case.elsewhere(fresh.path(), &slow(30_000)).await.expect(0, &[]);
 }
 
 #[bounded::test]

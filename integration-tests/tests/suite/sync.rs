@@ -4,8 +4,9 @@
 use weir_client::sync::LightClient;
 use weir_client::transport::Server;
 use weir_integration_tests::{TestServer, expected};
-use weir_protocol::evidence::{Evidence, Hop, Question, Selector, Topic};
-use weir_server::prover::{Depth, Held, ProverError};
+use weir_protocol::evidence::{Hop, HopsPage};
+use weir_protocol::request::{Depth, Held, Question, Selector, Topic};
+use weir_server::prover::ProverError;
 use weir_verifier::{
     HopsApplied, Missing, Rejection, Timing, TrustedState, TrustedStateError, Violation,
 };
@@ -23,13 +24,13 @@ fn checkpoint(server: &TestServer) -> TrustedState {
     TrustedState::from_checkpoint(server.root_id, &evidence).unwrap().into_value()
 }
 
-fn page(server: &TestServer, trusted: &TrustedState, max: usize) -> Evidence {
-    server.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
+fn page(server: &TestServer, trusted: &TrustedState, max: usize) -> HopsPage {
+    server.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
 }
 
 /// The size of one hop as it is sent.
 fn size(hop: &Hop) -> usize {
-    let alone = Evidence { hops: vec![hop.clone()], ..Evidence::default() };
+    let alone = HopsPage { hops: vec![hop.clone()], more: false };
     alone.to_bytes().len()
 }
 
@@ -39,7 +40,7 @@ async fn a_hop_costs_little_more_than_what_changed() {
         let server = TestServer::start(chain).await.unwrap();
         let mut trusted = checkpoint(&server);
         let hops = page(&server, &trusted, 64);
-        assert!(!hops.hops.is_empty() && !hops.more_hops);
+        assert!(!hops.hops.is_empty() && !hops.more);
         for hop in &hops.hops {
             let found = size(hop);
             println!("{chain}: hop at height {}: {found} bytes", hop.block.header.height);
@@ -83,7 +84,7 @@ async fn pages_may_overlap_but_not_run_backwards_or_leave_gaps() {
     let server = TestServer::start(LONG).await.unwrap();
     let mut trusted = checkpoint(&server);
     let first = page(&server, &trusted, 3);
-    assert!(first.more_hops);
+    assert!(first.more);
     let applied = trusted.apply_hops(&first, &later()).unwrap();
     assert_eq!(applied, HopsApplied { skipped: 0, applied: 3, more: true });
     let applied = trusted.apply_hops(&first, &later()).unwrap();
@@ -104,8 +105,7 @@ async fn pages_may_overlap_but_not_run_backwards_or_leave_gaps() {
 
     let mut gap = page(&server, &other, 1);
     // Whole preimages, so that only the gap is wrong.
-    gap.hops =
-        server.prover.hops(other.newest_epoch().counter(), &Held::default(), 1).unwrap().hops;
+    gap.hops = server.hops(other.newest_epoch().counter(), &Held::default(), 1).unwrap().hops;
     let rejection = trusted.clone().apply_hops(&gap, &later()).unwrap_err();
     let Rejection::Invalid(violation) = rejection else { panic!("{rejection}") };
     assert!(matches!(*violation, Violation::EpochOrder { field: "counter", .. }), "{violation}");
@@ -127,7 +127,7 @@ async fn no_damaged_trusted_state_is_read() {
     for cut in [0, 31, 32, 33, bytes.len() - 33, bytes.len() - 1] {
         assert!(TrustedState::from_bytes(&bytes[..cut]).is_err(), "cut at {cut}");
     }
-    let foreign = TrustedState::from_bytes(&Evidence::default().to_bytes()).unwrap_err();
+    let foreign = TrustedState::from_bytes(&HopsPage::default().to_bytes()).unwrap_err();
     assert_eq!(foreign, TrustedStateError::NotTrustedState);
 }
 
@@ -140,10 +140,10 @@ async fn history_of_epochs_long_past_is_proved_again() {
     let head = *client.trusted().head();
     for height in [1001, 1100, 1200, 1399] {
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        let known = server.prover.answer(&question, &Held::default(), Depth::Finality).unwrap();
-        let answer = client.ask(&question, weir_proto::weir::v1::Proof::Sealed).await.unwrap();
+        let known = server.answer(&question, &Held::default(), Depth::Finality).unwrap();
+        let answer = client.ask(&question, Depth::Seal).await.unwrap();
         assert_eq!(answer.answer.block_id, known.block.block_id);
-        let linked = client.ask(&question, weir_proto::weir::v1::Proof::Linked).await.unwrap();
+        let linked = client.ask(&question, Depth::Linked).await.unwrap();
         assert_eq!(linked.answer.block_id, known.block.block_id);
         assert_eq!(linked.answer.value, {
             let mut value = answer.answer.value.clone();
@@ -169,17 +169,16 @@ async fn time_bounds_what_is_trusted() {
 
     apply(exact(of_hop)).unwrap();
     let rejection = apply(exact(of_hop - 1)).unwrap_err();
-    let Rejection::Invalid(violation) = rejection else { panic!("{rejection}") };
-    assert!(matches!(*violation, Violation::FromTheFuture { .. }), "{violation}");
+    assert!(matches!(rejection, Rejection::Missing(Missing::Clock { .. })), "{rejection}");
     apply(exact(of_hop - 1000).with_clock_skew_ms(1000).unwrap()).unwrap();
 
     let rejection = apply(exact(of_checkpoint - 1)).unwrap_err();
-    assert!(matches!(rejection, Rejection::NotEnough(Missing::Clock { .. })), "{rejection}");
+    assert!(matches!(rejection, Rejection::Missing(Missing::Clock { .. })), "{rejection}");
 
     let bounded = |now_ms| Timing::at(now_ms).with_trusting_period_ms(DAY_MS).unwrap();
     apply(bounded(of_checkpoint + DAY_MS)).unwrap();
     let rejection = apply(bounded(of_checkpoint + DAY_MS + 1)).unwrap_err();
-    let expired = Rejection::NotEnough(Missing::TrustExpired {
+    let expired = Rejection::Missing(Missing::TrustExpired {
         block_id: server.root_id,
         age_ms: DAY_MS + 1,
         trusting_period_ms: DAY_MS,
@@ -195,7 +194,6 @@ async fn time_bounds_what_is_trusted() {
 async fn three_reasons_why_a_head_does_not_serve() {
     use weir_client::sync::AskError;
     use weir_client::transport::TransportError;
-    use weir_proto::weir::v1::Proof;
     let server = TestServer::start(LONG).await.unwrap();
     let connection = Server::connect(&server.url()).await.unwrap();
     let mut client = LightClient::start(connection, server.root_id).await.unwrap();
@@ -205,22 +203,22 @@ async fn three_reasons_why_a_head_does_not_serve() {
         error => panic!("{error}"),
     };
     let unknown = about(Selector::Id(weir_protocol::model::Identifier([7; 32])));
-    let found = of(client.ask(&unknown, Proof::Linked).await.unwrap_err());
+    let found = of(client.ask(&unknown, Depth::Linked).await.unwrap_err());
     assert!(matches!(found, TransportError::UnknownBlock { .. }), "{found}");
     let above = about(Selector::Height(1010));
-    let found = of(client.ask(&above, Proof::Linked).await.unwrap_err());
+    let found = of(client.ask(&above, Depth::Linked).await.unwrap_err());
     assert!(matches!(found, TransportError::HeadTooOld { height_needed: 1010, .. }), "{found}");
-    client.ask(&about(Selector::Height(1012)), Proof::Unspecified).await.unwrap();
-    client.ask(&above, Proof::Linked).await.unwrap();
+    client.ask(&about(Selector::Height(1012)), Depth::Finality).await.unwrap();
+    client.ask(&above, Depth::Linked).await.unwrap();
 
     let blocks = expected(LONG).unwrap();
     let orphan = blocks.iter().find(|block| block["finalized"] == false).unwrap();
     let orphan_id = orphan["block_id"].as_str().unwrap().parse().unwrap();
     let forked = Held { head_id: Some(orphan_id), ..client.trusted().held() };
-    let found = server.prover.answer(&above, &forked, Depth::Linked).unwrap_err();
+    let found = server.answer(&above, &forked, Depth::Linked).unwrap_err();
     assert!(matches!(found, ProverError::HeadNotCanonical { .. }), "{found}");
     let orphan = about(Selector::Id(orphan_id));
-    let found = server.prover.answer(&orphan, &client.trusted().held(), Depth::Linked).unwrap_err();
+    let found = server.answer(&orphan, &client.trusted().held(), Depth::Linked).unwrap_err();
     assert!(
         matches!(found, ProverError::HeadTooOld { .. } | ProverError::Orphaned { .. }),
         "{found}"

@@ -2,66 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use weir_protocol::evidence::{FILTER_IDS_MAX, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
+use weir_protocol::request::{FILTER_IDS_MAX, IdentityFilter, Selector};
 
 use super::ConvertError;
 use crate::weir::v1;
-
-/// A question as the message of its method.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    /// For `GetSnapshot`.
-    Snapshot(v1::GetSnapshotRequest),
-    /// For `GetIdentity`.
-    Identity(v1::GetIdentityRequest),
-    /// For `ListIdentities`.
-    Identities(v1::ListIdentitiesRequest),
-    /// For `GetEpoch`.
-    Epoch(v1::GetEpochRequest),
-    /// For `GetSeal`.
-    Seal(v1::GetSealRequest),
-    /// For `GetExecutionResult`.
-    ExecutionResult(v1::GetExecutionResultRequest),
-}
-
-/// The message that asks `question` and wants evidence alone.
-#[must_use]
-pub fn request_to_wire(question: &Question, held: v1::Held, proof: v1::Proof) -> Request {
-    let common = v1::Question {
-        block: Some(selector_to_wire(question.block)),
-        held: Some(held),
-        form: v1::Form::EvidenceOnly.into(),
-        proof: proof.into(),
-    };
-    let question_field = Some(common);
-    match &question.topic {
-        Topic::Snapshot => Request::Snapshot(v1::GetSnapshotRequest { question: question_field }),
-        Topic::Identity(node_id) => Request::Identity(v1::GetIdentityRequest {
-            question: question_field,
-            node_id: bytes(node_id),
-        }),
-        Topic::Identities(filter) => Request::Identities(v1::ListIdentitiesRequest {
-            question: question_field,
-            roles: filter.roles.iter().map(|role| role_to_wire(*role).into()).collect(),
-            statuses: filter.statuses.iter().map(|s| status_to_wire(*s).into()).collect(),
-            node_ids: filter.node_ids.iter().map(bytes).collect(),
-        }),
-        Topic::Epoch(name) => {
-            let epoch = match name {
-                EpochName::Previous => v1::EpochPosition::Previous,
-                EpochName::Current => v1::EpochPosition::Current,
-                EpochName::Next => v1::EpochPosition::Next,
-            };
-            Request::Epoch(v1::GetEpochRequest { question: question_field, epoch: epoch.into() })
-        }
-        Topic::Seal => Request::Seal(v1::GetSealRequest { question: question_field }),
-        Topic::ExecutionResult => {
-            Request::ExecutionResult(v1::GetExecutionResultRequest { question: question_field })
-        }
-    }
-}
 
 pub(super) fn selector_to_wire(selector: Selector) -> v1::BlockSelector {
     use v1::block_selector::Selector as Wire;
@@ -78,7 +24,9 @@ pub(super) fn selector_to_wire(selector: Selector) -> v1::BlockSelector {
 ///
 /// # Errors
 /// When none is set, or a block ID has not 32 bytes.
-pub fn selector_from_wire(wire: Option<v1::BlockSelector>) -> Result<Selector, ConvertError> {
+pub(super) fn selector_from_wire(
+    wire: Option<v1::BlockSelector>,
+) -> Result<Selector, ConvertError> {
     use v1::block_selector::Selector as Wire;
     let selector = wire.and_then(|selector| selector.selector);
     match selector.ok_or_else(|| ConvertError::missing("question.block"))? {
@@ -93,7 +41,7 @@ pub fn selector_from_wire(wire: Option<v1::BlockSelector>) -> Result<Selector, C
 ///
 /// # Errors
 /// When a role or status is unknown, a node ID has not 32 bytes, or there are too many.
-pub fn filter_from_wire(
+pub(super) fn filter_from_wire(
     roles: &[i32],
     statuses: &[i32],
     node_ids: &[impl AsRef<[u8]>],
@@ -113,12 +61,21 @@ pub fn filter_from_wire(
 ///
 /// # Errors
 /// When the value is none of the three.
-pub fn epoch_from_wire(epoch: i32) -> Result<EpochName, ConvertError> {
+pub(super) fn epoch_from_wire(epoch: i32) -> Result<EpochName, ConvertError> {
     match v1::EpochPosition::try_from(epoch) {
         Ok(v1::EpochPosition::Previous) => Ok(EpochName::Previous),
         Ok(v1::EpochPosition::Current) => Ok(EpochName::Current),
         Ok(v1::EpochPosition::Next) => Ok(EpochName::Next),
         _ => Err(ConvertError::unknown("epoch", epoch)),
+    }
+}
+
+/// The wire's number of an epoch.
+pub(super) fn epoch_to_number(name: EpochName) -> v1::EpochPosition {
+    match name {
+        EpochName::Previous => v1::EpochPosition::Previous,
+        EpochName::Current => v1::EpochPosition::Current,
+        EpochName::Next => v1::EpochPosition::Next,
     }
 }
 
@@ -137,7 +94,7 @@ pub fn id_of_any_length(bytes: &[u8]) -> Identifier {
 ///
 /// # Errors
 /// When the length differs.
-pub fn identifier(field: &'static str, bytes: &[u8]) -> Result<Identifier, ConvertError> {
+pub(super) fn identifier(field: &'static str, bytes: &[u8]) -> Result<Identifier, ConvertError> {
     Identifier::try_from(bytes).map_err(|source| ConvertError::identifier(field, source))
 }
 

@@ -1,55 +1,18 @@
-//! Subscriptions.
-
-use std::str::FromStr;
+//! Subscriptions and notices.
 
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Level, Notice, WATCHED_BLOCKS_MAX, WatchRequest};
 
 use super::ConvertError;
 use super::question::{bytes, identifier};
 use crate::weir::v1;
-
-/// How far a block must be before its changes are told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Certified: soonest, and reverted should the block be orphaned.
-    Certified,
-    /// Finalized: never reverted.
-    #[default]
-    Finalized,
-    /// Finalized and sealed.
-    Sealed,
-}
-
-impl FromStr for Level {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "certified" => Ok(Self::Certified),
-            "finalized" => Ok(Self::Finalized),
-            "sealed" => Ok(Self::Sealed),
-            _ => Err("a level is certified, finalized or sealed"),
-        }
-    }
-}
-
-/// What a reader wants to hear of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Watched {
-    /// How far a block must be.
-    pub level: Level,
-    /// Blocks above this height only; above the newest one of the level when `None`.
-    pub after_height: Option<u64>,
-    /// Blocks whose status is told, at most [`WATCHED_BLOCKS_MAX`].
-    pub block_ids: Vec<Identifier>,
-}
 
 /// Reads what a reader wants to hear of.
 ///
 /// # Errors
 /// When the level is unknown, an ID has not 32 bytes, or there are more than
 /// [`WATCHED_BLOCKS_MAX`].
-pub fn watched_from_wire(wire: &v1::WatchRequest) -> Result<Watched, ConvertError> {
+pub fn watch_from_wire(wire: &v1::WatchRequest) -> Result<WatchRequest, ConvertError> {
     let level = match v1::Level::try_from(wire.level) {
         Ok(v1::Level::Certified) => Level::Certified,
         Ok(v1::Level::Unspecified | v1::Level::Finalized) => Level::Finalized,
@@ -62,12 +25,12 @@ pub fn watched_from_wire(wire: &v1::WatchRequest) -> Result<Watched, ConvertErro
     }
     let ids = wire.block_ids.iter().map(|id| identifier("block_ids", id));
     let block_ids = ids.collect::<Result<_, _>>()?;
-    Ok(Watched { level, after_height: wire.after_height, block_ids })
+    Ok(WatchRequest { level, after_height: wire.after_height, block_ids })
 }
 
 /// The message that says what a reader wants to hear of.
 #[must_use]
-pub fn watched_to_wire(watched: &Watched) -> v1::WatchRequest {
+pub fn watch_to_wire(watched: &WatchRequest) -> v1::WatchRequest {
     let level = match watched.level {
         Level::Certified => v1::Level::Certified,
         Level::Finalized => v1::Level::Finalized,
@@ -80,5 +43,22 @@ pub fn watched_to_wire(watched: &Watched) -> v1::WatchRequest {
     }
 }
 
-/// Most blocks whose status one subscription tells of.
-pub const WATCHED_BLOCKS_MAX: usize = 64;
+/// Reads a notice; what is malformed or of an unknown kind is [`Notice::Unknown`].
+#[must_use]
+pub fn notice_from_wire(wire: &v1::WatchResponse) -> Notice {
+    use v1::watch_response::Notice as Wire;
+    let id = |bytes: &[u8]| Identifier::try_from(bytes).ok();
+    let found = match &wire.notice {
+        Some(Wire::StateChanged(block)) => id(&block.block_id)
+            .map(|block_id| Notice::StateChanged { block_id, height: block.height }),
+        Some(Wire::Reached(block)) => {
+            id(&block.block_id).map(|block_id| Notice::Reached { block_id, height: block.height })
+        }
+        Some(Wire::BlockNews(news)) => id(&news.block_id).map(|block_id| {
+            let orphaned = news.status() == v1::BlockStatus::Orphaned;
+            Notice::BlockNews { block_id, orphaned }
+        }),
+        None => None,
+    };
+    found.unwrap_or(Notice::Unknown)
+}

@@ -6,36 +6,49 @@
 
 mod block_proof;
 mod delta;
-mod held;
+mod parts;
 mod preimages;
-mod question;
 mod receipt;
 
 pub use block_proof::{BlockProof, LastSealedProof, SealProof};
 pub use delta::{Bundle, Delta, DeltaError, Piece};
-pub use held::Held;
 pub use preimages::Preimages;
-pub use question::{IdentityFilter, Question, Selector, Topic};
-pub use receipt::{RECEIPT_METADATA, RECEIPT_VERSION, Receipt, ReceiptRequest, Statement};
+pub use receipt::{RECEIPT_METADATA, RECEIPT_VERSION, Receipt, Statement};
 
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
+use crate::request::Question;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Everything a server has to say about one question, or the part of it the client lacks.
-///
-/// A saved file has all parts and stands alone; an answer on the wire has only those asked for.
+/// What a server sends back to one request, or what a client saved of several answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// For a checkpoint.
+    Checkpoint(Box<CheckpointProof>),
+    /// A page of epoch hops.
+    Hops(HopsPage),
+    /// For the answer to a question.
+    Answer(Box<AnswerProof>),
+    /// All of them in one, which stands alone.
+    File(Box<EvidenceFile>),
+}
+
+/// The checkpoint block with its state; proved by its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointProof {
+    /// The block, with neither descendants nor certificate.
+    pub block: BlockProof,
+    /// Preimages of the IDs that its state mentions.
+    pub bundle: Bundle,
+}
+
+/// Steps along the epochs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
-    /// The checkpoint block with its state; proved by its hash alone.
-    pub checkpoint: Option<BlockProof>,
+pub struct HopsPage {
     /// One block an epoch, oldest first: its state commits the epoch after it.
     pub hops: Vec<Hop>,
     /// Whether the server has more hops after these; a hint, for nothing proves it.
-    pub more_hops: bool,
-    /// The question and the block that answers it.
-    pub answer: Option<AnswerProof>,
-    /// Preimages of the IDs mentioned in checkpoint and answer.
-    pub bundle: Bundle,
+    pub more: bool,
 }
 
 /// One step along the epochs.
@@ -58,101 +71,140 @@ pub struct AnswerProof {
     pub seal: Option<SealProof>,
     /// Proof of the newest block sealed as of the block.
     pub last_sealed: Option<LastSealedProof>,
+    /// Preimages of the IDs that all this mentions.
+    pub bundle: Bundle,
+}
+
+/// Checkpoint, hops and answer in one: all that shows the answer to whoever trusts the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceFile {
+    /// The checkpoint block; its preimages are in the answer's bundle.
+    pub checkpoint: BlockProof,
+    /// Hops from the checkpoint's epoch on.
+    pub hops: Vec<Hop>,
+    /// The answer, with a bundle for it and for the checkpoint.
+    pub answer: AnswerProof,
 }
 
 impl Evidence {
-    /// The evidence as bytes, the same for the same evidence.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new();
-        encoder.list(|e| {
-            e.bytes(MAGIC.as_bytes());
-            e.uint(EVIDENCE_VERSION);
-            encode_option(e, self.checkpoint.as_ref(), |e, proof| proof.encode(e));
-            e.list_of(&self.hops, |e, hop| {
-                e.list(|e| {
-                    hop.block.encode(e);
-                    hop.bundle.encode(e);
-                });
-            });
-            e.boolean(self.more_hops);
-            encode_option(e, self.answer.as_ref(), |e, answer| answer.encode(e));
-            self.bundle.encode(e);
-        });
-        encoder.finish()
-    }
-
     /// Reads evidence.
     ///
     /// # Errors
-    /// When the bytes are too many, of another format or version, or not exactly what
-    /// [`Self::to_bytes`] writes.
+    /// When the bytes are too many, of another format or version, or not exactly what is written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvidenceError> {
-        if bytes.len() > EVIDENCE_BYTES_MAX {
-            return Err(EvidenceError::TooLarge { found: bytes.len() });
-        }
-        let mut decoder = Decoder::new(bytes);
-        let evidence = decoder.list(|d| {
-            if d.text() != Ok(MAGIC) {
-                return Ok(Err(EvidenceError::NotEvidence));
-            }
-            let version = d.uint()?;
-            if version != EVIDENCE_VERSION {
-                while !d.is_empty() {
-                    d.raw()?;
-                }
-                return Ok(Err(EvidenceError::Version { found: version }));
-            }
-            Ok(Ok(Self {
-                checkpoint: decode_option(d, BlockProof::decode)?,
-                hops: limited(d.list_of(hop)?, HOPS_MAX, "number of epoch hops")?,
-                more_hops: d.boolean()?,
-                answer: decode_option(d, AnswerProof::decode)?,
-                bundle: Bundle::decode(d)?,
-            }))
-        });
-        let evidence = match evidence {
-            Ok(evidence) => evidence?,
-            Err(_) if !starts_like_evidence(bytes) => return Err(EvidenceError::NotEvidence),
-            Err(error) => return Err(error.into()),
-        };
-        decoder.finish()?;
-        Ok(evidence)
+        parts::read(bytes)
     }
 
-    /// Adds the parts of `other` that this evidence lacks; hops are appended.
-    pub fn merge(&mut self, other: Self) {
-        self.checkpoint = other.checkpoint.or_else(|| self.checkpoint.take());
-        self.hops.extend(other.hops);
-        self.more_hops = other.more_hops;
-        self.answer = other.answer.or_else(|| self.answer.take());
-        self.bundle.extend(other.bundle);
+    /// The evidence as bytes, the same for the same evidence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Checkpoint(proof) => proof.to_bytes(),
+            Self::Hops(page) => page.to_bytes(),
+            Self::Answer(proof) => proof.to_bytes(),
+            Self::File(file) => file.to_bytes(),
+        }
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Checkpoint(_) => "a checkpoint",
+            Self::Hops(_) => "epoch hops",
+            Self::Answer(_) => "an answer",
+            Self::File(_) => "a file of checkpoint, hops and answer",
+        }
+    }
+
+    fn another(&self, expected: &'static str) -> EvidenceError {
+        EvidenceError::Another { expected, found: self.name() }
     }
 }
 
-fn hop(decoder: &mut Decoder<'_>) -> Result<Hop, RlpError> {
-    decoder.list(|d| Ok(Hop { block: BlockProof::decode(d)?, bundle: Bundle::decode(d)? }))
+impl CheckpointProof {
+    /// Reads evidence for a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Evidence::from_bytes`], and when it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvidenceError> {
+        match Evidence::from_bytes(bytes)? {
+            Evidence::Checkpoint(proof) => Ok(*proof),
+            other => Err(other.another("a checkpoint")),
+        }
+    }
+
+    /// The evidence as bytes, the same for the same evidence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        parts::write(Some(&self.block), &HopsPage::default(), None, &self.bundle)
+    }
+}
+
+impl HopsPage {
+    /// Reads a page of hops.
+    ///
+    /// # Errors
+    /// As [`Evidence::from_bytes`], and when it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvidenceError> {
+        match Evidence::from_bytes(bytes)? {
+            Evidence::Hops(page) => Ok(page),
+            other => Err(other.another("epoch hops")),
+        }
+    }
+
+    /// The evidence as bytes, the same for the same evidence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        parts::write(None, self, None, &Bundle::default())
+    }
 }
 
 impl AnswerProof {
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.list(|e| {
-            self.question.encode(e);
-            self.block.encode(e);
-            encode_option(e, self.seal.as_ref(), |e, seal| seal.encode(e));
-            encode_option(e, self.last_sealed.as_ref(), |e, last_sealed| last_sealed.encode(e));
-        });
+    /// Reads evidence for an answer.
+    ///
+    /// # Errors
+    /// As [`Evidence::from_bytes`], and when it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvidenceError> {
+        match Evidence::from_bytes(bytes)? {
+            Evidence::Answer(proof) => Ok(*proof),
+            other => Err(other.another("an answer")),
+        }
     }
 
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
-        decoder.list(|d| {
-            Ok(Self {
-                question: Question::decode(d)?,
-                block: BlockProof::decode(d)?,
-                seal: decode_option(d, SealProof::decode)?,
-                last_sealed: decode_option(d, LastSealedProof::decode)?,
-            })
-        })
+    /// The evidence as bytes, the same for the same evidence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        parts::write(None, &HopsPage::default(), Some(self), &self.bundle)
+    }
+}
+
+impl EvidenceFile {
+    /// Puts together what came from a checkpoint on. The bundle is opened before the hops, so in the
+    /// answer's nothing may be a delta against what only the hops bring.
+    #[must_use]
+    pub fn new(checkpoint: CheckpointProof, hops: Vec<Hop>, answer: AnswerProof) -> Self {
+        let CheckpointProof { block, mut bundle } = checkpoint;
+        bundle.extend(answer.bundle);
+        Self { checkpoint: block, hops, answer: AnswerProof { bundle, ..answer } }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`Evidence::from_bytes`], and when it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvidenceError> {
+        match Evidence::from_bytes(bytes)? {
+            Evidence::File(file) => Ok(*file),
+            other => Err(other.another("a file of checkpoint, hops and answer")),
+        }
+    }
+
+    /// The evidence as bytes, the same for the same evidence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let hops = HopsPage { hops: self.hops.clone(), more: false };
+        parts::write(Some(&self.checkpoint), &hops, Some(&self.answer), &self.answer.bundle)
     }
 }
 
@@ -175,18 +227,17 @@ pub enum EvidenceError {
         /// Version found.
         found: u64,
     },
+    /// Another kind of evidence than the request is answered with.
+    #[error("expected {expected}, found {found}")]
+    Another {
+        /// What is expected.
+        expected: &'static str,
+        /// What was found.
+        found: &'static str,
+    },
     /// Malformed content.
     #[error("malformed evidence: {0}")]
     Malformed(#[from] RlpError),
-}
-
-fn starts_like_evidence(bytes: &[u8]) -> bool {
-    let longest_list_header = 5;
-    bytes
-        .get(..longest_list_header + 1 + MAGIC.len())
-        .unwrap_or(bytes)
-        .windows(MAGIC.len())
-        .any(|window| window == MAGIC.as_bytes())
 }
 
 fn encode_option<T>(
@@ -230,9 +281,3 @@ pub const DELTAS_MAX: usize = 1024;
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// Most seals of one block's payload.
 pub const SEALS_MAX: usize = 1024;
-/// Most node IDs in a filter.
-pub const FILTER_IDS_MAX: usize = 1024;
-/// Most IDs of held preimages in a request.
-pub const HELD_IDS_MAX: usize = 1024;
-
-const MAGIC: &str = "weir-evidence";

@@ -4,7 +4,7 @@ use super::PREIMAGES_MAX;
 use crate::codec::entity_id;
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::model::Identifier;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// Byte strings, each under the SHA3-256 of itself.
@@ -43,6 +43,13 @@ impl Preimages {
         self.0.extend(other.0);
     }
 
+    /// Those of these IDs that are here.
+    #[must_use]
+    pub fn only(&self, ids: &BTreeSet<Identifier>) -> Self {
+        let of = |id: &Identifier| Some((*id, self.0.get(id)?.clone()));
+        Self(ids.iter().filter_map(of).collect())
+    }
+
     /// Number of preimages.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -66,12 +73,16 @@ impl Preimages {
         self.0.is_empty()
     }
 
-    pub(super) fn encode(&self, encoder: &mut Encoder) {
+    /// Appends the list of preimages, by ascending ID.
+    pub fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| self.0.values().for_each(|preimage| e.bytes(preimage)));
     }
 
     /// Reads preimages, which must come by ascending ID, each once.
-    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+    ///
+    /// # Errors
+    /// When they do not, or are more than [`PREIMAGES_MAX`].
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         let mut preimages = Self::default();
         let mut previous = None;
         decoder.list(|d| {

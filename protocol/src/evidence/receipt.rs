@@ -2,78 +2,15 @@
 //!
 //! This module has what is signed; ed25519 itself is left to whoever signs or checks.
 
-use super::{Held, Question};
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::codec::sha3_256;
 use crate::model::Identifier;
 use alloc::vec::Vec;
 
-/// What a client asks for, as a receipt names it.
-#[derive(Clone, Copy, Debug)]
-pub enum ReceiptRequest<'a> {
-    /// Evidence for a checkpoint.
-    Checkpoint(Identifier),
-    /// A page of epoch hops.
-    EpochHops {
-        /// Newest epoch that the client knows.
-        epoch_counter: u64,
-        /// What the client holds.
-        held: &'a Held,
-        /// Most hops wanted; 0 leaves it to the server.
-        max_hops: u64,
-    },
-    /// Evidence for the answer to a question.
-    Question {
-        /// The question.
-        question: &'a Question,
-        /// What the client holds.
-        held: &'a Held,
-        /// How much to prove: the number that `weir.v1.Proof` has.
-        proof: u64,
-    },
-}
-
-impl ReceiptRequest<'_> {
-    /// The request's ID: SHA3-256 of its RLP.
-    #[must_use]
-    pub fn id(&self) -> Identifier {
-        let mut encoder = Encoder::new();
-        encoder.list(|e| match *self {
-            Self::Checkpoint(block_id) => {
-                e.uint(0);
-                e.bytes(&block_id.0);
-            }
-            Self::EpochHops { epoch_counter, held, max_hops } => {
-                e.uint(1);
-                e.uint(epoch_counter);
-                encode_held(held, e);
-                e.uint(max_hops);
-            }
-            Self::Question { question, held, proof } => {
-                e.uint(2);
-                question.encode(e);
-                encode_held(held, e);
-                e.uint(proof);
-            }
-        });
-        sha3_256(&[&encoder.finish()])
-    }
-}
-
-fn encode_held(held: &Held, encoder: &mut Encoder) {
-    encoder.list(|e| {
-        for id in [held.checkpoint_id, held.head_id] {
-            e.bytes(id.as_ref().map_or(&[], |id| &id.0[..]));
-        }
-        e.uint(held.newest_epoch_counter);
-        e.list(|e| held.preimage_ids.iter().for_each(|id| e.bytes(&id.0)));
-    });
-}
-
 /// What a receipt says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// ID of the request ([`ReceiptRequest::id`]).
+    /// ID of the request ([`crate::request::Request::id`]).
     pub request_id: Identifier,
     /// Height of the newest final block that the server knew.
     pub head_height: u64,
@@ -173,9 +110,7 @@ const MAGIC: &str = "weir receipt";
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Selector, Topic};
     use super::*;
-    use alloc::collections::BTreeSet;
 
     #[bounded::test]
     fn a_receipt_is_read_as_it_is_written_and_nothing_else_is() {
@@ -191,28 +126,5 @@ mod tests {
         let signed = statement.signed_bytes();
         assert!(Receipt::from_bytes(&signed).is_err());
         assert_ne!(Statement { head_height: 8, ..statement }.signed_bytes(), signed);
-    }
-
-    #[bounded::test]
-    fn requests_that_differ_have_different_ids() {
-        let id = |byte| Identifier([byte; 32]);
-        let held = Held { checkpoint_id: Some(id(1)), ..Held::default() };
-        let as_head = Held { head_id: Some(id(1)), ..Held::default() };
-        let with = Held { preimage_ids: BTreeSet::from([id(2)]), ..held.clone() };
-        let question =
-            |height| Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        let mut ids = BTreeSet::from([ReceiptRequest::Checkpoint(id(1)).id()]);
-        let mut count = 1;
-        for held in [&held, &as_head, &with, &Held::default()] {
-            for number in [0, 1] {
-                for question in [&question(5), &question(6)] {
-                    ids.insert(ReceiptRequest::Question { question, held, proof: number }.id());
-                }
-                let (epoch_counter, max_hops) = (number, 1 - number);
-                ids.insert(ReceiptRequest::EpochHops { epoch_counter, held, max_hops }.id());
-                count += 3;
-            }
-        }
-        assert_eq!(ids.len(), count);
     }
 }

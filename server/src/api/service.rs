@@ -9,23 +9,22 @@ use tokio::sync::watch;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use weir_proto::convert::{
-    asked_from_wire, block_reference, epoch_from_wire, filter_from_wire, held_from_wire,
-    identifier, proof_number, watched_from_wire,
+    Asked, ConvertError, block_reference, checkpoint_from_wire, hops_from_wire, tree_from_wire,
+    watch_from_wire,
 };
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{
-    EVIDENCE_VERSION, Evidence, IdentityFilter, Question, Receipt, ReceiptRequest, Statement, Topic,
-};
+use weir_protocol::evidence::{EVIDENCE_VERSION, Receipt, Statement};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{IdentityFilter, Request as Asking, Topic};
 
 use super::errors::{invalid, reference, unproved};
 use super::receipts::with_receipt;
-use super::values::{self, Progress};
+use super::values::{self, BlockProgress};
 use super::{ApiOptions, Signer, tree};
 use crate::VERSION;
-use crate::prover::{Depth, Held, Proved, Prover, ProverError};
+use crate::prover::{Proved, Prover, ProverError};
 use crate::source::access::SyncState;
 use crate::watch::Streams;
 
@@ -39,14 +38,6 @@ pub(super) struct SnapshotService {
     streams: Streams,
     /// Turns true when the server ends.
     ended: watch::Receiver<bool>,
-}
-
-/// A request's question, parsed.
-struct Asked {
-    question: Question,
-    held: Held,
-    proof: v1::Proof,
-    with_value: bool,
 }
 
 /// An answer, ready to be sent.
@@ -75,22 +66,22 @@ impl SnapshotService {
         proved.map_err(|error| unproved(&error))
     }
 
-    async fn answer(&self, asked: Asked) -> Result<Answered, Status> {
-        let Asked { question, held, proof, with_value } = asked;
-        let request_id = self.signs(|| {
-            let proof = proof_number(proof);
-            ReceiptRequest::Question { question: &question, held: &held, proof }.id()
-        });
-        let depth = depth(proof);
-        let proved = self.blocking(move |prover| prover.answer(&question, &held, depth)).await?;
-        let evidence = encoded(&proved.evidence);
+    async fn answer(
+        &self,
+        asked: Result<Asked, ConvertError>,
+    ) -> Result<(Topic, Answered), Status> {
+        let Asked { request, with_value } = asked.map_err(|error| invalid(&error))?;
+        let topic = request.question.topic.clone();
+        let request_id = self.signs(|| Asking::Answer(request.clone()));
+        let proved = self.blocking(move |prover| prover.answer(&request)).await?;
+        let evidence: Bytes = proved.evidence.to_bytes().into();
         let receipt = self.receipt(request_id, &evidence);
-        Ok(Answered { proved, with_value, evidence, receipt })
+        Ok((topic, Answered { proved, with_value, evidence, receipt }))
     }
 
     /// The ID of a request, if answers are signed.
-    fn signs(&self, id: impl FnOnce() -> Identifier) -> Option<Identifier> {
-        self.signer.as_ref().map(|_| id())
+    fn signs(&self, request: impl FnOnce() -> Asking) -> Option<Identifier> {
+        self.signer.as_ref().map(|_| request().id())
     }
 
     /// The receipt of an answer, if answers are signed.
@@ -144,11 +135,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
-        let block_id =
-            identifier("block_id", &request.into_inner().block_id).map_err(|e| invalid(&e))?;
-        let request_id = self.signs(|| ReceiptRequest::Checkpoint(block_id).id());
+        let block_id = checkpoint_from_wire(request.get_ref()).map_err(|error| invalid(&error))?;
+        let request_id = self.signs(|| Asking::Checkpoint(block_id));
         let evidence = self.blocking(move |prover| prover.checkpoint(block_id)).await?;
-        let evidence = encoded(&evidence);
+        let evidence: Bytes = evidence.to_bytes().into();
         let receipt = self.receipt(request_id, &evidence);
         Ok(with_receipt(v1::GetCheckpointResponse { evidence }, receipt.as_ref()))
     }
@@ -157,18 +147,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetEpochHopsRequest>,
     ) -> Result<Response<v1::GetEpochHopsResponse>, Status> {
-        let v1::GetEpochHopsRequest { epoch_counter, held, max_hops } = request.into_inner();
-        let held = held_from_wire(held).map_err(|error| invalid(&error))?;
-        let max = match usize::try_from(max_hops) {
-            Ok(0) | Err(_) => HOPS_PER_PAGE_MAX,
-            Ok(max) => max.min(HOPS_PER_PAGE_MAX),
-        };
-        let request_id = self.signs(|| {
-            let max_hops = max_hops.into();
-            ReceiptRequest::EpochHops { epoch_counter, held: &held, max_hops }.id()
-        });
-        let page = self.blocking(move |prover| prover.hops(epoch_counter, &held, max)).await?;
-        let evidence = encoded(&page);
+        let asked = hops_from_wire(request.into_inner()).map_err(|error| invalid(&error))?;
+        let request_id = self.signs(|| Asking::EpochHops(asked.clone()));
+        let page = self.blocking(move |prover| prover.hops(&asked)).await?;
+        let evidence: Bytes = page.to_bytes().into();
         let receipt = self.receipt(request_id, &evidence);
         Ok(with_receipt(v1::GetEpochHopsResponse { evidence }, receipt.as_ref()))
     }
@@ -177,8 +159,8 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
-        let asked = asked(request.into_inner().question, Topic::Snapshot)?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
+        let (_, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
         let snapshot = if with_value {
             let (progress, proved) =
                 self.blocking(move |prover| Ok((progress(&prover, &proved)?, proved))).await?;
@@ -193,12 +175,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetIdentityRequest>,
     ) -> Result<Response<v1::GetIdentityResponse>, Status> {
-        let v1::GetIdentityRequest { question, node_id } = request.into_inner();
-        let node_id = identifier("node_id", &node_id).map_err(|error| invalid(&error))?;
-        let asked = asked(question, Topic::Identity(node_id))?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
+        let (topic, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
         let block = Some(values::block(&proved.block));
-        let identity = if with_value {
+        let identity = if let (true, Topic::Identity(node_id)) = (with_value, topic) {
             let filter =
                 IdentityFilter { node_ids: BTreeSet::from([node_id]), ..Default::default() };
             let node = values::identities(&proved.state, &filter).pop();
@@ -218,14 +198,12 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::ListIdentitiesRequest>,
     ) -> Result<Response<v1::ListIdentitiesResponse>, Status> {
-        let v1::ListIdentitiesRequest { question, roles, statuses, node_ids } =
-            request.into_inner();
-        let filter =
-            filter_from_wire(&roles, &statuses, &node_ids).map_err(|error| invalid(&error))?;
-        let asked = asked(question, Topic::Identities(filter.clone()))?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
-        let identities =
-            if with_value { values::identities(&proved.state, &filter) } else { Vec::new() };
+        let (topic, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
+        let identities = match topic {
+            Topic::Identities(filter) if with_value => values::identities(&proved.state, &filter),
+            _ => Vec::new(),
+        };
         Ok(with_receipt(
             v1::ListIdentitiesResponse {
                 block: Some(values::block(&proved.block)),
@@ -240,12 +218,12 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetEpochRequest>,
     ) -> Result<Response<v1::GetEpochResponse>, Status> {
-        let v1::GetEpochRequest { question, epoch } = request.into_inner();
-        let name = epoch_from_wire(epoch).map_err(|error| invalid(&error))?;
-        let asked = asked(question, Topic::Epoch(name))?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
-        let mut response =
-            if with_value { values::epoch(&proved, name) } else { Default::default() };
+        let (topic, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
+        let mut response = match topic {
+            Topic::Epoch(name) if with_value => values::epoch(&proved, name),
+            _ => v1::GetEpochResponse::default(),
+        };
         response.evidence = evidence;
         Ok(with_receipt(response, receipt.as_ref()))
     }
@@ -254,10 +232,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetSealRequest>,
     ) -> Result<Response<v1::GetSealResponse>, Status> {
-        let asked = asked(request.into_inner().question, Topic::Seal)?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
+        let (_, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
         let mut response = v1::GetSealResponse::default();
-        if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
+        if let (true, Some(seal)) = (with_value, &proved.evidence.seal) {
             let header = &seal.block.header;
             response.block = Some(values::block(&proved.block));
             response.seal_id = values::bytes(&seal.seal.id());
@@ -273,10 +251,10 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetExecutionResultRequest>,
     ) -> Result<Response<v1::GetExecutionResultResponse>, Status> {
-        let asked = asked(request.into_inner().question, Topic::ExecutionResult)?;
-        let Answered { proved, with_value, evidence, receipt } = self.answer(asked).await?;
+        let (_, answered) = self.answer(request.into_inner().try_into()).await?;
+        let Answered { proved, with_value, evidence, receipt } = answered;
         let mut response = v1::GetExecutionResultResponse::default();
-        if let (true, Some(seal)) = (with_value, seal_of(&proved)) {
+        if let (true, Some(seal)) = (with_value, &proved.evidence.seal) {
             let result_id = seal.seal.result_id;
             let result = proved.evidence.bundle.preimages.get(&result_id).unwrap_or_default();
             response.block = Some(values::block(&proved.block));
@@ -291,53 +269,29 @@ impl SnapshotApi for SnapshotService {
         &self,
         request: Request<v1::GetTreeProofRequest>,
     ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
-        let (block, question) = tree::asked(request.into_inner())?;
-        let proved = self.blocking(move |prover| prover.tree_proof(block, &question)).await?;
-        Ok(Response::new(tree::response(proved)))
+        let asked = tree_from_wire(request.into_inner()).map_err(|error| invalid(&error))?;
+        let request_id = self.signs(|| Asking::TreeProof(asked.clone()));
+        let proved = self.blocking(move |prover| prover.tree_proof(&asked)).await?;
+        let receipt = self.receipt(request_id, &proved.proof);
+        Ok(with_receipt(tree::response(proved), receipt.as_ref()))
     }
 
     async fn watch(
         &self,
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
-        let watched = watched_from_wire(request.get_ref()).map_err(|error| invalid(&error))?;
+        let watched = watch_from_wire(request.get_ref()).map_err(|error| invalid(&error))?;
         let notices = self.streams.open(self.prover.reader(), watched, self.ended.clone())?;
         Ok(Response::new(Box::pin(notices)))
     }
 }
 
-fn seal_of(proved: &Proved) -> Option<&weir_protocol::evidence::SealProof> {
-    proved.evidence.answer.as_ref()?.seal.as_ref()
-}
-
-fn progress(prover: &Prover, proved: &Proved) -> Result<Progress, ProverError> {
+fn progress(prover: &Prover, proved: &Proved) -> Result<BlockProgress, ProverError> {
     let height = proved.block.record.header.height;
     let finalized = prover.reader().finalized_at(height)? == Some(proved.block.ordinal);
-    Ok(Progress {
+    Ok(BlockProgress {
         finalized,
         certified: finalized || prover.reader().first_child(proved.block.ordinal)?.is_some(),
         sealed: prover.sealing_block(&proved.block)?.is_some(),
     })
 }
-
-fn asked(question: Option<v1::Question>, topic: Topic) -> Result<Asked, Status> {
-    let asked = asked_from_wire(question, topic).map_err(|error| invalid(&error))?;
-    let with_value = asked.form == v1::Form::Unspecified;
-    Ok(Asked { question: asked.question, held: asked.held, proof: asked.proof, with_value })
-}
-
-fn depth(proof: v1::Proof) -> Depth {
-    match proof {
-        v1::Proof::Unspecified => Depth::Finality,
-        v1::Proof::Sealed => Depth::Seal,
-        v1::Proof::KnownBlock => Depth::KnownBlock,
-        v1::Proof::Linked => Depth::Linked,
-    }
-}
-
-fn encoded(evidence: &Evidence) -> Bytes {
-    evidence.to_bytes().into()
-}
-
-/// Most hops in one page.
-const HOPS_PER_PAGE_MAX: usize = 64;

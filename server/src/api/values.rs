@@ -4,9 +4,9 @@ use weir_proto::convert::{
     CurrentEpoch, block_reference, epoch_to_wire, identity_to_wire, state_to_wire,
 };
 use weir_proto::weir::v1;
-use weir_protocol::evidence::IdentityFilter;
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
+use weir_protocol::request::IdentityFilter;
 
 use crate::prover::{Proved, StoredBlock};
 
@@ -15,14 +15,14 @@ pub(super) fn block(block: &StoredBlock) -> v1::BlockReference {
     block_reference(&block.block_id, header.height, header.view)
 }
 
-/// How far the server knows the block to be; a client proves it by the evidence.
-pub(super) struct Progress {
+/// How far the server knows a block to be; a client proves it by the evidence.
+pub(super) struct BlockProgress {
     pub(super) certified: bool,
     pub(super) finalized: bool,
     pub(super) sealed: bool,
 }
 
-pub(super) fn snapshot(proved: &Proved, progress: &Progress) -> v1::Snapshot {
+pub(super) fn snapshot(proved: &Proved, progress: &BlockProgress) -> v1::Snapshot {
     let state = &proved.state;
     let epoch = CurrentEpoch {
         counter: state.epoch_counter(),

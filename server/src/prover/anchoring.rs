@@ -4,9 +4,10 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{BlockProof, HEADERS_MAX};
 use weir_protocol::model::{Header, Identifier, QuorumCertificate};
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::request::{Depth, Held};
 
 use super::bundle::Bundler;
-use super::{Depth, Held, Prover, ProverError, StoredBlock, WithCommit};
+use super::{Prover, ProverError, StoredBlock, WithCommit};
 
 /// What a block is anchored in: what the client holds, and how far it wants proof.
 pub(super) struct Anchor<'a> {

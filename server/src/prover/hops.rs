@@ -1,21 +1,24 @@
 //! Pages of epoch hops.
 
-use weir_protocol::evidence::{BlockProof, Evidence, HOPS_MAX, Hop};
+use weir_protocol::evidence::{BlockProof, Hop, HopsPage};
 use weir_protocol::model::{EpochStateEntry, Identifier};
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::request::HopsRequest;
 
 use super::bundle::Bundler;
-use super::{Held, Prover, ProverError, StoredBlock, WithCommit};
+use super::{Prover, ProverError, StoredBlock, WithCommit};
 
 impl Prover {
-    /// Evidence for the hops from an epoch to the ones after it: at most `max`, and about 1 MiB.
-    /// Empty when the next epoch is not committed yet.
+    /// The hops from an epoch to the ones after it: as many as are wanted, and about 1 MiB. Empty
+    /// when the next epoch is not committed yet.
     ///
     /// # Errors
     /// When the epoch is not known.
-    pub fn hops(&self, counter: u64, held: &Held, max: usize) -> Result<Evidence, ProverError> {
+    pub fn hops(&self, request: &HopsRequest) -> Result<HopsPage, ProverError> {
+        let HopsRequest { epoch_counter: counter, held, max_hops } = request;
+        let counter = *counter;
         let mut bundler = self.bundler(&held.preimage_ids);
-        let mut page = Evidence::default();
+        let mut page = HopsPage::default();
         let mut certificate_bytes = 0;
         let head = self.head();
         if self.reader.epoch(counter)?.is_none() {
@@ -26,8 +29,8 @@ impl Prover {
                 break;
             };
             let bytes = bundler.bytes() + certificate_bytes;
-            if page.hops.len() >= max.min(HOPS_MAX) || bytes >= PAGE_BYTES {
-                page.more_hops = true;
+            if page.hops.len() >= max_hops.count() || bytes >= PAGE_BYTES {
+                page.more = true;
                 break;
             }
             // What is sent is checked by whoever gets it: the whole state need not be opened.

@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof};
 use weir_protocol::model::{EpochStateEntry, Identifier};
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
+use weir_protocol::request::{AnswerRequest, Depth, Question, Selector, Topic};
 
 use crate::store::{BlockRecord, Head, Reader};
 use tree::Trees;
@@ -25,7 +26,6 @@ use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
 pub use tree::TreeProof;
-pub use weir_protocol::evidence::Held;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
@@ -36,24 +36,11 @@ pub struct Prover {
     trees: Trees,
 }
 
-/// How far to prove a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Hashes only: the client knows the block ID.
-    KnownBlock,
-    /// Certificate and, where the chain is that far, finality.
-    Finality,
-    /// Also the seal, where there is one.
-    Seal,
-    /// Hash links to the head that the client holds, for the block and for its seal.
-    Linked,
-}
-
-/// Evidence, and what it is about.
+/// Evidence for an answer, and what it is about.
 #[derive(Clone, Debug)]
 pub struct Proved {
     /// The evidence.
-    pub evidence: Evidence,
+    pub evidence: AnswerProof,
     /// The block.
     pub block: StoredBlock,
     /// Its protocol state.
@@ -116,7 +103,7 @@ impl Prover {
     ///
     /// # Errors
     /// When the block is not known.
-    pub fn checkpoint(&self, block_id: Identifier) -> Result<Evidence, ProverError> {
+    pub fn checkpoint(&self, block_id: Identifier) -> Result<CheckpointProof, ProverError> {
         let block = self.block_by_id(block_id)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let mut bundler = self.bundler(&BTreeSet::new());
@@ -125,8 +112,7 @@ impl Prover {
         if state.next_commit().is_some() {
             add_epoch(&mut bundler, state.epoch_state(), EpochName::Next, WithCommit::Yes)?;
         }
-        let checkpoint = Some(self.known_block(&block));
-        Ok(Evidence { checkpoint, bundle: bundler.take(), ..Evidence::default() })
+        Ok(CheckpointProof { block: self.known_block(&block), bundle: bundler.take() })
     }
 
     /// Evidence for the answer to a question.
@@ -134,12 +120,8 @@ impl Prover {
     /// # Errors
     /// When the block or what is asked about it does not exist, or cannot be proved from what the
     /// client holds.
-    pub fn answer(
-        &self,
-        question: &Question,
-        held: &Held,
-        depth: Depth,
-    ) -> Result<Proved, ProverError> {
+    pub fn answer(&self, request: &AnswerRequest) -> Result<Proved, ProverError> {
+        let AnswerRequest { question, held, depth } = request;
         let block = self.select(question.block)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let mut bundler = self.bundler(&held.preimage_ids);
@@ -148,7 +130,7 @@ impl Prover {
         let is_about_seal = matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
         let seal_needed = is_about_seal || question.block == Selector::LatestSealed;
         let seal_wanted = seal_needed || matches!(depth, Depth::Seal | Depth::Linked);
-        let anchor = Anchor { held, depth };
+        let anchor = Anchor { held, depth: *depth };
         let proof = self.anchor_block(&block, &anchor, &mut bundler)?;
         let seal = if seal_wanted {
             match self.seal_proof(&block, &anchor, &mut bundler) {
@@ -166,9 +148,8 @@ impl Prover {
             (Topic::Snapshot, Depth::Seal) => self.last_sealed_proof(&block)?,
             _ => None,
         };
-        let answer = AnswerProof { question: question.clone(), block: proof, seal, last_sealed };
-        let bundle = bundler.take();
-        let evidence = Evidence { answer: Some(answer), bundle, ..Evidence::default() };
+        let (question, bundle) = (question.clone(), bundler.take());
+        let evidence = AnswerProof { question, block: proof, seal, last_sealed, bundle };
         Ok(Proved { evidence, block, state })
     }
 

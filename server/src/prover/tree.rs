@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use weir_protocol::evidence::Selector;
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::ProtocolState;
-use weir_protocol::snapshot_tree::{SnapshotTree, TreeQuestion};
+use weir_protocol::request::TreeRequest;
+use weir_protocol::snapshot_tree::SnapshotTree;
 
 use super::{Prover, ProverError, StoredBlock};
 
@@ -44,19 +44,15 @@ impl Trees {
 }
 
 impl Prover {
-    /// The proof of the answer to `question` from the snapshot tree at a block.
+    /// The proof of the answer to a question from the snapshot tree at a block.
     ///
     /// # Errors
     /// When the block does not exist.
-    pub fn tree_proof(
-        &self,
-        selector: Selector,
-        question: &TreeQuestion,
-    ) -> Result<TreeProof, ProverError> {
-        let block = self.select(selector)?;
+    pub fn tree_proof(&self, request: &TreeRequest) -> Result<TreeProof, ProverError> {
+        let block = self.select(request.block)?;
         let state = self.states.load(&block.record.roots.protocol_state_id)?;
         let tree = self.trees.of(&state);
-        Ok(TreeProof { block, root: tree.root(), proof: tree.prove(question) })
+        Ok(TreeProof { block, root: tree.root(), proof: tree.prove(&request.question) })
     }
 }
 

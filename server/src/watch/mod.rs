@@ -14,10 +14,11 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use weir_proto::convert::{Level, Watched, block_reference};
+use weir_proto::convert::block_reference;
 use weir_proto::weir::v1::watch_response::Notice;
 use weir_proto::weir::v1::{BlockNews, BlockReference, BlockStatus, WatchResponse};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Level, WatchRequest};
 
 use crate::store::{BlockRef, ReadError, Reader};
 
@@ -40,7 +41,7 @@ impl Streams {
     pub fn open(
         &self,
         reader: &Reader,
-        watched: Watched,
+        watched: WatchRequest,
         mut ended: watch::Receiver<bool>,
     ) -> Result<impl Stream<Item = Result<WatchResponse, Status>> + use<>, Status> {
         let too_many =
@@ -81,10 +82,10 @@ type End = ControlFlow<Option<Status>>;
 impl Feed {
     fn new(
         reader: Reader,
-        watched: Watched,
+        watched: WatchRequest,
         sender: Sender<WatchResponse>,
     ) -> Result<Self, Status> {
-        let Watched { level, after_height, block_ids } = watched;
+        let WatchRequest { level, after_height, block_ids } = watched;
         let head = reader.head();
         let first = head.first_height;
         let after = after_height.unwrap_or_else(|| scan::newest(level, head).height);

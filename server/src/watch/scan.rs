@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use weir_proto::convert::Level;
 use weir_proto::weir::v1::BlockStatus;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Level;
 
 use crate::store::{BlockRef, Head, ReadError, Reader, StoredBlock};
 

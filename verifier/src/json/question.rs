@@ -6,9 +6,9 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::str::FromStr as _;
 use serde_json::Value;
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::snapshot_tree::{TreeItem, TreeQuestion};
 
 use super::Shape;

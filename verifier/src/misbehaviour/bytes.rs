@@ -1,10 +1,12 @@
 //! Misbehaviour as bytes: RLP, strict, one encoding for one value.
 
-use super::{Act, Asked, Misbehaviour, MisbehaviourError};
+use super::{Act, Grounds, Misbehaviour, MisbehaviourError, WrongAnswer};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
-use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Question, Receipt};
+use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, Preimages, Receipt};
+use weir_protocol::model::Identifier;
+use weir_protocol::request::Request;
 
 impl Misbehaviour {
     /// As bytes, the same for the same misbehaviour.
@@ -61,46 +63,16 @@ impl Misbehaviour {
     }
 }
 
-impl Asked {
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.list(|e| match self {
-            Self::Checkpoint => e.uint(0),
-            Self::EpochHops { trusted } => {
-                e.uint(1);
-                e.bytes(trusted);
-            }
-            Self::Question { trusted, question, proof } => {
-                e.uint(2);
-                e.bytes(trusted);
-                question.encode(e);
-                e.uint(*proof);
-            }
-        });
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
-        decoder.list(|d| match d.uint()? {
-            0 => Ok(Self::Checkpoint),
-            1 => Ok(Self::EpochHops { trusted: d.bytes()?.to_vec() }),
-            2 => {
-                let trusted = d.bytes()?.to_vec();
-                let question = Question::decode(d)?;
-                Ok(Self::Question { trusted, question, proof: d.uint()? })
-            }
-            _ => Err(RlpError::Invalid { field: "kind of request" }),
-        })
-    }
-}
-
 impl Act {
     fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| match self {
-            Self::WrongAnswer { asked, answer, receipt, grounds } => {
+            Self::WrongAnswer(wrong) => {
+                let WrongAnswer { request, answer, receipt, grounds } = &**wrong;
                 e.uint(0);
-                asked.encode(e);
+                request.encode(e);
                 e.bytes(answer);
-                e.bytes(&receipt.as_ref().map(|receipt| receipt.to_bytes()).unwrap_or_default());
-                e.bytes(grounds.as_deref().unwrap_or_default());
+                e.bytes(&receipt.as_ref().map(Receipt::to_bytes).unwrap_or_default());
+                grounds.encode(e);
             }
             Self::Conflict { other_server, evidence: [this, other] } => {
                 e.uint(1);
@@ -114,14 +86,13 @@ impl Act {
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| match d.uint()? {
             0 => {
-                let (asked, answer) = (Asked::decode(d)?, d.bytes()?.to_vec());
+                let (request, answer) = (Request::decode(d)?, d.bytes()?.to_vec());
                 let receipt = match d.bytes()? {
                     [] => None,
-                    bytes => Some(Box::new(Receipt::from_bytes(bytes)?)),
+                    bytes => Some(Receipt::from_bytes(bytes)?),
                 };
-                let grounds = Some(d.bytes()?).filter(|bytes| !bytes.is_empty());
-                let grounds = grounds.map(<[u8]>::to_vec);
-                Ok(Self::WrongAnswer { asked, answer, receipt, grounds })
+                let grounds = Grounds::decode(d)?;
+                Ok(Self::WrongAnswer(Box::new(WrongAnswer { request, answer, receipt, grounds })))
             }
             1 => Ok(Self::Conflict {
                 other_server: d.text()?.into(),
@@ -132,8 +103,42 @@ impl Act {
     }
 }
 
+impl Grounds {
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.list(|e| match self {
+            Self::Named(held) => {
+                e.uint(0);
+                held.encode(e);
+            }
+            Self::Word(trusted) => {
+                e.uint(1);
+                e.bytes(trusted);
+            }
+            Self::RootWord(root) => {
+                e.uint(2);
+                e.bytes(&root.0);
+            }
+            Self::Proof { file, held } => {
+                e.uint(3);
+                e.bytes(file);
+                held.encode(e);
+            }
+        });
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+        decoder.list(|d| match d.uint()? {
+            0 => Ok(Self::Named(Preimages::decode(d)?)),
+            1 => Ok(Self::Word(d.bytes()?.to_vec())),
+            2 => Ok(Self::RootWord(Identifier(d.array()?))),
+            3 => Ok(Self::Proof { file: d.bytes()?.to_vec(), held: Preimages::decode(d)? }),
+            _ => Err(RlpError::Invalid { field: "kind of grounds" }),
+        })
+    }
+}
+
 /// Version of the format.
-pub const MISBEHAVIOUR_VERSION: u64 = 2;
+pub const MISBEHAVIOUR_VERSION: u64 = 3;
 /// Most bytes of it: two pieces of evidence, and room for what was trusted.
 pub const MISBEHAVIOUR_BYTES_MAX: usize = 2 * EVIDENCE_BYTES_MAX + (1 << 20);
 

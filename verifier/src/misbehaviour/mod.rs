@@ -1,24 +1,25 @@
 //! What a server did wrong, in a form that others can check.
 //!
-//! A wrong answer is checked against what the client trusted when it got it. The server's receipt
-//! shows who gave it, and to which request; evidence from the checkpoint on shows that the client
-//! was right to trust what it did. With both, nothing of it is the word of whoever saw it. Two final
+//! A wrong answer is checked as the client checked it that asked: by its request, and by what it
+//! trusted. The server's receipt signs the request, which names the checkpoint, the client's head, its
+//! newest epoch and every preimage that it held; evidence from the checkpoint on proves the state that
+//! these name. With both, nothing that the verdict depends on is the word of whoever accuses. Two final
 //! blocks of one height need neither: more than a third of a committee signed both.
 
 mod bytes;
+mod judge;
 
 pub use bytes::{MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION};
 
-use super::{
-    ReceiptError, Rejection, Timing, Trust, TrustedState, TrustedStateError, Verified, Violation,
-    check_receipt, open_file, verify_file,
-};
+use super::{ReceiptError, Rejection, TrustedState, TrustedStateError, Violation, about_state};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use weir_protocol::codec::rlp::RlpError;
-use weir_protocol::evidence::{Evidence, Question, Receipt, ReceiptRequest};
+use weir_protocol::evidence::{Preimages, Receipt};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Held, Question, Request, Selector, Topic, TreeRequest};
 
 /// What a server did wrong, and all that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +37,7 @@ pub struct Misbehaviour {
 #[non_exhaustive]
 pub enum Act {
     /// Its answer breaks a rule.
-    WrongAnswer {
-        /// What was asked.
-        asked: Asked,
-        /// The answer: evidence.
-        answer: Vec<u8>,
-        /// The server's receipt, if it gave one.
-        receipt: Option<Box<Receipt>>,
-        /// Evidence from the checkpoint on of what the client trusted: of its head, with all hops.
-        grounds: Option<Vec<u8>>,
-    },
+    WrongAnswer(Box<WrongAnswer>),
     /// It proves a block final beside another one of the same height.
     Conflict {
         /// URL of the server that proves the other block.
@@ -55,26 +47,46 @@ pub enum Act {
     },
 }
 
-/// What a client asked, with what it trusted then, as [`TrustedState::to_bytes`] writes it.
+/// An answer that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Asked {
-    /// The checkpoint's evidence.
-    Checkpoint,
-    /// A page of epoch hops.
-    EpochHops {
-        /// What the client trusted.
-        trusted: Vec<u8>,
+pub struct WrongAnswer {
+    /// What was asked.
+    pub request: Request,
+    /// The answer: evidence, or a proof about a snapshot tree.
+    pub answer: Vec<u8>,
+    /// The server's receipt, if it gave one.
+    pub receipt: Option<Receipt>,
+    /// What the client trusted when it asked.
+    pub grounds: Grounds,
+}
+
+/// What a client trusted when it asked, beyond what its request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// Nothing: the checkpoint, or the block that is named, was asked for by its ID. With the
+    /// preimages that were held.
+    Named(Preimages),
+    /// Its trusted state, as [`TrustedState::to_bytes`] writes it: the word of whoever accuses.
+    Word(Vec<u8>),
+    /// The root of the snapshot tree: the word of whoever accuses.
+    RootWord(Identifier),
+    /// Proof of it, with the preimages that were held.
+    Proof {
+        /// A file of evidence from the checkpoint on: about the client's head, with the hops to its
+        /// newest epoch; or about the whole state at the block whose tree was asked about.
+        file: Vec<u8>,
+        /// The preimages that were held.
+        held: Preimages,
     },
-    /// A question.
-    Question {
-        /// What the client trusted.
-        trusted: Vec<u8>,
-        /// The question.
-        question: Question,
-        /// How much was to be proved: the number that `weir.v1.Proof` has.
-        proof: u64,
-    },
+}
+
+/// What would prove an accusation: evidence from the checkpoint on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofWanted {
+    /// The question of the evidence.
+    pub question: Question,
+    /// The newest epoch that its hops lead to; where `None`, as far as they have to.
+    pub newest_epoch: Option<u64>,
 }
 
 /// What is wrong, as checked.
@@ -87,8 +99,8 @@ pub enum Finding {
         rule: Box<Violation>,
         /// The ed25519 key of whoever signed that it gave this answer to this request.
         signed_by: Option<[u8; 32]>,
-        /// Whether the answer is wrong by the checkpoint alone; else by what the client says it
-        /// trusted, or by its clock.
+        /// Whether the answer is wrong by the checkpoint alone; else by what the accuser says it
+        /// trusted.
         proved: bool,
     },
     /// Two blocks of one height are final.
@@ -100,173 +112,90 @@ pub enum Finding {
     },
 }
 
-impl Misbehaviour {
-    /// Checks it from the checkpoint on.
-    ///
-    /// # Errors
-    /// When what was trusted goes back to another checkpoint, or nothing is wrong.
-    pub fn verify(
-        &self,
-        checkpoint_id: Identifier,
-    ) -> Result<Verified<Finding>, MisbehaviourError> {
-        let timing = Timing::at(self.seen_at_ms);
-        match &self.act {
-            Act::WrongAnswer { asked, answer, receipt, grounds } => {
-                let trusted = asked.trusted(checkpoint_id)?;
-                let rule =
-                    broken_rule(asked.verify(checkpoint_id, trusted.clone(), answer, &timing))?;
-                let signed_by = match receipt {
-                    Some(receipt) => {
-                        asked.check_receipt(checkpoint_id, trusted.as_ref(), receipt, answer)?;
-                        Some(receipt.key)
-                    }
-                    None => None,
-                };
-                // Without a trusted state, the checkpoint alone was asked for.
-                let proved = match (trusted, grounds) {
-                    (None, _) => is_the_servers(&rule),
-                    (Some(_), None) => false,
-                    (Some(trusted), Some(grounds)) => {
-                        let own = Some(proved(checkpoint_id, &trusted, grounds, &timing)?);
-                        let verdict = asked.verify(checkpoint_id, own, answer, &timing);
-                        is_the_servers(&*broken_rule(verdict)?)
-                    }
-                };
-                Ok(Verified(Finding::BrokenRule { rule, signed_by, proved }))
-            }
-            Act::Conflict { evidence, .. } => conflict(checkpoint_id, evidence, &timing),
-        }
-    }
-
-    /// What the client trusted, of a signed answer for which evidence of that is missing.
+impl Finding {
+    /// Whether nothing of it is the word of whoever accuses.
     #[must_use]
-    pub fn lacks_grounds(&self) -> Option<TrustedState> {
-        match &self.act {
-            Act::WrongAnswer {
-                asked: Asked::EpochHops { trusted } | Asked::Question { trusted, .. },
-                receipt: Some(_),
-                grounds: None,
-                ..
-            } => TrustedState::from_bytes(trusted).ok(),
-            _ => None,
-        }
-    }
-}
-
-impl Asked {
-    /// What the client trusted; of the checkpoint itself, nothing is needed.
-    fn trusted(
-        &self,
-        checkpoint_id: Identifier,
-    ) -> Result<Option<TrustedState>, MisbehaviourError> {
+    pub fn convicts(&self) -> bool {
         match self {
-            Self::Checkpoint => Ok(None),
-            Self::EpochHops { trusted } | Self::Question { trusted, .. } => {
-                open(trusted, checkpoint_id).map(Some)
-            }
+            Self::BrokenRule { signed_by, proved, .. } => signed_by.is_some() && *proved,
+            Self::Conflict { .. } => true,
         }
     }
+}
 
-    /// What the verifier says of an answer.
-    fn verify(
-        &self,
-        checkpoint_id: Identifier,
-        trusted: Option<TrustedState>,
-        answer: &[u8],
-        timing: &Timing,
-    ) -> Result<(), Rejection> {
-        let evidence = Evidence::from_bytes(answer).map_err(Violation::Evidence)?;
-        match (self, trusted) {
-            (Self::EpochHops { .. }, Some(mut trusted)) => {
-                trusted.apply_hops(&evidence, timing).map(|_| ())
-            }
-            (Self::Question { question, .. }, Some(mut trusted)) => {
-                trusted.verify(question, &evidence, timing).map(|_| ())
-            }
-            _ => TrustedState::from_checkpoint(checkpoint_id, &evidence).map(|_| ()),
-        }
-    }
-
-    /// The receipt is about this request, as a client in this state sends it, and this answer.
-    fn check_receipt(
-        &self,
-        checkpoint_id: Identifier,
-        trusted: Option<&TrustedState>,
-        receipt: &Receipt,
-        answer: &[u8],
-    ) -> Result<(), ReceiptError> {
-        let held = trusted.map(TrustedState::held).unwrap_or_default();
-        let held = &held;
-        let request = match self {
-            Self::Checkpoint => ReceiptRequest::Checkpoint(checkpoint_id),
-            Self::EpochHops { .. } => {
-                let epoch_counter = held.newest_epoch_counter;
-                ReceiptRequest::EpochHops { epoch_counter, held, max_hops: 0 }
-            }
-            Self::Question { question, proof, .. } => {
-                ReceiptRequest::Question { question, held, proof: *proof }
-            }
+impl WrongAnswer {
+    /// An answer to a client that trusted this when it asked.
+    #[must_use]
+    pub fn new(request: Request, answer: Vec<u8>, trusted: &TrustedState) -> Self {
+        let grounds = match named(&request) {
+            Some(held) => Grounds::Named(trusted.preimages().only(held)),
+            None => Grounds::Word(trusted.to_bytes()),
         };
-        check_receipt(receipt, &request, answer)
+        Self { request, answer, receipt: None, grounds }
     }
-}
 
-fn open(bytes: &[u8], checkpoint_id: Identifier) -> Result<TrustedState, MisbehaviourError> {
-    let trusted = TrustedState::from_bytes(bytes)?;
-    let found = trusted.checkpoint().block_id;
-    if found != checkpoint_id {
-        return Err(MisbehaviourError::Checkpoint { expected: checkpoint_id, found });
+    /// A proof about the snapshot tree with this root.
+    #[must_use]
+    pub fn about_tree(request: TreeRequest, proof: Vec<u8>, root: Identifier) -> Self {
+        let (request, grounds) = (Request::TreeProof(request), Grounds::RootWord(root));
+        Self { request, answer: proof, receipt: None, grounds }
     }
-    Ok(trusted)
-}
 
-fn broken_rule(verdict: Result<(), Rejection>) -> Result<Box<Violation>, MisbehaviourError> {
-    match verdict {
-        Err(Rejection::Invalid(rule)) => Ok(rule),
-        Err(Rejection::NotEnough(_)) | Ok(()) => Err(MisbehaviourError::Nothing),
-    }
-}
-
-/// Whether the server alone is to blame: not the client's clock, which nothing proves, nor the
-/// committee.
-fn is_the_servers(rule: &Violation) -> bool {
-    !matches!(rule, Violation::FromTheFuture { .. } | Violation::ConflictingFinality { .. })
-}
-
-/// What evidence from the checkpoint on proves, at the client's head and with the preimages that it
-/// held: those are named by their hashes.
-fn proved(
-    checkpoint_id: Identifier,
-    trusted: &TrustedState,
-    grounds: &[u8],
-    timing: &Timing,
-) -> Result<TrustedState, MisbehaviourError> {
-    let (own, proof, head) = open_file(checkpoint_id, grounds, timing)?;
-    if head.trust < Trust::Finalized || head.block_id != trusted.head().block_id {
-        return Err(MisbehaviourError::Grounds { head_id: trusted.head().block_id });
-    }
-    Ok(own.with_head(&proof.block).holding(trusted.preimages().clone()))
-}
-
-fn conflict(
-    checkpoint_id: Identifier,
-    evidence: &[Vec<u8>; 2],
-    timing: &Timing,
-) -> Result<Verified<Finding>, MisbehaviourError> {
-    let final_block = |bytes: &Vec<u8>| {
-        let (_, answer) = verify_file(checkpoint_id, bytes, timing)?;
-        Ok((answer.trust >= Trust::Finalized).then_some((answer.height, answer.block_id)))
-    };
-    let blocks: Result<Vec<_>, Rejection> = evidence.iter().map(final_block).collect();
-    match blocks?[..] {
-        [Some((height, this)), Some((other_height, other))]
-            if height == other_height && this != other =>
-        {
-            Ok(Verified(Finding::Conflict { height, block_ids: [this, other] }))
+    /// What would prove it, where it is signed and not proved yet.
+    #[must_use]
+    pub fn proof_wanted(&self) -> Option<ProofWanted> {
+        self.receipt.as_ref()?;
+        match (&self.grounds, &self.request) {
+            (Grounds::Named(_) | Grounds::Proof { .. }, _) => None,
+            (_, Request::TreeProof(asked)) => {
+                let question = about_state(asked.block);
+                Some(ProofWanted { question, newest_epoch: None })
+            }
+            (_, request) => {
+                let held = held(request)?;
+                let block = Selector::Id(held.head_id?);
+                let question = Question { block, topic: Topic::Snapshot };
+                Some(ProofWanted { question, newest_epoch: Some(held.newest_epoch_counter) })
+            }
         }
-        _ => Err(MisbehaviourError::Nothing),
+    }
+
+    /// The same with such proof.
+    #[must_use]
+    pub fn with_proof(self, file: Vec<u8>) -> Self {
+        let trusted = match &self.grounds {
+            Grounds::Word(bytes) => TrustedState::from_bytes(bytes).ok(),
+            _ => None,
+        };
+        let preimages = trusted
+            .zip(held(&self.request))
+            .map(|(trusted, held)| trusted.preimages().only(&held.preimage_ids));
+        let grounds = Grounds::Proof { file, held: preimages.unwrap_or_default() };
+        Self { grounds, ..self }
     }
 }
+
+/// What a request says that the client holds.
+fn held(request: &Request) -> Option<&Held> {
+    match request {
+        Request::EpochHops(asked) => Some(&asked.held),
+        Request::Answer(asked) => Some(&asked.held),
+        Request::Checkpoint(_) | Request::TreeProof(_) => None,
+    }
+}
+
+/// What is held, where the request names all that its answer is checked by.
+fn named(request: &Request) -> Option<&BTreeSet<Identifier>> {
+    match request {
+        Request::Checkpoint(_) => Some(&NOTHING),
+        Request::Answer(asked) if asked.depth == Depth::KnownBlock => {
+            Some(&asked.held.preimage_ids)
+        }
+        _ => None,
+    }
+}
+
+static NOTHING: BTreeSet<Identifier> = BTreeSet::new();
 
 /// Why nothing is shown.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -307,11 +236,11 @@ pub enum MisbehaviourError {
     /// The receipt is about something else, or is not valid.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    /// The evidence of what the client trusted is about another block than its head.
-    #[error("the evidence of what the client trusted does not prove its head, block {head_id}")]
+    /// What the client is said to have trusted is not what its request names.
+    #[error("what the client is said to have trusted is not what its request names: {what}")]
     Grounds {
-        /// The client's head.
-        head_id: Identifier,
+        /// What differs.
+        what: &'static str,
     },
     /// The answer is right, or too little to tell.
     #[error("nothing is wrong with what the server said")]

@@ -22,7 +22,7 @@ pub struct TrustedBlock {
 }
 
 impl TrustedBlock {
-    pub(super) fn of(header: &Header) -> Self {
+    pub(crate) fn of(header: &Header) -> Self {
         Self {
             block_id: header.id(),
             height: header.height,

@@ -1,13 +1,14 @@
 //! From epoch to epoch: each hop is a final block of one epoch whose state commits the next.
 
 use super::super::certify::Certifier;
+use super::super::open::expand;
 use super::super::sources::Sources;
 use super::super::state::StateView;
-use super::super::{Anchor, Missing, Rejection, Timing, Trust, Violation};
+use super::super::{Anchor, NotYet, Rejection, Timing, Trust, Violation};
 use super::{TrustedBlock, TrustedEpoch, TrustedState, epoch, open_state};
 use alloc::sync::Arc;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{Evidence, Hop, Preimages};
+use weir_protocol::evidence::{Hop, HopsPage, Preimages};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::EpochStateContainer;
 
@@ -34,12 +35,12 @@ impl TrustedState {
     /// when `timing` forbids to extend trust. Hops before the failing one stay applied.
     pub fn apply_hops(
         &mut self,
-        evidence: &Evidence,
+        page: &HopsPage,
         timing: &Timing,
     ) -> Result<HopsApplied, Rejection> {
-        let mut done = HopsApplied { more: evidence.more_hops, ..HopsApplied::default() };
+        let mut done = HopsApplied { more: page.more, ..HopsApplied::default() };
         let mut last = Preimages::default();
-        for hop in &evidence.hops {
+        for hop in &page.hops {
             let view = hop.block.header.view;
             let newest = self.newest_epoch();
             if view >= newest.first_view {
@@ -62,7 +63,7 @@ impl TrustedState {
         timing: &Timing,
     ) -> Result<Preimages, Rejection> {
         timing.check_trust(self)?;
-        let expanded = super::super::expand(&hop.bundle, &[last, &self.preimages])?;
+        let expanded = expand(&hop.bundle, &[last, &self.preimages])?;
         let preimages = [&expanded, last, &self.preimages];
         let sources = Sources::new(&preimages).with_decoded(&self.decoded);
         let proof = &hop.block;
@@ -75,7 +76,7 @@ impl TrustedState {
         let certifier = Certifier::new(Anchor::Trusted(self), sources).with_next(&next);
         if certifier.block(proof, Some(&view))?.trust < Trust::Finalized {
             let (block_id, height) = (header.id(), header.height);
-            return Err(Missing::Finality { block_id, height }.into());
+            return Err(NotYet::Finality { block_id, height }.into());
         }
         timing.check_block(header)?;
         let final_view = view.final_view();
@@ -85,7 +86,7 @@ impl TrustedState {
         self.accept(next, TrustedBlock::of(header));
         self.preimages.extend(expanded.clone());
         if header.height > self.head.height {
-            self.advance(header, view.protocol_state_id);
+            self.advance(TrustedBlock::of(header), view.protocol_state_id);
         } else {
             self.forget();
         }

@@ -8,10 +8,12 @@ pub use bytes::{TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedStateErro
 pub use epoch::{TrustedBlock, TrustedEpoch};
 pub use hops::HopsApplied;
 
+use super::open::expand;
 use super::sources::{Decoded, Sources};
 use super::state::{self, StateView};
 use super::{
-    Anchor, Answer, Missing, Rejection, StateAt, Timing, Trust, Verified, Violation, changes, rules,
+    Anchor, Answer, Missing, ProvedBlock, Rejection, Timing, Trust, Verified, Violation, open,
+    rules,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -20,10 +22,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{
-    BlockProof, Evidence, HELD_IDS_MAX, Held, Preimages, Question, Selector,
+    AnswerProof, BlockProof, Bundle, CheckpointProof, Evidence, EvidenceError, Preimages,
 };
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{Header, Identifier};
+use weir_protocol::request::{HELD_IDS_MAX, Held, Question};
 
 /// A checkpoint and what is proved from it: the whole memory of a light client.
 ///
@@ -50,18 +53,47 @@ impl TrustedState {
     /// Opens the checkpoint's protocol state: its epoch, and the next one if committed.
     ///
     /// # Errors
-    /// When the evidence holds no checkpoint, when its header does not hash to `checkpoint_id`,
-    /// or when its state cannot be opened from the preimages.
+    /// When the header does not hash to `checkpoint_id`, or its state cannot be opened from the
+    /// preimages.
     pub fn from_checkpoint(
         checkpoint_id: Identifier,
-        evidence: &Evidence,
+        evidence: &CheckpointProof,
     ) -> Result<Verified<Self>, Rejection> {
-        let proof = evidence.checkpoint.as_ref().ok_or(Missing::Checkpoint)?;
+        Self::from_block(checkpoint_id, &evidence.block, &evidence.bundle)
+    }
+
+    /// As [`Self::from_checkpoint`], from bytes that begin with a checkpoint: a server's evidence, or a
+    /// saved file.
+    ///
+    /// # Errors
+    /// As [`Self::from_checkpoint`], and when the bytes are no such evidence.
+    pub fn from_checkpoint_bytes(
+        checkpoint_id: Identifier,
+        bytes: &[u8],
+    ) -> Result<Verified<Self>, Rejection> {
+        match Evidence::from_bytes(bytes)? {
+            Evidence::Checkpoint(proof) => Self::from_checkpoint(checkpoint_id, &proof),
+            Evidence::File(file) => {
+                Self::from_block(checkpoint_id, &file.checkpoint, &file.answer.bundle)
+            }
+            other => {
+                let (expected, found) = ("a checkpoint", other.name());
+                Err(Violation::Evidence(EvidenceError::Another { expected, found }).into())
+            }
+        }
+    }
+
+    /// As [`Self::from_checkpoint`], from the block and the bundle that has its preimages.
+    pub(crate) fn from_block(
+        checkpoint_id: Identifier,
+        proof: &BlockProof,
+        bundle: &Bundle,
+    ) -> Result<Verified<Self>, Rejection> {
         let found = proof.header.id();
         if found != checkpoint_id {
             return Err(Violation::CheckpointId { expected: checkpoint_id, found }.into());
         }
-        let preimages = super::expand(&evidence.bundle, &[])?;
+        let preimages = expand(bundle, &[])?;
         let held = [&preimages];
         let sources = Sources::new(&held);
         let view = open_state(proof, sources)?;
@@ -88,61 +120,41 @@ impl TrustedState {
         Ok(Verified(trusted))
     }
 
-    /// Verifies the answer to `question` in `evidence`, and moves the head up to its block if that
-    /// is proved final and newer.
+    /// Verifies the answer to `question`, and moves the head up to its block if that is proved final
+    /// and newer.
     ///
     /// # Errors
-    /// As [`super::verify`], and when `timing` forbids to extend trust or puts the block into the
-    /// future.
+    /// As [`open`] and [`ProvedBlock::answer`]; then nothing has changed.
     pub fn verify(
         &mut self,
         question: &Question,
-        evidence: &Evidence,
+        proof: &AnswerProof,
         timing: &Timing,
     ) -> Result<Verified<Answer>, Rejection> {
-        self.verify_and_open(question, evidence, timing).map(|(answer, _)| answer)
+        self.read(question, proof, timing, |block| block.answer())
     }
 
-    /// As [`Self::verify`] of the question about all identities at a block, and returns the whole
-    /// state there.
+    /// Proves the block that evidence answers a question about, reads from it what is wanted, and
+    /// moves the head up to it if it is proved final and newer.
     ///
     /// # Errors
-    /// As [`Self::verify`].
-    pub fn verify_state(
-        &mut self,
-        block: Selector,
-        evidence: &Evidence,
-        timing: &Timing,
-    ) -> Result<Verified<StateAt>, Rejection> {
-        let question = changes::about_state(block);
-        let (answer, state) = self.verify_and_open(&question, evidence, timing)?;
-        changes::whole_state(answer, state, evidence)
-    }
-
-    fn verify_and_open(
+    /// As [`open`], and those of `read`; then nothing has changed.
+    pub fn read<T>(
         &mut self,
         question: &Question,
-        evidence: &Evidence,
+        proof: &AnswerProof,
         timing: &Timing,
-    ) -> Result<(Verified<Answer>, Option<StateView>), Rejection> {
-        timing.check_trust(self)?;
-        let preimages = super::expand(&evidence.bundle, &[&self.preimages])?;
-        let both = [&preimages, &self.preimages];
-        let sources = Sources::new(&both).with_decoded(&self.decoded);
-        let anchor = Anchor::Trusted(self);
-        let (answer, state) = super::verify_expanded(anchor, question, evidence, sources)?;
-        let Some(proof) = &evidence.answer else {
-            return Err(Missing::Answer.into());
-        };
-        let header = &proof.block.header;
-        timing.check_block(header)?;
-        if answer.trust >= Trust::Finalized && header.height > self.head.height {
+        read: impl FnOnce(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        let block = open(Anchor::Trusted(self), question, proof, timing)?;
+        let value = read(&block)?;
+        let Advance { block, state_id, preimages, trust } = block.into_advance();
+        if trust >= Trust::Finalized && block.height > self.head.height {
             self.preimages.extend(preimages);
-            let state_id = proof.block.roots.as_ref().map(|roots| roots.protocol_state_id);
-            self.advance(header, state_id.unwrap_or(self.head_state_id));
+            self.advance(block, state_id.unwrap_or(self.head_state_id));
         }
         self.decoded.follow(&self.preimages, self.head_state_id);
-        Ok((answer, state))
+        Ok(value)
     }
 
     /// A final block at this height or above must not contradict what is final already.
@@ -178,8 +190,8 @@ impl TrustedState {
     }
 
     /// Makes a final block the head.
-    fn advance(&mut self, header: &Header, state_id: Identifier) {
-        self.head = TrustedBlock::of(header);
+    fn advance(&mut self, block: TrustedBlock, state_id: Identifier) {
+        self.head = block;
         self.head_state_id = state_id;
         self.forget();
     }
@@ -278,6 +290,10 @@ impl TrustedState {
         Self { head: TrustedBlock::of(&proof.header), head_state_id, ..self }
     }
 
+    pub(super) fn decoded(&self) -> &Decoded {
+        &self.decoded
+    }
+
     /// Preimages that answers may leave out.
     #[must_use]
     pub fn preimages(&self) -> &Preimages {
@@ -294,6 +310,17 @@ impl TrustedState {
             preimage_ids: self.preimages.ids().take(HELD_IDS_MAX).copied().collect(),
         }
     }
+}
+
+/// What a proved block adds to what is trusted.
+#[derive(Debug)]
+pub(super) struct Advance {
+    pub(super) block: TrustedBlock,
+    /// Its protocol state, if it was opened.
+    pub(super) state_id: Option<Identifier>,
+    /// What came with its evidence.
+    pub(super) preimages: Preimages,
+    pub(super) trust: Trust,
 }
 
 fn open_state(proof: &BlockProof, sources: Sources<'_>) -> Result<StateView, Rejection> {

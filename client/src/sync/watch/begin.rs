@@ -1,6 +1,6 @@
 //! Where a watch begins.
 
-use weir_protocol::evidence::{Question, Selector, Topic};
+use weir_protocol::request::{Question, Selector, Topic};
 
 use super::{Cursor, Level, Place, Point, Start, Watch, WatchError};
 use weir_verifier::{StateAt, Trust, Verified};
@@ -56,7 +56,7 @@ impl Watch {
             return Ok(newest);
         }
         let question = Question { block: Selector::Height(cursor.height), topic: Topic::Snapshot };
-        let finalized_id = self.client.ask(&question, self.proof()).await?.answer.block_id;
+        let finalized_id = self.client.ask(&question, self.depth()).await?.answer.block_id;
         if finalized_id == cursor.block_id {
             return Ok(newest);
         }
@@ -64,7 +64,7 @@ impl Watch {
     }
 
     async fn state(&mut self, block: Selector) -> Result<Verified<StateAt>, WatchError> {
-        let proof = self.proof();
-        Ok(self.client.state_at(block, proof).await?)
+        let depth = self.depth();
+        Ok(self.client.state_at(block, depth).await?)
     }
 }

@@ -1,8 +1,7 @@
 //! How far given blocks are.
 
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Question, Selector, Topic};
 
 use super::{BlockStatus, EventBlock, Watch};
 use crate::sync::AskError;
@@ -25,7 +24,7 @@ impl Watch {
         }
         let from = self.client.servers.url().to_owned();
         let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
-        match self.client.ask(&question, Proof::Sealed).await {
+        match self.client.ask(&question, Depth::Seal).await {
             Ok(outcome) => self.tell_statuses(index, &outcome.answer),
             Err(error) => self.refused(&from, block_id, error),
         }

@@ -1,7 +1,7 @@
 //! Changes of the protocol state, each proved to come right after the one before.
 
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Question, Selector, Topic};
 
 use super::event::trust_of;
 use super::{Cursor, EventBlock, Level, Pending, Place, Point, Watch};
@@ -52,8 +52,8 @@ impl Watch {
         if height <= place.told_to() || place.knows(block_id) {
             return self.nothing_new();
         }
-        let (from, proof) = (self.client.servers.url().to_owned(), self.proof());
-        let state = match self.client.state_at(Selector::Id(block_id), proof).await {
+        let (from, depth) = (self.client.servers.url().to_owned(), self.depth());
+        let state = match self.client.state_at(Selector::Id(block_id), depth).await {
             Ok(state) => state,
             Err(error) => return self.refused(&from, block_id, error),
         };
@@ -176,7 +176,7 @@ impl Watch {
 
     pub(super) async fn about(&mut self, block: Selector) -> Result<Answer, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
-        let proof = self.proof();
-        Ok(self.client.ask(&question, proof).await?.answer.into_value())
+        let depth = self.depth();
+        Ok(self.client.ask(&question, depth).await?.answer.into_value())
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use weir_proto::convert::Level;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Level;
 
 use weir_verifier::{Change, Trust};
 

@@ -18,14 +18,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Notice;
 
 pub use error::WatchError;
 pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind};
 pub use filter::{Filter, Kind};
-pub use weir_proto::convert::Level;
+pub use weir_protocol::request::Level;
 
 use super::LightClient;
-use crate::transport::{Notice, Notices};
+use crate::transport::Notices;
 use teller::Teller;
 
 /// What to tell, and from where on.

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_proto::convert::Watched;
-use weir_proto::weir::v1::Proof;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Notice, WatchRequest};
 
 use super::{BlockStatus, Level, Place, Watch};
 use crate::sync::blame::set_aside;
 use crate::sync::{AskError, Fault};
-use crate::transport::{Notice, TransportError};
+use crate::transport::TransportError;
 
 impl Watch {
     /// The next notice of the present server; none when the subscription was lost.
@@ -57,19 +56,19 @@ impl Watch {
         too_many
     }
 
-    fn request(&self) -> Watched {
+    fn request(&self) -> WatchRequest {
         let undecided =
             self.blocks.iter().filter(|(_, told)| !told.is_some_and(BlockStatus::is_last));
-        Watched {
+        WatchRequest {
             level: self.options.level,
             after_height: self.place.as_ref().map(Place::told_to),
             block_ids: undecided.map(|(id, _)| *id).collect(),
         }
     }
 
-    /// How much of a block's proof the level needs.
-    pub(super) fn proof(&self) -> Proof {
-        if self.options.level == Level::Sealed { Proof::Sealed } else { Proof::Unspecified }
+    /// How far the level needs a block proved.
+    pub(super) fn depth(&self) -> Depth {
+        if self.options.level == Level::Sealed { Depth::Seal } else { Depth::Finality }
     }
 
     pub(super) fn progress(&mut self) {

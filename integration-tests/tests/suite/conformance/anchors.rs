@@ -1,9 +1,9 @@
 //! Clients that trust a block ID, or one committee, and nothing else.
 
 use weir_conformance::Group;
-use weir_protocol::evidence::{Question, Selector, Topic};
 use weir_protocol::model::Identifier;
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 
 use super::chain::{changed, snapshot};
 use super::forge::{EPOCH_VIEWS, Forge};
@@ -57,15 +57,14 @@ fn known_block(cases: &mut Cases, forge: &Forge) {
 /// States that no network has, under IDs that the caller names.
 fn states(cases: &mut Cases, forge: &Forge) {
     use weir_protocol::codec::Entity as _;
-    use weir_protocol::evidence::{AnswerProof, BlockProof, Evidence, IdentityFilter};
+    use weir_protocol::evidence::{AnswerProof, BlockProof};
     let evidence = |state: &super::forge::State, topic: &Topic| {
         let question = Question { block: Selector::Id(state.header.id()), topic: topic.clone() };
         let (header, roots) = (state.header.clone(), Some(state.roots));
         let block = BlockProof { header, roots, descendants: vec![], qc: None };
-        let answer =
-            AnswerProof { question: question.clone(), block, seal: None, last_sealed: None };
-        let bundle = state.bundle();
-        (question, Evidence { answer: Some(answer), bundle, ..Evidence::default() })
+        let (asked, bundle) = (question.clone(), state.bundle());
+        let answer = AnswerProof { question: asked, block, seal: None, last_sealed: None, bundle };
+        (question, answer)
     };
     let all = Topic::Identities(IdentityFilter::default());
     let honest = forge.state(EPOCH_VIEWS - 5);
@@ -93,8 +92,7 @@ fn states(cases: &mut Cases, forge: &Forge) {
     // The same, as the committee could sign it.
     let signed = |state: &super::forge::State| {
         let (question, mut page) = evidence(state, &all);
-        page.answer.as_mut().unwrap().block =
-            forge.finalized(&state.setup, &state.header, Some(state.roots));
+        page.block = forge.finalized(&state.setup, &state.header, Some(state.roots));
         (question, page)
     };
     let (question, page) = signed(&honest);
@@ -131,7 +129,7 @@ fn committee(cases: &mut Cases, forge: &Forge) {
         }),
     );
     cases.lie(("committee-without-quorum", "Certificate", "Nobody signed."), task);
-    let linked = chain.evidence(&chain.walked(1), &question, Depth::Linked).answer.unwrap().block;
+    let linked = chain.evidence(&chain.walked(1), &question, Depth::Linked).block;
     let linked = changed(&evidence, |answer| answer.block = linked);
     let task = cases.committee(anchor, &question, &linked);
     let what = "A committee vouches for no hash links.";

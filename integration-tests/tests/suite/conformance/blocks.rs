@@ -2,9 +2,10 @@
 
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{AnswerProof, Evidence, Selector, Topic};
+use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::{Header, Identifier};
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{Selector, Topic};
 use weir_verifier::TrustedState;
 
 use super::chain::{Chain, about, changed, snapshot};
@@ -33,13 +34,13 @@ pub(super) fn group(chain: &Chain, other: &Chain) -> Group {
 struct Lies<'a> {
     cases: &'a mut Cases,
     trusted: &'a TrustedState,
-    honest: Evidence,
+    honest: AnswerProof,
 }
 
 impl Lies<'_> {
     fn lie(&mut self, lie: Lie<'_>, change: impl FnOnce(&mut AnswerProof)) {
         let evidence = changed(&self.honest, change);
-        let question = &self.honest.answer.as_ref().unwrap().question;
+        let question = &self.honest.question;
         let task = self.cases.answer(self.trusted, question, &evidence);
         self.cases.lie(lie, task);
     }
@@ -83,7 +84,7 @@ fn roots(cases: &mut Cases, chain: &Chain) {
     let what = "The state of the block is not opened.";
     lies.lie(("no-roots", "PayloadRoots", what), |answer| answer.block.roots = None);
     let bare =
-        Evidence { bundle: Default::default(), ..chain.whole(&snapshot(1040), Depth::Finality) };
+        AnswerProof { bundle: Default::default(), ..chain.whole(&snapshot(1040), Depth::Finality) };
     let question = snapshot(1040);
     let walked = chain.walked(1);
     let whole = chain.whole(&question, Depth::Finality);
@@ -98,12 +99,12 @@ fn roots(cases: &mut Cases, chain: &Chain) {
 /// What is not under the hash of a header is believed of none.
 fn headers(cases: &mut Cases, chain: &Chain) {
     let what = "A certified block, by its own certificate.";
-    let question = weir_protocol::evidence::Question {
+    let question = weir_protocol::request::Question {
         block: Selector::Id(chain.block_id(1010)),
         topic: Topic::Snapshot,
     };
     let mut evidence = chain.evidence(&chain.root, &question, Depth::Finality);
-    let block = &mut evidence.answer.as_mut().unwrap().block;
+    let block = &mut evidence.block;
     block.qc = Some(block.descendants[0].parent_qc());
     block.descendants.clear();
     let task = cases.answer(&chain.root, &question, &evidence);
@@ -184,7 +185,7 @@ fn links(cases: &mut Cases, chain: &Chain) {
 
 fn descendants(chain: &Chain, height: u64) -> usize {
     let evidence = chain.evidence(&chain.root, &snapshot(height), Depth::Finality);
-    evidence.answer.unwrap().block.descendants.len()
+    evidence.block.descendants.len()
 }
 
 fn certificates(cases: &mut Cases, chain: &Chain) {
@@ -266,15 +267,14 @@ fn hash_links(cases: &mut Cases, chain: &Chain) {
     let mut forged = after[0].clone();
     forged.timestamp_ms += 1;
     let what = "A block on top of the trusted one, which nothing certifies.";
-    let question = weir_protocol::evidence::Question {
+    let question = weir_protocol::request::Question {
         block: Selector::Id(forged.id()),
         topic: Topic::Snapshot,
     };
     let mut evidence = chain.evidence(&trusted, &snapshot(1016), Depth::Finality);
-    let answer = evidence.answer.as_mut().unwrap();
-    answer.question = question.clone();
-    (answer.block.header, answer.block.descendants) = (forged, vec![]);
-    answer.block.qc = None;
+    evidence.question = question.clone();
+    (evidence.block.header, evidence.block.descendants) = (forged, vec![]);
+    evidence.block.qc = None;
     let task = cases.answer(&trusted, &question, &evidence);
     cases.lie(("on-top-of-the-trusted-block", "Certificate", what), task);
 
@@ -305,7 +305,7 @@ fn clocks(cases: &mut Cases, chain: &Chain) {
     let skew_ms = 30_000;
     timed(cases, block.timestamp_ms - skew_ms, ("in-time", "", "A clock half a minute late."));
     let late = block.timestamp_ms - skew_ms - 1;
-    timed(cases, late, ("from-the-future", "FromTheFuture", "A clock later than that."));
+    timed(cases, late, ("from-the-future", "Clock", "A clock later than that."));
     let before = root.timestamp_ms - skew_ms - 1;
     timed(cases, before, ("clock-before-trust", "Clock", "A clock before the trusted block."));
     timed(cases, 0, ("clock-before-genesis", "Clock", "A clock that was never set."));

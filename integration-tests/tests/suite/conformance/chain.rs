@@ -2,9 +2,9 @@
 
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{AnswerProof, Evidence, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, HopsPage};
 use weir_protocol::model::{Header, Identifier};
-use weir_server::prover::{Depth, Held};
+use weir_protocol::request::{Depth, Held, Question, Selector, Topic};
 use weir_verifier::{Timing, TrustedState};
 
 use super::group::NOW_MS;
@@ -35,15 +35,15 @@ impl Chain {
         trusted
     }
 
-    pub(super) fn hops(&self, trusted: &TrustedState, max: usize) -> Evidence {
-        self.server.prover.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
+    pub(super) fn hops(&self, trusted: &TrustedState, max: usize) -> HopsPage {
+        self.server.hops(trusted.newest_epoch().counter(), &trusted.held(), max).unwrap()
     }
 
     /// Hops that need nothing held.
-    pub(super) fn whole_hops(&self, counter: u64, max: usize) -> Evidence {
-        let mut page = Evidence::default();
+    pub(super) fn whole_hops(&self, counter: u64, max: usize) -> HopsPage {
+        let mut page = HopsPage::default();
         for counter in (counter..).take(max) {
-            let hop = self.server.prover.hops(counter, &Held::default(), 1).unwrap();
+            let hop = self.server.hops(counter, &Held::default(), 1).unwrap();
             page.hops.extend(hop.hops);
         }
         page
@@ -54,18 +54,18 @@ impl Chain {
         trusted: &TrustedState,
         question: &Question,
         depth: Depth,
-    ) -> Evidence {
-        self.server.prover.answer(question, &trusted.held(), depth).unwrap().evidence
+    ) -> AnswerProof {
+        self.server.answer(question, &trusted.held(), depth).unwrap().evidence
     }
 
-    /// Evidence that needs nothing held.
-    pub(super) fn whole(&self, question: &Question, depth: Depth) -> Evidence {
-        self.server.prover.answer(question, &Held::default(), depth).unwrap().evidence
+    /// AnswerProof that needs nothing held.
+    pub(super) fn whole(&self, question: &Question, depth: Depth) -> AnswerProof {
+        self.server.answer(question, &Held::default(), depth).unwrap().evidence
     }
 
     pub(super) fn header(&self, height: u64) -> Header {
         let evidence = self.whole(&snapshot(height), Depth::KnownBlock);
-        evidence.answer.unwrap().block.header
+        evidence.block.header
     }
 
     pub(super) fn block_id(&self, height: u64) -> Identifier {
@@ -82,8 +82,8 @@ pub(super) fn snapshot(height: u64) -> Question {
 }
 
 /// The same evidence with its answer changed.
-pub(super) fn changed(honest: &Evidence, change: impl FnOnce(&mut AnswerProof)) -> Evidence {
+pub(super) fn changed(honest: &AnswerProof, change: impl FnOnce(&mut AnswerProof)) -> AnswerProof {
     let mut evidence = honest.clone();
-    change(evidence.answer.as_mut().unwrap());
+    change(&mut evidence);
     evidence
 }

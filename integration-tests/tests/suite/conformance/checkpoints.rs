@@ -1,7 +1,7 @@
 //! Checkpoints: what a client begins with is the block it named, and all of it.
 
 use weir_conformance::Group;
-use weir_protocol::evidence::{BlockProof, Evidence};
+use weir_protocol::evidence::{BlockProof, CheckpointProof, HopsPage};
 use weir_protocol::model::Identifier;
 
 use super::chain::Chain;
@@ -19,11 +19,11 @@ pub(super) fn group(forge: &Forge, other: &Chain) -> Group {
     let foreign = other.server.prover.checkpoint(other.server.root_id).unwrap();
     let task = cases.checkpoint(root_id, &foreign);
     cases.lie(("another-block", "CheckpointId", "The root of another chain."), task);
-    let task = cases.checkpoint(root_id, &Evidence::default());
-    cases.lie(("no-checkpoint", "Checkpoint", "Evidence without a checkpoint."), task);
+    let task = cases.checkpoint_bytes(root_id, &HopsPage::default().to_bytes());
+    cases.lie(("no-checkpoint", "Evidence", "Evidence of something else."), task);
     let changed = |change: fn(&mut BlockProof)| {
         let mut evidence = honest.clone();
-        change(evidence.checkpoint.as_mut().unwrap());
+        change(&mut evidence.block);
         evidence
     };
     let task = cases.checkpoint(root_id, &changed(|block| block.header.view += 1));
@@ -37,7 +37,7 @@ pub(super) fn group(forge: &Forge, other: &Chain) -> Group {
         }),
     );
     cases.lie(("another-state", "PayloadHash", "Another state."), task);
-    let bare = Evidence { bundle: Default::default(), ..honest };
+    let bare = CheckpointProof { bundle: Default::default(), ..honest };
     let task = cases.checkpoint(root_id, &bare);
     cases.lie(("no-preimages", "Preimage", "The preimages are left out."), task);
     states(&mut cases, forge);
@@ -51,7 +51,7 @@ fn states(cases: &mut Cases, forge: &Forge) {
         let (header, roots) = (state.header.clone(), Some(state.roots));
         let block = BlockProof { header, roots, descendants: vec![], qc: None };
         let id = state.header.id();
-        (id, Evidence { checkpoint: Some(block), bundle: state.bundle(), ..Evidence::default() })
+        (id, CheckpointProof { block, bundle: state.bundle() })
     };
     let honest = forge.state(EPOCH_VIEWS - 5);
     let (id, evidence) = checkpoint(&honest);

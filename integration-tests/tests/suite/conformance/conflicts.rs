@@ -2,9 +2,10 @@
 
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{BlockProof, Evidence, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, BlockProof, HopsPage};
 use weir_protocol::merkle;
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{Question, Selector, Topic};
 use weir_verifier::TrustedState;
 
 use super::chain::changed;
@@ -34,7 +35,7 @@ fn at(forge: &Forge, height: u64) -> TrustedState {
 }
 
 /// An answer about the block in `proof`, asked for by its ID.
-fn answer(proof: BlockProof, honest: &Evidence) -> (Question, Evidence) {
+fn answer(proof: BlockProof, honest: &AnswerProof) -> (Question, AnswerProof) {
     let question = Question { block: Selector::Id(proof.header.id()), topic: Topic::Snapshot };
     let evidence = changed(honest, |answer| {
         answer.question = question.clone();
@@ -63,7 +64,7 @@ fn forks(cases: &mut Cases, forge: &Forge, trusted: &TrustedState) {
     let (question, evidence) = answer(proof(&state), &honest);
     let task = cases.answer(trusted, &question, &evidence);
     cases.honest("child-of-the-head", "The final block after the head.", task);
-    let mut lie = |name, what, proof: BlockProof, honest: &Evidence| {
+    let mut lie = |name, what, proof: BlockProof, honest: &AnswerProof| {
         let (question, evidence) = answer(proof, honest);
         let task = cases.answer(trusted, &question, &evidence);
         cases.lie((name, RULE, what), task);
@@ -100,7 +101,7 @@ fn sealed(cases: &mut Cases, forge: &Forge, trusted: &TrustedState) {
     let setup = forge.state(HEAD).setup;
     let height = HEAD;
     let honest = forge.chain.whole(&super::chain::snapshot(height), Depth::Seal);
-    let sealing = honest.answer.as_ref().unwrap().seal.clone().unwrap();
+    let sealing = honest.seal.clone().unwrap();
     assert!(sealing.block.header.height > HEAD);
     let sealed = |state: &State| {
         let question = Question { block: Selector::Id(state.header.id()), topic: Topic::Snapshot };
@@ -137,7 +138,7 @@ fn hops(cases: &mut Cases, forge: &Forge) {
     let trusted = at(forge, EARLY);
     let page = |state: &State| {
         let block = forge.finalized(&state.setup, &state.header, Some(state.roots));
-        Evidence { hops: vec![Hop { block, bundle: state.bundle() }], ..Evidence::default() }
+        HopsPage { hops: vec![Hop { block, bundle: state.bundle() }], more: false }
     };
     let honest = forge.state(height);
     let task = cases.hops(&trusted, &page(&honest));

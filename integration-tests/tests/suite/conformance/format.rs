@@ -1,9 +1,9 @@
 //! Bytes that are not evidence, or not the one encoding of it.
 
 use weir_conformance::Group;
-use weir_protocol::evidence::{IdentityFilter, Topic};
 use weir_protocol::model::{Identifier, Role};
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{IdentityFilter, Topic};
 
 use super::chain::{Chain, about};
 use super::group::Cases;

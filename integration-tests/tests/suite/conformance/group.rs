@@ -2,9 +2,10 @@
 
 use weir_conformance::{AskedItem, AskedQuestion, Case, Group, SUITE_VERSION, Task, Verdict, run};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::evidence::{Evidence, Question};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, HopsPage};
 use weir_protocol::merkle::{AbsenceProof, Proof};
 use weir_protocol::model::Identifier;
+use weir_protocol::request::Question;
 use weir_protocol::snapshot_tree::TreeItem;
 use weir_verifier::TrustedState;
 
@@ -65,7 +66,7 @@ impl Cases {
     }
 
     fn push(&mut self, name: &str, rule: Option<&str>, what: &str, task: Task) {
-        let nothing = Verdict::NotEnough { rule: String::new(), detail: None };
+        let nothing = Verdict::Missing { rule: String::new(), detail: None };
         let mut case = Case {
             name: self.name(name),
             rule: rule.map(str::to_owned),
@@ -100,7 +101,7 @@ impl Cases {
         &mut self,
         trusted: &TrustedState,
         question: &Question,
-        evidence: &Evidence,
+        evidence: &AnswerProof,
     ) -> Task {
         self.answer_bytes(trusted, question, &evidence.to_bytes())
     }
@@ -118,22 +119,26 @@ impl Cases {
         }
     }
 
-    pub(super) fn hops(&mut self, trusted: &TrustedState, evidence: &Evidence) -> Task {
+    pub(super) fn hops(&mut self, trusted: &TrustedState, evidence: &HopsPage) -> Task {
         Task::Hops {
             trusted_state: self.blob(&trusted.to_bytes()),
             evidence: self.blob(&evidence.to_bytes()),
         }
     }
 
-    pub(super) fn checkpoint(&mut self, block_id: Identifier, evidence: &Evidence) -> Task {
-        Task::Checkpoint { block_id: block_id.to_hex(), evidence: self.blob(&evidence.to_bytes()) }
+    pub(super) fn checkpoint(&mut self, block_id: Identifier, evidence: &CheckpointProof) -> Task {
+        self.checkpoint_bytes(block_id, &evidence.to_bytes())
+    }
+
+    pub(super) fn checkpoint_bytes(&mut self, block_id: Identifier, evidence: &[u8]) -> Task {
+        Task::Checkpoint { block_id: block_id.to_hex(), evidence: self.blob(evidence) }
     }
 
     pub(super) fn known_block(
         &mut self,
         block_id: Identifier,
         question: &Question,
-        evidence: &Evidence,
+        evidence: &AnswerProof,
     ) -> Task {
         Task::KnownBlock {
             block_id: block_id.to_hex(),
@@ -146,7 +151,7 @@ impl Cases {
         &mut self,
         (trusted, epoch_counter): (&TrustedState, u64),
         question: &Question,
-        evidence: &Evidence,
+        evidence: &AnswerProof,
     ) -> Task {
         Task::Committee {
             trusted_state: self.blob(&trusted.to_bytes()),
@@ -160,7 +165,7 @@ impl Cases {
         Task::File { checkpoint_id: checkpoint_id.to_hex(), evidence: self.blob(bytes) }
     }
 
-    pub(super) fn committed_tree(&mut self, block_id: Identifier, evidence: &Evidence) -> Task {
+    pub(super) fn committed_tree(&mut self, block_id: Identifier, evidence: &AnswerProof) -> Task {
         Task::CommittedTree {
             block_id: block_id.to_hex(),
             evidence: self.blob(&evidence.to_bytes()),

@@ -2,7 +2,7 @@
 
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{Bundle, Delta, Evidence, Hop, Piece};
+use weir_protocol::evidence::{Bundle, Delta, Hop, HopsPage, Piece};
 use weir_protocol::model::{Identifier, IdentitySkeleton, Role};
 use weir_verifier::{Timing, TrustedState};
 
@@ -63,19 +63,19 @@ fn pages(cases: &mut Cases, chain: &Chain) {
     let walked = chain.walked(2);
     let task = cases.hops(&walked, &whole);
     cases.honest("stale-before-new", "Two hops that are proved already, and a new one.", task);
-    let task = cases.hops(&walked, &Evidence::default());
+    let task = cases.hops(&walked, &HopsPage::default());
     cases.honest("no-hops", "A page of no hops proves nothing and breaks nothing.", task);
     times(cases, chain, &whole);
 }
 
-fn times(cases: &mut Cases, chain: &Chain, whole: &Evidence) {
-    let first = Evidence { hops: whole.hops[..1].to_vec(), ..Evidence::default() };
+fn times(cases: &mut Cases, chain: &Chain, whole: &HopsPage) {
+    let first = HopsPage { hops: whole.hops[..1].to_vec(), ..HopsPage::default() };
     let hop_ms = first.hops[0].block.header.timestamp_ms;
     cases.at(hop_ms - 30_000);
     let task = cases.hops(&chain.root, &first);
     cases.honest("in-time", "A clock half a minute late.", task.clone());
     cases.at(hop_ms - 30_001);
-    cases.lie(("from-the-future", "FromTheFuture", "A clock later than that."), task.clone());
+    cases.lie(("from-the-future", "Clock", "A clock later than that."), task.clone());
     cases.at(0);
     cases.lie(("clock-before-genesis", "Clock", "A clock that was never set."), task.clone());
     cases.trusting_for(Some(3_600_000));
@@ -86,9 +86,9 @@ fn times(cases: &mut Cases, chain: &Chain, whole: &Evidence) {
 }
 
 /// A page of one hop, signed by whoever is in office.
-fn page(forge: &Forge, state: &State) -> Evidence {
+fn page(forge: &Forge, state: &State) -> HopsPage {
     let block = forge.finalized(&forge.state(1).setup, &state.header, Some(state.roots));
-    Evidence { hops: vec![Hop { block, bundle: state.bundle() }], ..Evidence::default() }
+    HopsPage { hops: vec![Hop { block, bundle: state.bundle() }], ..HopsPage::default() }
 }
 
 /// Blocks of the first epoch that its committee signs, whatever they say.
@@ -195,9 +195,8 @@ fn boundary(cases: &mut Cases, chain: &Chain) {
     let last = (1000..1030).take_while(|height| chain.header(*height).view <= 5199).last().unwrap();
     let question = super::chain::snapshot(last);
     let mut evidence = chain.whole_hops(7, 1);
-    let whole = chain.whole(&question, weir_server::prover::Depth::Finality);
-    let answer = whole.answer.unwrap();
-    evidence.hops[0].block = answer.block;
+    let whole = chain.whole(&question, weir_protocol::request::Depth::Finality);
+    evidence.hops[0].block = whole.block;
     evidence.hops[0].bundle.extend(whole.bundle);
     let descendants = &evidence.hops[0].block.descendants;
     assert!(descendants.iter().all(|header| header.view > 5199), "{}", descendants.len());
@@ -366,10 +365,7 @@ fn deltas(cases: &mut Cases, chain: &Chain) {
     cases.honest("later-deltas", "A hop told as changes to a later state.", task);
     let task = cases.hops(
         trusted,
-        &Evidence {
-            hops: [page.hops[0].clone(), later.hops[0].clone()].to_vec(),
-            ..Evidence::default()
-        },
+        &HopsPage { hops: [page.hops[0].clone(), later.hops[0].clone()].to_vec(), more: false },
     );
     cases.honest("joined-pages", "Two pages made one after the other, as one.", task);
 }

@@ -3,12 +3,11 @@
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::evidence::{
-    Bundle, Evidence, IdentityFilter, Preimages, Question, Selector, Topic,
-};
+use weir_protocol::evidence::{AnswerProof, Bundle, HopsPage, Preimages};
 use weir_protocol::model::{EpochSetup, Identifier, Role};
 use weir_protocol::protocol_state::{EpochName, ParticipationStatus};
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 
 use super::chain::{Chain, about, changed, snapshot};
 use super::group::Cases;
@@ -23,7 +22,7 @@ pub(super) fn group(chain: &Chain) -> Group {
 }
 
 /// Honest evidence about one thing, passed off as the answer to another question.
-fn passed_off(evidence: &Evidence, as_answer_to: &Question) -> Evidence {
+fn passed_off(evidence: &AnswerProof, as_answer_to: &Question) -> AnswerProof {
     changed(evidence, |answer| answer.question = as_answer_to.clone())
 }
 
@@ -42,11 +41,11 @@ fn blocks(cases: &mut Cases, chain: &Chain) {
     );
     let task = cases.answer(trusted, &question, &passed_off(&other, &question));
     cases.lie(("another-height", "AnotherHeight", "The block of another height."), task);
-    let task = cases.answer(trusted, &question, &Evidence::default());
-    cases.lie(("no-answer", "Answer", "Evidence without an answer."), task);
+    let task = cases.answer_bytes(trusted, &question, &HopsPage::default().to_bytes());
+    cases.lie(("no-answer", "Evidence", "A page of no hops instead of an answer."), task);
     let checkpoint = chain.server.prover.checkpoint(chain.server.root_id).unwrap();
-    let task = cases.answer(trusted, &question, &checkpoint);
-    cases.lie(("checkpoint-for-an-answer", "Answer", "A checkpoint instead of an answer."), task);
+    let task = cases.answer_bytes(trusted, &question, &checkpoint.to_bytes());
+    cases.lie(("checkpoint-for-an-answer", "Evidence", "A checkpoint instead of an answer."), task);
     let latest = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
     let task = cases.answer(trusted, &question, &passed_off(&honest, &latest));
     let what = "The server chose the block itself.";
@@ -84,7 +83,7 @@ fn topics(cases: &mut Cases, chain: &Chain) {
 }
 
 /// The same evidence without a node in every setup, as far as it comes with setups.
-fn without_a_node(evidence: &Evidence) -> Evidence {
+fn without_a_node(evidence: &AnswerProof) -> AnswerProof {
     let mut preimages = Preimages::default();
     for id in evidence.bundle.preimages.ids() {
         let bytes = evidence.bundle.preimages.get(id).unwrap();
@@ -96,7 +95,7 @@ fn without_a_node(evidence: &Evidence) -> Evidence {
             Err(_) => _ = preimages.insert(bytes.to_vec()),
         }
     }
-    Evidence { bundle: Bundle::whole(preimages), ..evidence.clone() }
+    AnswerProof { bundle: Bundle::whole(preimages), ..evidence.clone() }
 }
 
 /// For a client that holds nothing but the block's ID.

@@ -8,9 +8,15 @@ use std::path::{Path, PathBuf};
 use weir_conformance::{Group, Task};
 
 /// Enum and file whose variants are rules, and which cases hold them.
-const RULES: [(&str, &str, &str); 4] = [
-    ("Violation", "verifier/src/error.rs", "Evidence that breaks a rule"),
-    ("Missing", "verifier/src/error.rs", "Evidence that is not enough"),
+const RULES: [(&str, &str, &str); 6] = [
+    (
+        "Violation",
+        "verifier/src/error.rs",
+        "Evidence that breaks a rule: whoever sent it is at fault",
+    ),
+    ("Missing", "verifier/src/error.rs", "What is missing, and whoever asks can get or mend"),
+    ("NotYet", "verifier/src/error.rs", "What nobody can prove now"),
+    ("NeedsUpdate", "verifier/src/error.rs", "What only a newer version understands"),
     ("TrustedStateError", "verifier/src/trusted/bytes.rs", "Bytes of a trusted state"),
     ("ProofError", "protocol/src/merkle/proof.rs", "Merkle proofs by themselves"),
 ];
@@ -50,7 +56,9 @@ fn enum_of(task: &Task, verdict: &weir_conformance::Verdict) -> &'static str {
     match (task, verdict) {
         (Task::TrustedState { .. }, _) => "TrustedStateError",
         (Task::Inclusion { .. } | Task::Absence { .. }, _) => "ProofError",
-        (_, Verdict::NotEnough { .. }) => "Missing",
+        (_, Verdict::Missing { .. }) => "Missing",
+        (_, Verdict::NotYet { .. }) => "NotYet",
+        (_, Verdict::NeedsUpdate { .. }) => "NeedsUpdate",
         _ => "Violation",
     }
 }

@@ -2,10 +2,11 @@
 
 use weir_conformance::Group;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::evidence::{AnswerProof, Evidence, LastSealedProof, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, LastSealedProof};
 use weir_protocol::merkle;
 use weir_protocol::model::Identifier;
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::{Question, Selector, Topic};
 use weir_verifier::TrustedState;
 
 use super::chain::{Chain, about, changed, snapshot};
@@ -28,7 +29,7 @@ struct Lies<'a> {
     cases: &'a mut Cases,
     trusted: &'a TrustedState,
     question: Question,
-    honest: Evidence,
+    honest: AnswerProof,
 }
 
 impl<'a> Lies<'a> {
@@ -53,7 +54,7 @@ impl<'a> Lies<'a> {
 
 /// A block whose seal shares its payload with others.
 fn with_company(chain: &Chain) -> u64 {
-    let of = |height| chain.evidence(&chain.root, &snapshot(height), Depth::Seal).answer.unwrap();
+    let of = |height| chain.evidence(&chain.root, &snapshot(height), Depth::Seal);
     let found = (1002..1020).find(|height| {
         let proof = of(*height).seal.map(|seal| seal.proof.sibling_hashes());
         proof.is_some_and(|siblings| !siblings.is_empty())
@@ -77,7 +78,7 @@ fn inclusion(cases: &mut Cases, chain: &Chain) {
     lies.lie(("approval-left-out", rule, "An approval is left out."), |answer| {
         _ = answer.seal.as_mut().unwrap().seal.aggregated_approval_sigs.pop();
     });
-    let of = |height| chain.evidence(&chain.root, &snapshot(height), Depth::Seal).answer.unwrap();
+    let of = |height| chain.evidence(&chain.root, &snapshot(height), Depth::Seal);
     let other = of(1020).seal.unwrap();
     let proof = other.proof.clone();
     lies.lie(("proof-of-another-seal", rule, "The proof of another seal."), |answer| {
@@ -165,7 +166,7 @@ fn status(cases: &mut Cases, chain: &Chain) {
     lies.lie(("no-seal-for-a-result", missing, "The seal is left out."), |answer| {
         answer.seal = None;
     });
-    let bare = Evidence { bundle: Default::default(), ..lies.honest.clone() };
+    let bare = AnswerProof { bundle: Default::default(), ..lies.honest.clone() };
     let task = lies.cases.answer(lies.trusted, &lies.question, &bare);
     lies.cases.lie(("no-result", "Preimage", "The result is left out."), task);
 
@@ -187,7 +188,7 @@ fn last_sealed(cases: &mut Cases, chain: &Chain) {
     const RULE: &str = "LastSealed";
     let ancestors = |height: u64| {
         let evidence = chain.evidence(&chain.root, &snapshot(height), Depth::Seal);
-        evidence.answer.unwrap().last_sealed.map(|last| (last.ancestors.len(), last.seals.len()))
+        evidence.last_sealed.map(|last| (last.ancestors.len(), last.seals.len()))
     };
     let behind = (1003..1028).find(|height| ancestors(*height).is_some_and(|(n, _)| n > 0));
     let question = snapshot(behind.expect("a payload without seals"));
@@ -197,10 +198,10 @@ fn last_sealed(cases: &mut Cases, chain: &Chain) {
     lies.lie(("ancestors-left-out", RULE, what), |answer| {
         answer.last_sealed.as_mut().unwrap().ancestors.clear();
     });
-    let last = lies.honest.answer.as_ref().unwrap().last_sealed.as_ref().unwrap();
+    let last = lies.honest.last_sealed.as_ref().unwrap();
     let parent_id = last.ancestors.last().unwrap().0.parent_id;
     let by_id = Question { block: Selector::Id(parent_id), topic: Topic::Snapshot };
-    let older = chain.whole(&by_id, Depth::KnownBlock).answer.unwrap().block;
+    let older = chain.whole(&by_id, Depth::KnownBlock).block;
     let what = "A payload with seals is passed over.";
     lies.lie(("newer-seals-passed-over", RULE, what), |answer| {
         let ancestors = &mut answer.last_sealed.as_mut().unwrap().ancestors;
@@ -259,7 +260,7 @@ fn forged(cases: &mut Cases, forge: &Forge) {
     let root = &forge.chain.root;
     let question = about(10, Topic::ExecutionResult);
     let honest = forge.chain.evidence(root, &question, Depth::Seal);
-    let sealing = honest.answer.as_ref().unwrap().seal.clone().unwrap();
+    let sealing = honest.seal.clone().unwrap();
     let resealed = |result_id: Identifier| {
         let mut seal = sealing.clone();
         seal.seal.result_id = result_id;
@@ -274,7 +275,7 @@ fn forged(cases: &mut Cases, forge: &Forge) {
     let task = cases.answer(root, &question, &resealed(sealing.seal.result_id));
     cases.honest("result-sealed-again", "A seal that the committee signed again.", task);
     let other = forge.chain.evidence(root, &about(11, Topic::ExecutionResult), Depth::Seal);
-    let other_id = other.answer.as_ref().unwrap().seal.as_ref().unwrap().seal.result_id;
+    let other_id = other.seal.as_ref().unwrap().seal.result_id;
     let mut evidence = resealed(other_id);
     evidence.bundle.extend(other.bundle);
     let task = cases.answer(root, &question, &evidence);
@@ -290,8 +291,7 @@ fn repeated(cases: &mut Cases, forge: &Forge) {
     let honest = forge.chain.evidence(root, &question, Depth::Seal);
     let sealed = |heights: &[u64]| {
         let of = |height: &u64| {
-            let answer = forge.chain.evidence(root, &snapshot(*height), Depth::Seal).answer;
-            let answer = answer.unwrap();
+            let answer = forge.chain.evidence(root, &snapshot(*height), Depth::Seal);
             (answer.seal.unwrap().seal, answer.block.header)
         };
         let (seals, sealed_headers): (Vec<_>, Vec<_>) = heights.iter().map(of).unzip();

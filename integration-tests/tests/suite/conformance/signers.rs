@@ -3,9 +3,10 @@
 use weir_conformance::Group;
 use weir_devnet::keys::SecretKey;
 use weir_protocol::bls::tag;
-use weir_protocol::evidence::{Evidence, Question};
+use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::{EpochSetup, Header};
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::Question;
 
 use super::chain::{changed, snapshot};
 use super::forge::{Certificate, EPOCH_VIEWS, Forge, key_counted};
@@ -30,7 +31,7 @@ pub(super) fn group(forge: &Forge) -> Group {
 struct Signing<'a> {
     forge: &'a Forge,
     question: Question,
-    evidence: Evidence,
+    evidence: AnswerProof,
     setup: EpochSetup,
     last: Header,
 }
@@ -39,7 +40,7 @@ impl<'a> Signing<'a> {
     fn new(forge: &'a Forge) -> Self {
         let question = snapshot(10);
         let evidence = forge.chain.evidence(&forge.chain.root, &question, Depth::Finality);
-        let last = evidence.answer.as_ref().unwrap().block.descendants.last().unwrap().clone();
+        let last = evidence.block.descendants.last().unwrap().clone();
         let setup = forge.state(10).setup;
         Self { forge, question, evidence, setup, last }
     }
@@ -48,7 +49,7 @@ impl<'a> Signing<'a> {
         self.forge.certificate(&self.setup, &self.last)
     }
 
-    fn with(&self, certificate: &Certificate) -> Evidence {
+    fn with(&self, certificate: &Certificate) -> AnswerProof {
         changed(&self.evidence, |answer| answer.block.qc = Some(certificate.finish()))
     }
 
@@ -295,7 +296,7 @@ fn committees(cases: &mut Cases, forge: &Forge) {
     assert_ne!(setups[1].participants, setups[2].participants, "a node has joined");
     let mut honest = forge.chain.evidence(&trusted, &question, Depth::Finality);
     let block = |setup: &EpochSetup| forge.finalized(setup, &state.header, Some(state.roots));
-    honest.answer.as_mut().unwrap().block = block(&setups[1]);
+    honest.block = block(&setups[1]);
     let task = cases.answer(&trusted, &question, &honest);
     cases.honest("committee-of-the-epoch", "Signed by the committee of its epoch.", task);
     let lies: [(Lie<'_>, &EpochSetup); 2] = [

@@ -3,9 +3,10 @@
 use weir_conformance::Group;
 use weir_protocol::codec::rlp::{Decoder, Encoder};
 use weir_protocol::codec::sha3_256;
-use weir_protocol::evidence::{Bundle, Evidence, Topic};
+use weir_protocol::evidence::{Bundle, EvidenceFile, HopsPage};
 use weir_protocol::model::Identifier;
-use weir_server::prover::Depth;
+use weir_protocol::request::Depth;
+use weir_protocol::request::Topic;
 
 use super::chain::{Chain, about};
 use super::group::Cases;
@@ -35,7 +36,7 @@ fn damage(cases: &mut Cases, chain: &Chain) {
     };
     let content = &honest[..honest.len() - 32];
     lie("empty", "NotTrustedState", "No bytes at all.", &[]);
-    lie("evidence", "NotTrustedState", "Evidence.", &sealed(&Evidence::default().to_bytes()));
+    lie("evidence", "NotTrustedState", "Evidence.", &sealed(&HopsPage::default().to_bytes()));
     let magic = edit(content, &[0], |_| bytes(b"weir-trusted-stats"));
     lie("another-magic", "NotTrustedState", "Another magic word.", &sealed(&magic));
     lie("cut-short", "NotTrustedState", "The last byte is missing.", &honest[..honest.len() - 1]);
@@ -121,13 +122,14 @@ fn with(encoded: &[u8], change: impl FnOnce(&mut Bundle)) -> Vec<u8> {
 /// Checkpoint, hops and answer in one.
 fn files(cases: &mut Cases, chain: &Chain) {
     let question = about(1040, Topic::Snapshot);
-    let mut file = chain.server.prover.checkpoint(chain.server.root_id).unwrap();
-    file.merge(chain.whole_hops(7, 3));
-    file.merge(chain.whole(&question, Depth::Seal));
+    let checkpoint = chain.server.prover.checkpoint(chain.server.root_id).unwrap();
+    let hops = chain.whole_hops(7, 3);
+    let answer = chain.whole(&question, Depth::Seal);
+    let file = EvidenceFile::new(checkpoint.clone(), hops.hops.clone(), answer.clone());
     let root_id = chain.server.root_id;
     let task = cases.file(root_id, &file.to_bytes());
     cases.honest("file", "Checkpoint, three hops, and an answer.", task);
-    let mut lie = |name, rule, what, id, change: &dyn Fn(&mut Evidence)| {
+    let mut lie = |name, rule, what, id, change: &dyn Fn(&mut EvidenceFile)| {
         let mut evidence = file.clone();
         change(&mut evidence);
         let task = cases.file(id, &evidence.to_bytes());
@@ -135,14 +137,18 @@ fn files(cases: &mut Cases, chain: &Chain) {
     };
     let other = Identifier([7; 32]);
     lie("another-checkpoint", "CheckpointId", "Another checkpoint.", other, &|_| ());
-    lie("no-checkpoint", "Checkpoint", "The checkpoint is left out.", root_id, &|file| {
-        file.checkpoint = None;
-    });
-    lie("no-answer", "Answer", "The answer is left out.", root_id, &|file| file.answer = None);
     lie("no-hops", "LaterEpoch", "The hops are left out.", root_id, &|file| file.hops.clear());
     lie("hop-left-out", "EpochOrder", "A hop is left out.", root_id, &|file| {
         _ = file.hops.remove(0);
     });
-    let task = cases.file(root_id, &[]);
-    cases.lie(("no-file", "Evidence", "An empty file."), task);
+    let others = [
+        ("checkpoint-alone", "A checkpoint alone.", checkpoint.to_bytes()),
+        ("hops-alone", "Hops alone.", hops.to_bytes()),
+        ("answer-alone", "An answer alone.", answer.to_bytes()),
+        ("no-file", "An empty file.", Vec::new()),
+    ];
+    for (name, what, bytes) in others {
+        let task = cases.file(root_id, &bytes);
+        cases.lie((name, "Evidence", what), task);
+    }
 }

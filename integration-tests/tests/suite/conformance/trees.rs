@@ -7,11 +7,12 @@ use weir_devnet::{Config, archive};
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::evidence::{Bundle, Evidence, Preimages, Question, Selector, Topic};
+use weir_protocol::evidence::{AnswerProof, Bundle, Preimages};
 use weir_protocol::model::{Identifier, KvStore, Role, SIMULATED_KV_STORE_VERSION};
+use weir_protocol::request::Depth;
+use weir_protocol::request::{Question, Selector, Topic, TreeRequest};
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeItem, TreeQuestion};
 use weir_server::api::ApiOptions;
-use weir_server::prover::Depth;
 use weir_verifier::verify_tree;
 
 use super::chain::{Chain, changed};
@@ -50,7 +51,8 @@ impl Tree<'_> {
     fn prove(&self, items: &[TreeItem]) -> (Identifier, Vec<u8>) {
         let question = TreeQuestion::new(items.iter().copied()).unwrap();
         let block = Selector::Height(self.height);
-        let proof = self.chain.server.prover.tree_proof(block, &question).unwrap();
+        let asked = TreeRequest { block, question };
+        let proof = self.chain.server.prover.tree_proof(&asked).unwrap();
         (proof.root, proof.proof)
     }
 
@@ -267,21 +269,24 @@ fn tables(cases: &mut Cases, tree: &Tree<'_>) {
 }
 
 /// Evidence about a block of a chain, for one who holds nothing.
-fn about_block(chain: &Chain, block_id: Identifier) -> Evidence {
+fn about_block(chain: &Chain, block_id: Identifier) -> AnswerProof {
     let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
     chain.whole(&question, Depth::KnownBlock)
 }
 
 /// The same with the key-value store changed and nothing else in the bundle, and the store's ID.
-fn with_store(evidence: &Evidence, change: impl FnOnce(&mut KvStore)) -> (Evidence, Identifier) {
-    let roots = evidence.answer.as_ref().unwrap().block.roots.unwrap();
+fn with_store(
+    evidence: &AnswerProof,
+    change: impl FnOnce(&mut KvStore),
+) -> (AnswerProof, Identifier) {
+    let roots = evidence.block.roots.unwrap();
     let expanded = evidence.bundle.expand(&[]).unwrap();
     let bytes = expanded.get(&roots.protocol_state_id).unwrap();
     let mut store = KvStore::decode(&mut Decoder::new(bytes)).unwrap();
     change(&mut store);
     let mut preimages = Preimages::default();
     preimages.insert(store.to_rlp());
-    (Evidence { bundle: Bundle::whole(preimages), ..evidence.clone() }, store.id())
+    (AnswerProof { bundle: Bundle::whole(preimages), ..evidence.clone() }, store.id())
 }
 
 fn committed(cases: &mut Cases, chain: &Chain) {
@@ -315,13 +320,12 @@ fn committed(cases: &mut Cases, chain: &Chain) {
 }
 
 /// A network of Flow's, with the version that only a simulated one has.
-fn flows(cases: &mut Cases, honest: &Evidence) {
+fn flows(cases: &mut Cases, honest: &AnswerProof) {
     let mut evidence = changed(honest, |answer| {
         answer.block.header.chain_id = "flow-mainnet".to_owned();
     });
-    let answer = evidence.answer.as_mut().unwrap();
-    let block_id = answer.block.header.id();
-    answer.question.block = Selector::Id(block_id);
+    let block_id = evidence.block.header.id();
+    evidence.question.block = Selector::Id(block_id);
     let (store, _) = with_store(&evidence, |store| {
         assert_eq!(store.version, SIMULATED_KV_STORE_VERSION);
     });

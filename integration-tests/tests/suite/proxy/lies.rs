@@ -7,19 +7,17 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use weir_client::sync::{AskError, LightClient};
 use weir_client::transport::{Server, Servers, TransportError};
-use weir_integration_tests::TestServer;
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::proxy::TestProxy;
 use weir_integration_tests::random::Xorshift;
-use weir_proto::convert::tree_request_to_wire;
+use weir_integration_tests::{TestServer, asking, asking_tree};
+use weir_proto::convert::{self, request_to_wire};
 use weir_proto::weir::v1;
-use weir_proto::weir::v1::Proof;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
-use weir_protocol::evidence::{
-    Bundle, Evidence, IdentityFilter, Preimages, Question, Selector, Topic,
-};
+use weir_protocol::evidence::{AnswerProof, Bundle, EvidenceFile, Preimages};
 use weir_protocol::model::{Identifier, Role};
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::request::{Depth, Held, IdentityFilter, Question, Selector, Topic};
 use weir_protocol::snapshot_tree::{TreeItem, TreeQuestion};
 use weir_proxy::StartError;
 
@@ -66,21 +64,21 @@ async fn a_lie_is_not_passed_on_and_the_truth_is() {
     for topic in topics() {
         let question = Question { block: Selector::Height(1010), topic };
         hostile.lie(Call::Answer, Arc::new(flip));
-        let error = client.ask(&question, Proof::Sealed).await.unwrap_err();
+        let error = client.ask(&question, Depth::Seal).await.unwrap_err();
         let AskError::Transport(TransportError::Unavailable { message, .. }) = &error else {
             panic!("{question:?}: {error}")
         };
         assert!(message.contains("no upstream gave an answer that verifies"), "{message}");
         hostile.stop_lying();
-        client.ask(&question, Proof::Sealed).await.unwrap();
+        client.ask(&question, Depth::Seal).await.unwrap();
     }
     // A page of hops, and a checkpoint that was not asked for before.
     let late = Question { block: Selector::Height(1080), topic: Topic::Snapshot };
     hostile.lie(Call::Hop, Arc::new(flip));
-    let error = client.ask(&late, Proof::Sealed).await.unwrap_err();
+    let error = client.ask(&late, Depth::Seal).await.unwrap_err();
     assert!(matches!(error, AskError::Transport(TransportError::Unavailable { .. })), "{error}");
     hostile.stop_lying();
-    client.ask(&late, Proof::Sealed).await.unwrap();
+    client.ask(&late, Depth::Seal).await.unwrap();
     let other = honest.prover.block_at(7).unwrap().block_id;
     hostile.lie(Call::Checkpoint, Arc::new(flip));
     let server = Server::connect(&proxy.url()).await.unwrap();
@@ -103,7 +101,7 @@ async fn the_next_upstream_is_asked_instead_of_a_liar() {
         client.sync(|_, _| ()).await.unwrap();
         for topic in topics() {
             let question = Question { block: Selector::Height(1080), topic };
-            client.ask(&question, Proof::Sealed).await.unwrap();
+            client.ask(&question, Depth::Seal).await.unwrap();
         }
         assert_eq!(client.lies(), [], "{call:?}");
     }
@@ -118,7 +116,10 @@ async fn a_tree_proof_is_checked_against_the_root_that_the_proxy_derives() {
     let mut direct = raw(honest.url()).await;
     let question = TreeQuestion::new([TreeItem::Role(Role::Access), TreeItem::Table]).unwrap();
     for block in [Selector::LatestFinalized, Selector::LatestSealed, Selector::Height(1042)] {
-        let request = || tree_request_to_wire(block, &question);
+        let request = || match request_to_wire(&asking_tree(block, &question)) {
+            convert::Call::TreeProof(request) => request,
+            other => panic!("{other:?}"),
+        };
         hostile.lie(Call::TreeProof, Arc::new(flip));
         let refused = client.get_tree_proof(request()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "{refused}");
@@ -135,23 +136,24 @@ async fn nothing_rides_along_with_an_answer() {
     let (hostile, url) = Hostile::start(&honest).await;
     let proxy = TestProxy::start([url], honest.root_id).await.unwrap();
     let checkpoint = honest.prover.checkpoint(honest.root_id).unwrap();
-    let hops = honest.prover.hops(7, &Default::default(), 1).unwrap();
-    let junk = Evidence { bundle: Bundle::whole(preimage(b"junk")), ..Evidence::default() };
-    let more = Evidence { more_hops: true, ..Evidence::default() };
+    let hops = honest.hops(7, &Default::default(), 1).unwrap();
     let mut client = light_client(&proxy.url(), honest.root_id).await;
-    for (height, extra) in (1010..).zip([checkpoint, hops, junk, more]) {
+    for height in 1010..1012 {
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
+        let (checkpoint, hops) = (checkpoint.clone(), hops.clone());
         let lie = move |bytes: Bytes| {
-            let mut evidence = Evidence::from_bytes(&bytes).unwrap();
-            let answer = evidence.answer.clone();
-            evidence.merge(extra.clone());
-            evidence.answer = answer;
-            Ok(evidence.to_bytes().into())
+            let mut answer = AnswerProof::from_bytes(&bytes).unwrap();
+            if height == 1010 {
+                answer.bundle.extend(Bundle::whole(preimage(b"junk")));
+                return Ok(answer.to_bytes().into());
+            }
+            let file = EvidenceFile::new(checkpoint.clone(), hops.hops.clone(), answer);
+            Ok(file.to_bytes().into())
         };
         hostile.lie(Call::Answer, Arc::new(lie));
-        client.ask(&question, Proof::Sealed).await.unwrap_err();
+        client.ask(&question, Depth::Seal).await.unwrap_err();
         hostile.stop_lying();
-        client.ask(&question, Proof::Sealed).await.unwrap();
+        client.ask(&question, Depth::Seal).await.unwrap();
     }
 }
 
@@ -181,13 +183,13 @@ async fn flipped_bytes_are_refused_wherever_they_are() {
             Ok(bytes.into())
         };
         hostile.lie(Call::Answer, Arc::new(lie));
-        let held = v1::Held {
-            checkpoint_id: honest.root_id.0.to_vec().into(),
+        let held = Held {
+            checkpoint_id: Some(honest.root_id),
             newest_epoch_counter: 7,
-            ..Default::default()
+            ..Held::default()
         };
-        let request = weir_proto::convert::request_to_wire(&question, held, Proof::Sealed);
-        let weir_proto::convert::Request::Snapshot(request) = request else { panic!() };
+        let request = request_to_wire(&asking(&question, &held, Depth::Seal));
+        let convert::Call::Snapshot(request) = request else { panic!() };
         let refused = client.get_snapshot(request).await;
         let code = refused.map(|_| ()).unwrap_err().code();
         assert_eq!(code, Code::Unavailable, "seed {seed}, round {round}");
@@ -235,22 +237,22 @@ async fn refusals_are_handed_on_with_what_exists_instead() {
     let proxy = TestProxy::start([honest.url(), DEAD.to_owned()], honest.root_id).await.unwrap();
     let (mut relayed, mut direct) = (raw(proxy.url()).await, raw(honest.url()).await);
     let root: Bytes = honest.root_id.0.to_vec().into();
-    let ask = |selector, proof: Proof, head_id: Bytes| {
+    let ask = |selector, depth: Depth, head_id: Bytes| {
+        let proof = i32::try_from(depth.number()).unwrap();
         let held = v1::Held { checkpoint_id: root.clone(), head_id, ..Default::default() };
         let block = Some(v1::BlockSelector { selector: Some(selector) });
-        let question =
-            v1::Question { block, held: Some(held), proof: proof.into(), ..Default::default() };
+        let question = v1::Question { block, held: Some(held), proof, ..Default::default() };
         v1::GetSnapshotRequest { question: Some(question) }
     };
     use v1::block_selector::Selector as Wire;
     let (low, high) = (honest.prover.block_at(9).unwrap(), Wire::Height(1050));
     let unknown: Bytes = vec![9; 32].into();
     for request in [
-        ask(Wire::BlockId(unknown.clone()), Proof::Sealed, Bytes::new()),
-        ask(Wire::Height(1), Proof::Sealed, Bytes::new()),
-        ask(high.clone(), Proof::Linked, low.block_id.0.to_vec().into()),
-        ask(high.clone(), Proof::Linked, unknown),
-        ask(high, Proof::Linked, Bytes::new()),
+        ask(Wire::BlockId(unknown.clone()), Depth::Seal, Bytes::new()),
+        ask(Wire::Height(1), Depth::Seal, Bytes::new()),
+        ask(high.clone(), Depth::Linked, low.block_id.0.to_vec().into()),
+        ask(high.clone(), Depth::Linked, unknown),
+        ask(high, Depth::Linked, Bytes::new()),
         v1::GetSnapshotRequest::default(),
     ] {
         let expected = direct.get_snapshot(request.clone()).await.unwrap_err();
@@ -272,7 +274,7 @@ async fn another_chains_checkpoint_is_refused() {
     let servers = Servers::new([proxy.url()]).unwrap();
     let mut moved = LightClient::resume(servers, strange.trusted().clone());
     let question = Question { block: Selector::Height(1010), topic: Topic::Snapshot };
-    let error = moved.ask(&question, Proof::Sealed).await.unwrap_err();
+    let error = moved.ask(&question, Depth::Seal).await.unwrap_err();
     let AskError::Transport(TransportError::Refused { code, message, .. }) = &error else {
         panic!("{error}")
     };
@@ -281,5 +283,5 @@ async fn another_chains_checkpoint_is_refused() {
     assert!(message.contains("is not proved to be on the chain"), "{message}");
     let error = TestProxy::start([honest.url()], other.root_id).await.unwrap_err();
     assert!(matches!(error, StartError::Checkpoint { .. }), "{error}");
-    light_client(&proxy.url(), honest.root_id).await.ask(&question, Proof::Sealed).await.unwrap();
+    light_client(&proxy.url(), honest.root_id).await.ask(&question, Depth::Seal).await.unwrap();
 }

@@ -7,12 +7,11 @@ use weir_client::transport::{Server, Servers};
 use weir_integration_tests::proxy::TestProxy;
 use weir_integration_tests::{CHAINS, TestServer, expected};
 use weir_proto::weir::v1;
-use weir_proto::weir::v1::Proof;
 use weir_proto::weir::v1::block_selector::Selector as Wire;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::EpochName;
+use weir_protocol::request::{Depth, IdentityFilter, Question, Selector, Topic};
 use weir_verifier::Trust;
 
 const CHAIN: &str = "happy-epochs";
@@ -134,14 +133,14 @@ async fn clients_of_every_age_are_served() {
                     (1080, Topic::Epoch(EpochName::Next)),
                 ] {
                     let question = Question { block: Selector::Height(height), topic };
-                    for proof in [Proof::Sealed, Proof::Unspecified] {
+                    for proof in [Depth::Seal, Depth::Finality] {
                         let expected = direct.ask(&question, proof).await;
                         let found = relayed.ask(&question, proof).await;
                         let at = format!("{own} {checkpoint} {question:?} {round}");
                         match (expected, found) {
                             (Ok(expected), Ok(found)) => {
                                 assert_eq!(found.answer, expected.answer, "{at}");
-                                assert_eq!(found.evidence, expected.evidence, "{at}");
+                                assert_eq!(found.proof, expected.proof, "{at}");
                             }
                             (Err(AskError::Transport(_)), Err(AskError::Transport(_))) => {}
                             // The seal may lie in an epoch after the newest that the client knows.
@@ -173,13 +172,13 @@ async fn links_lead_to_the_head_that_the_client_holds() {
     let mut client = client(&server.url(), server.root_id).await;
     for height in [1042, 1085] {
         let head = Question { block: Selector::Height(height), topic: Topic::Snapshot };
-        client.ask(&head, Proof::Sealed).await.unwrap();
+        client.ask(&head, Depth::Seal).await.unwrap();
         let trusted = client.trusted().clone();
         for below in [1005, height - 1, height] {
             let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
             let servers = Servers::new([proxy.url()]).unwrap();
             let mut moved = LightClient::resume(servers, trusted.clone());
-            for proof in [Proof::Linked, Proof::Sealed, Proof::Linked] {
+            for proof in [Depth::Linked, Depth::Seal, Depth::Linked] {
                 let block = Selector::Height(below);
                 let question = Question { block, topic: Topic::Snapshot };
                 let found = moved.ask(&question, proof).await.unwrap();
@@ -203,10 +202,13 @@ async fn known_blocks_and_clients_without_a_checkpoint() {
         let proxy = TestProxy::start([server.url()], own).await.unwrap();
         let (mut direct, mut relayed) = (raw(server.url()).await, raw(proxy.url()).await);
         for row in [&blocks[5], &blocks[60], &blocks[blocks.len() - 1]] {
-            for proof in [Proof::KnownBlock, Proof::Unspecified, Proof::Sealed] {
+            for proof in [Depth::KnownBlock, Depth::Finality, Depth::Seal] {
                 let question = || {
                     let question = about(Wire::BlockId(id(row).0.to_vec().into()));
-                    question.map(|question| v1::Question { proof: proof.into(), ..question })
+                    question.map(|question| v1::Question {
+                        proof: i32::try_from(proof.number()).unwrap(),
+                        ..question
+                    })
                 };
                 let at = format!("{own} {row} {proof:?}");
                 let request = || v1::GetSnapshotRequest { question: question() };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use weir_client::sync::AskError;
 use weir_client::sync::watch::{Level, Start, WatchError, WatchOptions};
-use weir_client::transport::{Notice, Server};
+use weir_client::transport::Server;
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::proxy::TestProxy;
-use weir_proto::convert::Watched;
 use weir_protocol::model::Identifier;
+use weir_protocol::request::{Notice, WatchRequest};
 
 use super::faults::without;
 use super::{CHAIN, changes, finalized, start, watch};
@@ -71,7 +71,8 @@ async fn a_proxy_passes_no_gap_on() {
 async fn while_nothing_is_new_a_proxy_says_so_again_and_again() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
-    let watched = Watched { after_height: Some(start(&server).height), ..Watched::default() };
+    let watched =
+        WatchRequest { after_height: Some(start(&server).height), ..WatchRequest::default() };
     let mut notices = Server::connect(&proxy.url()).await.unwrap().watch(&watched).await.unwrap();
     let end = server.prover.head().finalized;
     let end = Notice::Reached { block_id: end.id, height: end.height };

@@ -7,9 +7,9 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch::{self, Receiver, Sender};
 use tonic::{Code, Status};
 use weir_integration_tests::TestServer;
-use weir_proto::convert::Watched;
 use weir_proto::weir::v1::WatchResponse;
 use weir_proto::weir::v1::watch_response::Notice;
+use weir_protocol::request::WatchRequest;
 use weir_server::watch::Streams;
 
 const CHAIN: &str = "thirty-epochs";
@@ -19,7 +19,7 @@ type Notices = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>>>>;
 /// All changes of the chain.
 fn open(server: &TestServer, streams: &Streams, ended: &Receiver<bool>) -> Result<Notices, Status> {
     let after_height = Some(server.prover.head().first_height);
-    let watched = Watched { after_height, ..Watched::default() };
+    let watched = WatchRequest { after_height, ..WatchRequest::default() };
     Ok(Box::pin(streams.open(server.prover.reader(), watched, ended.clone())?))
 }
 

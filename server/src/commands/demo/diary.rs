@@ -7,10 +7,9 @@ use anyhow::{Context as _, bail};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use weir_client::sync::{LightClient, Outcome};
-use weir_proto::weir::v1::Proof;
-use weir_protocol::evidence::{IdentityFilter, Question, Selector, Topic};
 use weir_protocol::model::{EpochPhase, Identifier, Role};
 use weir_protocol::protocol_state::ParticipationStatus;
+use weir_protocol::request::{Depth, IdentityFilter, Question, Selector, Topic};
 use weir_server::store::Head;
 use weir_verifier::{AnswerValue, IdentityAnswer, SnapshotAnswer};
 
@@ -103,7 +102,7 @@ impl Diary {
         let (hops, bytes) = (self.client.hops(), self.client.bytes_received());
         let question = Question { block: Selector::Height(height), topic };
         let started = Instant::now();
-        let outcome = self.client.ask(&question, Proof::Sealed).await?;
+        let outcome = self.client.ask(&question, Depth::Seal).await?;
         let elapsed = started.elapsed();
         self.answers += 1;
         self.asking += elapsed;

@@ -181,7 +181,8 @@ fn join(indexing: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// Changes one bit of the saved evidence and shows who notices.
 fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
     println!("\nAnd if somebody lies?");
-    let mut bytes = outcome.evidence.to_bytes();
+    let file = outcome.file.as_ref().context("the client kept no evidence")?;
+    let mut bytes = file.to_bytes();
     let timing = ClockOptions::default().timing()?;
     let (_, answer) = verify_file(root_id, &bytes, &timing)?;
     println!(

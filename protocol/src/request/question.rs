@@ -1,6 +1,5 @@
 //! Questions: which block, and what about it.
 
-use super::{FILTER_IDS_MAX, limited};
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::model::{Identifier, Role};
 use crate::protocol_state::{EpochName, ParticipationStatus};
@@ -86,7 +85,7 @@ impl Question {
 }
 
 impl Selector {
-    fn encode(self, encoder: &mut Encoder) {
+    pub(super) fn encode(self, encoder: &mut Encoder) {
         encoder.list(|e| match self {
             Self::LatestFinalized => e.uint(0),
             Self::LatestSealed => e.uint(1),
@@ -101,7 +100,7 @@ impl Selector {
         });
     }
 
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
+    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| match d.uint()? {
             0 => Ok(Self::LatestFinalized),
             1 => Ok(Self::LatestSealed),
@@ -178,5 +177,11 @@ fn ascending<T: Ord>(items: Vec<T>) -> Result<BTreeSet<T>, RlpError> {
     if !items.is_sorted_by(|a, b| a < b) {
         return Err(RlpError::Invalid { field: "order of a filter" });
     }
-    Ok(limited(items, FILTER_IDS_MAX, "length of a filter")?.into_iter().collect())
+    if items.len() > FILTER_IDS_MAX {
+        return Err(RlpError::Invalid { field: "length of a filter" });
+    }
+    Ok(items.into_iter().collect())
 }
+
+/// Most node IDs in a filter.
+pub const FILTER_IDS_MAX: usize = 1024;
