@@ -212,8 +212,8 @@ impl LightClient {
                 }
                 Err(rejection) => rejection,
             };
-            let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
-            let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+            let wrong =
+                WrongAnswer::new(request, reply.bytes, &self.trusted).with_receipt(reply.receipt);
             self.reject(rejection, wrong, &mut passed)?;
         }
         Err(self.too_many_hops())
@@ -282,12 +282,12 @@ impl LightClient {
             match self.apply(&reply.bytes, &timing) {
                 Ok(applied) => return Ok(applied.more && applied.applied > 0),
                 Err(rejection) => {
-                    let wrong = WrongAnswer::new(request, reply.bytes, &before);
+                    let wrong =
+                        WrongAnswer::new(request, reply.bytes, &before).with_receipt(reply.receipt);
                     if self.path.is_some() {
                         // What is kept of the way here has no part of this page.
                         self.trusted = before;
                     }
-                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
                     self.reject(rejection, wrong, &mut passed)?;
                 }
             }

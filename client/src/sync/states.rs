@@ -42,8 +42,8 @@ impl LightClient {
             match self.open_known(block_id, &asked, &reply.bytes, &timing) {
                 Ok(state) => return Ok(state),
                 Err(rejection) => {
-                    let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
-                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                    let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted)
+                        .with_receipt(reply.receipt);
                     self.reject(rejection, wrong, &mut passed)?;
                 }
             }

@@ -50,8 +50,8 @@ impl LightClient {
             match verify_tree(root.root, question, &reply.bytes) {
                 Ok(answer) => return Ok((root, answer)),
                 Err(rejection) => {
-                    let wrong = WrongAnswer::about_tree(request.clone(), reply.bytes, root.root);
-                    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                    let wrong = WrongAnswer::about_tree(request.clone(), reply.bytes, root.root)
+                        .with_receipt(reply.receipt);
                     self.reject(rejection, wrong, &mut passed)?;
                 }
             }

@@ -124,8 +124,8 @@ impl LightClient {
             Ok(answer) => Said::Answer(Box::new(answer.into_value())),
             Err(rejection) => {
                 let (checkpoint_id, now_ms) = (self.trusted.checkpoint().block_id, timing.now_ms());
-                let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted);
-                let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+                let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted)
+                    .with_receipt(reply.receipt);
                 let found = misbehaviour(witness.url(), checkpoint_id, now_ms, wrong);
                 Said::Wrong(rejection, found.map(Box::new))
             }

@@ -206,8 +206,7 @@ async fn honest_answer(
     let receipt = reply.receipt.unwrap();
     check_receipt(&receipt, &request, &reply.bytes).unwrap();
     assert_eq!(receipt.statement.head_id, honest.prover.head().finalized.id);
-    let wrong = WrongAnswer::new(request, reply.bytes, trusted);
-    WrongAnswer { receipt: Some(receipt), ..wrong }
+    WrongAnswer::new(request, reply.bytes, trusted).with_receipt(Some(receipt))
 }
 
 fn accuse(honest: &TestServer, wrong: WrongAnswer, seen_at_ms: u64) -> Accused {
@@ -274,8 +273,7 @@ async fn grounds_that_end_an_epoch_early_convict_nobody() {
     let request = Request::EpochHops(HopsRequest { epoch_counter, held, max_hops });
     let mut server = Server::connect(&honest.url()).await.unwrap();
     let reply = server.send(&request).await.unwrap();
-    let wrong = WrongAnswer::new(request, reply.bytes, &trusted);
-    let wrong = WrongAnswer { receipt: reply.receipt, ..wrong };
+    let wrong = WrongAnswer::new(request, reply.bytes, &trusted).with_receipt(reply.receipt);
     let head_id = trusted.head().block_id;
     let (file, _) = file_about(&honest, Selector::Id(head_id)).await;
     let with_hops = |count: usize| {

@@ -141,6 +141,12 @@ impl WrongAnswer {
         Self { request, answer: proof, receipt: None, grounds }
     }
 
+    /// With the receipt that the server gave, if it gave one.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Option<Receipt>) -> Self {
+        Self { receipt, ..self }
+    }
+
     /// What would prove it, where it is signed and not proved yet.
     #[must_use]
     pub fn proof_wanted(&self) -> Option<ProofWanted> {
