@@ -82,7 +82,7 @@ impl UnsignedSeal {
         let approval = |approvers: Vec<Arc<Node>>| {
             let points = signed.next().unwrap_or_default();
             AggregatedSignature {
-                verifier_signatures: points.iter().map(|point| point.to_bytes().to_vec()).collect(),
+                verifier_signatures: points.iter().map(|point| point.to_bytes()).collect(),
                 signer_ids: approvers.iter().map(|node| node.id()).collect(),
             }
         };

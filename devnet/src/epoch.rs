@@ -52,7 +52,7 @@ impl Epoch {
     /// The signers of the epoch that a setup describes.
     #[must_use]
     pub fn new(seed: u64, setup: &EpochSetup, nodes: &Nodes) -> Self {
-        let cluster = |members: &Vec<Identifier>| {
+        let cluster = |members: &[Identifier]| {
             let chain_id = cluster_chain_id(setup.counter, members);
             Cluster { chain_id, group: Group::new(nodes.all(members.iter().copied())) }
         };
@@ -86,7 +86,7 @@ impl Epoch {
         let (group, shares) = beacon_shares(&beacon_seed(seed, setup), dkg_member_ids.len());
         let dkg_participant_keys: Vec<BlsPublicKey> =
             shares.iter().map(SecretKey::public_key).collect();
-        let votes = |members: &Vec<Identifier>| cluster_votes(setup.counter, members, nodes);
+        let votes = |members: &[Identifier]| cluster_votes(setup.counter, members, nodes);
         EpochCommit {
             counter: setup.counter,
             cluster_qcs: setup.assignments.iter().map(votes).collect(),

@@ -106,7 +106,7 @@ pub fn unsigned_receipt_id(receipt: &ExecutionReceiptStub) -> Identifier {
     encoder.list(|e| {
         e.bytes(&receipt.executor_id.0);
         e.bytes(&receipt.result_id.0);
-        e.list_of(&receipt.spocks, |e, spock| e.bytes(spock));
+        receipt.spocks.encode(e);
     });
     entity_id(&encoder.finish())
 }

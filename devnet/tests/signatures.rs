@@ -42,7 +42,9 @@ impl Peers {
         for (chunk, approvals) in chunks.iter().zip(&seal.aggregated_approval_sigs) {
             let message = attestation_id(&seal.block_id, &seal.result_id, chunk.index);
             assert!(!approvals.signer_ids.is_empty());
-            for (id, signature) in approvals.signer_ids.iter().zip(&approvals.verifier_signatures) {
+            for (id, signature) in
+                approvals.signer_ids.iter().zip(approvals.verifier_signatures.iter())
+            {
                 let key = self.key(id, Role::Verification);
                 self.check(key, signature, RESULT_APPROVAL, &message.0);
             }
@@ -144,7 +146,7 @@ fn receipts_spocks_and_approvals_are_signed_by_their_nodes() {
             peers.check(key, &receipt.executor_signature, EXECUTION_RECEIPT, &message.0);
             let chunks = &results[&receipt.result_id].chunks;
             assert_eq!(receipt.spocks.len(), chunks.len());
-            for (chunk, spock) in chunks.iter().zip(&receipt.spocks) {
+            for (chunk, spock) in chunks.iter().zip(receipt.spocks.iter()) {
                 peers.check(key, spock, SPOCK, &secret(config.seed, chunk).0);
             }
             receipts += 1;

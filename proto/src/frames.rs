@@ -3,10 +3,10 @@
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use prost::Message as _;
 use thiserror::Error;
 
 use crate::flow::entities;
+use crate::memory::{self, MessageError};
 
 /// Reads blocks one after the other; ends for good after the first error.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl<R: Read> Frames<R> {
             let (expected, found) = (u64::from(len), found as u64);
             return Err(FrameErrorKind::Truncated { expected, found });
         }
-        let block = entities::Block::decode(Bytes::from(message))?;
+        let block = memory::decode(Bytes::from(message))?;
         self.index += 1;
         self.offset += 4 + u64::from(len);
         Ok(Some(block))
@@ -110,7 +110,7 @@ pub enum FrameErrorKind {
     },
     /// It is no block.
     #[error("not a block message: {0}")]
-    Protobuf(#[from] prost::DecodeError),
+    Protobuf(#[from] MessageError),
     /// The input fails.
     #[error("cannot read: {0}")]
     Io(#[from] io::Error),
@@ -122,6 +122,7 @@ pub const BLOCK_BYTES_MAX: u32 = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost::Message as _;
 
     fn file() -> Vec<u8> {
         let block = entities::Block { height: 7, ..Default::default() }.encode_to_vec();

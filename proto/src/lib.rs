@@ -6,7 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod convert;
+pub mod evidence_client;
 pub mod frames;
+pub mod memory;
+mod receipt_stub;
 pub mod status;
 
 /// Generated from `proto/proto/weir/v1`.
@@ -26,6 +29,8 @@ pub mod weir {
 
 /// Generated from `proto/proto/flow`.
 pub mod flow {
+    pub use crate::receipt_stub::ExecutionReceiptMeta;
+
     /// `flow.access`: the API that every access node serves.
     #[expect(
         missing_docs,

@@ -393,7 +393,8 @@ prop_compose! {
         ),
     ) -> Seal {
         let [block_id, result_id, final_state] = ids;
-        let signatures = signatures.into_iter().map(|(verifier_signatures, signer_ids)| {
+        let signatures = signatures.into_iter().map(|(signatures, signer_ids)| {
+            let verifier_signatures = signatures.iter().collect();
             AggregatedSignature { verifier_signatures, signer_ids }
         });
         Seal { block_id, result_id, final_state, aggregated_approval_sigs: signatures.collect() }

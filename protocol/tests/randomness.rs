@@ -7,7 +7,7 @@ mod common;
 use serde_json::Value;
 use weir_protocol::chunk_assignment::assign_chunks;
 use weir_protocol::hotstuff::{LeaderSelection, LeaderSelectionError};
-use weir_protocol::model::{EpochSetup, Identifier, IdentitySkeleton, Role};
+use weir_protocol::model::{Clusters, EpochSetup, Identifier, IdentitySkeleton, Role};
 use weir_protocol::prg::{Customizer, Prg};
 
 fn records(kind: &str) -> Vec<Value> {
@@ -88,7 +88,7 @@ fn setup(random_source: Vec<u8>, weights: &[u64]) -> EpochSetup {
         dkg_phase3_final_view: 0,
         final_view: 1010,
         participants: weights.iter().enumerate().flat_map(pair).collect(),
-        assignments: Vec::new(),
+        assignments: Clusters::default(),
         random_source,
         target_duration: 0,
         target_end_time: 0,

@@ -46,13 +46,18 @@ fn generate(root: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
     }
     fs::create_dir_all(&out)?;
     let bytes = descriptors.encode_to_vec();
+    let mut config = tonic_prost_build::Config::new();
+    // By which a message's definition is found.
+    config.enable_type_names();
     tonic_prost_build::configure()
         .bytes(".")
+        .codec_path("crate::memory::BoundedCodec")
+        .extern_path(COMPACT.0, COMPACT.1)
         .build_transport(false)
         .generate_default_stubs(true)
         .emit_rerun_if_changed(false)
         .out_dir(&out)
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     format(root, &out)?;
     let mut generated = stored(&out)?;
     generated.insert(PathBuf::from(DESCRIPTORS), bytes);
@@ -85,5 +90,8 @@ fn stored(dir: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
 }
 
 const FILES: [&str; 2] = ["weir/v1/snapshot.proto", "flow/access/access.proto"];
+/// A message that is written by hand, for its list is kept compact.
+const COMPACT: (&str, &str) =
+    (".flow.entities.ExecutionReceiptMeta", "crate::flow::ExecutionReceiptMeta");
 const GENERATED: &str = "proto/src/generated";
 const DESCRIPTORS: &str = "descriptors.bin";

@@ -48,7 +48,7 @@ pub(crate) fn setup_of(parts: SetupParts, config: &Config) -> EpochSetup {
         dkg_phase2_final_view: dkg_final_view(2),
         dkg_phase3_final_view: dkg_final_view(3),
         final_view,
-        assignments: assignments(&participants, config.clusters, &source),
+        assignments: assignments(&participants, config.clusters, &source).into(),
         participants: participants.into(),
         random_source: source.0[..RANDOM_SOURCE_LEN].to_vec(),
         target_duration: duration(config.epochs.views).max(1),

@@ -1,14 +1,16 @@
 //! `flow.entities.Block` to the model.
 
+use bytes::Bytes;
 use prost_types::Timestamp;
 use weir_protocol::model::{
-    AggregatedSignature, Block, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult,
-    Header, Identifier, Payload, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
+    AggregatedSignature, Block, ByteStrings, Chunk, CollectionGuarantee, ExecutionReceiptStub,
+    ExecutionResult, Header, Identifier, Payload, QuorumCertificate, Seal, ServiceEvent,
+    TimeoutCertificate,
 };
 
 use super::ConvertError;
 use super::question::identifier;
-use crate::flow::entities;
+use crate::flow::{ExecutionReceiptMeta, entities};
 
 /// Parses a block of a full block response.
 ///
@@ -146,19 +148,19 @@ fn seal(wire: &entities::BlockSeal) -> Result<Seal, ConvertError> {
 fn approval(wire: &entities::AggregatedSignature) -> Result<AggregatedSignature, ConvertError> {
     let field = "aggregated_approval_sigs.verifier_signatures";
     Ok(AggregatedSignature {
-        verifier_signatures: list(field, &wire.verifier_signatures, |bytes| bounded(field, bytes))?,
+        verifier_signatures: byte_strings(field, &wire.verifier_signatures)?,
         signer_ids: list("aggregated_approval_sigs.signer_ids", &wire.signer_ids, |id| {
             identifier("aggregated_approval_sigs.signer_ids", id)
         })?,
     })
 }
 
-fn receipt(wire: &entities::ExecutionReceiptMeta) -> Result<ExecutionReceiptStub, ConvertError> {
+fn receipt(wire: &ExecutionReceiptMeta) -> Result<ExecutionReceiptStub, ConvertError> {
     let field = "execution_receipt_metaList.spocks";
     Ok(ExecutionReceiptStub {
         executor_id: identifier("execution_receipt_metaList.executor_id", &wire.executor_id)?,
         result_id: identifier("execution_receipt_metaList.result_id", &wire.result_id)?,
-        spocks: list(field, &wire.spocks, |spock| bounded(field, spock))?,
+        spocks: spocks(field, &wire.spocks)?,
         executor_signature: bounded("executor_signature", &wire.executor_signature)?,
     })
 }
@@ -214,11 +216,32 @@ fn list<T, U>(
     items.iter().map(item).collect()
 }
 
-fn bounded(field: &'static str, bytes: &[u8]) -> Result<Vec<u8>, ConvertError> {
+fn byte_strings(field: &'static str, items: &[Bytes]) -> Result<ByteStrings, ConvertError> {
+    if items.len() > LIST_LEN_MAX {
+        return Err(ConvertError::too_many(field, LIST_LEN_MAX, items.len()));
+    }
+    items.iter().try_for_each(|item| check_len(field, item))?;
+    Ok(items.iter().collect())
+}
+
+fn spocks(field: &'static str, items: &ByteStrings) -> Result<ByteStrings, ConvertError> {
+    if items.len() > LIST_LEN_MAX {
+        return Err(ConvertError::too_many(field, LIST_LEN_MAX, items.len()));
+    }
+    items.iter().try_for_each(|item| check_len(field, item))?;
+    Ok(items.clone())
+}
+
+fn check_len(field: &'static str, bytes: &[u8]) -> Result<(), ConvertError> {
     if bytes.len() > SIGNATURE_BYTES_MAX {
         let (max, found) = (SIGNATURE_BYTES_MAX, bytes.len());
         return Err(ConvertError::TooLong { field, max, found });
     }
+    Ok(())
+}
+
+fn bounded(field: &'static str, bytes: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    check_len(field, bytes)?;
     Ok(bytes.to_vec())
 }
 

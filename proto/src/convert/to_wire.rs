@@ -3,11 +3,11 @@
 use prost_types::Timestamp;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
-    Block, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header, Identifier,
-    QuorumCertificate, Seal, TimeoutCertificate,
+    Block, ByteStrings, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header,
+    Identifier, QuorumCertificate, Seal, TimeoutCertificate,
 };
 
-use crate::flow::entities;
+use crate::flow::{ExecutionReceiptMeta, entities};
 
 /// The message of a full block response; signers are given by indices, not by ID.
 #[must_use]
@@ -126,11 +126,11 @@ fn seal(seal: &Seal) -> entities::BlockSeal {
     }
 }
 
-fn receipt(receipt: &ExecutionReceiptStub) -> entities::ExecutionReceiptMeta {
-    entities::ExecutionReceiptMeta {
+fn receipt(receipt: &ExecutionReceiptStub) -> ExecutionReceiptMeta {
+    ExecutionReceiptMeta {
         executor_id: bytes(&receipt.executor_id),
         result_id: bytes(&receipt.result_id),
-        spocks: byte_strings(&receipt.spocks),
+        spocks: receipt.spocks.clone(),
         executor_signature: receipt.executor_signature.clone().into(),
     }
 }
@@ -172,6 +172,6 @@ fn bytes(id: &Identifier) -> bytes::Bytes {
     id.0.to_vec().into()
 }
 
-fn byte_strings(items: &[Vec<u8>]) -> Vec<bytes::Bytes> {
-    items.iter().map(|item| item.clone().into()).collect()
+fn byte_strings(items: &ByteStrings) -> Vec<bytes::Bytes> {
+    items.iter().map(bytes::Bytes::copy_from_slice).collect()
 }

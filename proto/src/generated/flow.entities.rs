@@ -13,6 +13,16 @@ pub struct Account {
     pub contracts:
         ::std::collections::HashMap<::prost::alloc::string::String, ::prost::bytes::Bytes>,
 }
+impl ::prost::Name for Account {
+    const NAME: &'static str = "Account";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Account".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Account".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountKey {
     #[prost(uint32, tag = "1")]
@@ -29,6 +39,16 @@ pub struct AccountKey {
     pub sequence_number: u32,
     #[prost(bool, tag = "7")]
     pub revoked: bool,
+}
+impl ::prost::Name for AccountKey {
+    const NAME: &'static str = "AccountKey";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.AccountKey".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.AccountKey".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockHeader {
@@ -61,6 +81,16 @@ pub struct BlockHeader {
     #[prost(uint64, tag = "14")]
     pub parent_view: u64,
 }
+impl ::prost::Name for BlockHeader {
+    const NAME: &'static str = "BlockHeader";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.BlockHeader".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.BlockHeader".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TimeoutCertificate {
     #[prost(uint64, tag = "1")]
@@ -74,6 +104,16 @@ pub struct TimeoutCertificate {
     #[prost(bytes = "bytes", tag = "5")]
     pub sig_data: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for TimeoutCertificate {
+    const NAME: &'static str = "TimeoutCertificate";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.TimeoutCertificate".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.TimeoutCertificate".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QuorumCertificate {
     #[prost(uint64, tag = "1")]
@@ -85,12 +125,32 @@ pub struct QuorumCertificate {
     #[prost(bytes = "bytes", tag = "4")]
     pub sig_data: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for QuorumCertificate {
+    const NAME: &'static str = "QuorumCertificate";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.QuorumCertificate".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.QuorumCertificate".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Collection {
     #[prost(bytes = "bytes", tag = "1")]
     pub id: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub transaction_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+impl ::prost::Name for Collection {
+    const NAME: &'static str = "Collection";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Collection".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Collection".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CollectionGuarantee {
@@ -109,6 +169,16 @@ pub struct CollectionGuarantee {
     #[prost(bytes = "bytes", tag = "7")]
     pub cluster_chain_id: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for CollectionGuarantee {
+    const NAME: &'static str = "CollectionGuarantee";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.CollectionGuarantee".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.CollectionGuarantee".into()
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BlockSeal {
     #[prost(bytes = "bytes", tag = "1")]
@@ -126,12 +196,32 @@ pub struct BlockSeal {
     #[prost(message, repeated, tag = "7")]
     pub aggregated_approval_sigs: ::prost::alloc::vec::Vec<AggregatedSignature>,
 }
+impl ::prost::Name for BlockSeal {
+    const NAME: &'static str = "BlockSeal";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.BlockSeal".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.BlockSeal".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AggregatedSignature {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub verifier_signatures: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub signer_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+impl ::prost::Name for AggregatedSignature {
+    const NAME: &'static str = "AggregatedSignature";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.AggregatedSignature".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.AggregatedSignature".into()
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecutionResult {
@@ -145,6 +235,16 @@ pub struct ExecutionResult {
     pub service_events: ::prost::alloc::vec::Vec<ServiceEvent>,
     #[prost(bytes = "bytes", tag = "5")]
     pub execution_data_id: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for ExecutionResult {
+    const NAME: &'static str = "ExecutionResult";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.ExecutionResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.ExecutionResult".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Chunk {
@@ -171,6 +271,16 @@ pub struct Chunk {
     #[prost(uint32, tag = "11")]
     pub service_event_count: u32,
 }
+impl ::prost::Name for Chunk {
+    const NAME: &'static str = "Chunk";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Chunk".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Chunk".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceEvent {
     #[prost(string, tag = "1")]
@@ -178,23 +288,32 @@ pub struct ServiceEvent {
     #[prost(bytes = "bytes", tag = "2")]
     pub payload: ::prost::bytes::Bytes,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExecutionReceiptMeta {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub executor_id: ::prost::bytes::Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub result_id: ::prost::bytes::Bytes,
-    #[prost(bytes = "bytes", repeated, tag = "3")]
-    pub spocks: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    #[prost(bytes = "bytes", tag = "4")]
-    pub executor_signature: ::prost::bytes::Bytes,
+impl ::prost::Name for ServiceEvent {
+    const NAME: &'static str = "ServiceEvent";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.ServiceEvent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.ServiceEvent".into()
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecutionReceipt {
     #[prost(message, optional, tag = "1")]
-    pub meta: ::core::option::Option<ExecutionReceiptMeta>,
+    pub meta: ::core::option::Option<crate::flow::ExecutionReceiptMeta>,
     #[prost(message, optional, tag = "2")]
     pub execution_result: ::core::option::Option<ExecutionResult>,
+}
+impl ::prost::Name for ExecutionReceipt {
+    const NAME: &'static str = "ExecutionReceipt";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.ExecutionReceipt".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.ExecutionReceipt".into()
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Block {
@@ -213,13 +332,23 @@ pub struct Block {
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub signatures: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     #[prost(message, repeated, tag = "8")]
-    pub execution_receipt_meta_list: ::prost::alloc::vec::Vec<ExecutionReceiptMeta>,
+    pub execution_receipt_meta_list: ::prost::alloc::vec::Vec<crate::flow::ExecutionReceiptMeta>,
     #[prost(message, repeated, tag = "9")]
     pub execution_result_list: ::prost::alloc::vec::Vec<ExecutionResult>,
     #[prost(message, optional, tag = "10")]
     pub block_header: ::core::option::Option<BlockHeader>,
     #[prost(bytes = "bytes", tag = "11")]
     pub protocol_state_id: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for Block {
+    const NAME: &'static str = "Block";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Block".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Block".into()
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -263,6 +392,16 @@ pub struct Event {
     #[prost(bytes = "bytes", tag = "5")]
     pub payload: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for Event {
+    const NAME: &'static str = "Event";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Event".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Event".into()
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum EventEncodingVersion {
@@ -298,12 +437,32 @@ pub struct ExecutionStateQuery {
     #[prost(bool, tag = "3")]
     pub include_executor_metadata: bool,
 }
+impl ::prost::Name for ExecutionStateQuery {
+    const NAME: &'static str = "ExecutionStateQuery";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.ExecutionStateQuery".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.ExecutionStateQuery".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExecutorMetadata {
     #[prost(bytes = "bytes", tag = "1")]
     pub execution_result_id: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub executor_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+impl ::prost::Name for ExecutorMetadata {
+    const NAME: &'static str = "ExecutorMetadata";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.ExecutorMetadata".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.ExecutorMetadata".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Metadata {
@@ -318,12 +477,32 @@ pub struct Metadata {
     #[prost(message, optional, tag = "5")]
     pub executor_metadata: ::core::option::Option<ExecutorMetadata>,
 }
+impl ::prost::Name for Metadata {
+    const NAME: &'static str = "Metadata";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Metadata".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Metadata".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompatibleRange {
     #[prost(uint64, tag = "1")]
     pub start_height: u64,
     #[prost(uint64, tag = "2")]
     pub end_height: u64,
+}
+impl ::prost::Name for CompatibleRange {
+    const NAME: &'static str = "CompatibleRange";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.CompatibleRange".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.CompatibleRange".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NodeVersionInfo {
@@ -343,6 +522,16 @@ pub struct NodeVersionInfo {
     pub compatible_range: ::core::option::Option<CompatibleRange>,
     #[prost(uint64, tag = "8")]
     pub protocol_state_version: u64,
+}
+impl ::prost::Name for NodeVersionInfo {
+    const NAME: &'static str = "NodeVersionInfo";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.NodeVersionInfo".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.NodeVersionInfo".into()
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Transaction {
@@ -376,6 +565,16 @@ pub mod transaction {
         #[prost(uint64, tag = "3")]
         pub sequence_number: u64,
     }
+    impl ::prost::Name for ProposalKey {
+        const NAME: &'static str = "ProposalKey";
+        const PACKAGE: &'static str = "flow.entities";
+        fn full_name() -> ::prost::alloc::string::String {
+            "flow.entities.Transaction.ProposalKey".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/flow.entities.Transaction.ProposalKey".into()
+        }
+    }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Signature {
         #[prost(bytes = "bytes", tag = "1")]
@@ -386,6 +585,26 @@ pub mod transaction {
         pub signature: ::prost::bytes::Bytes,
         #[prost(bytes = "bytes", tag = "4")]
         pub extension_data: ::prost::bytes::Bytes,
+    }
+    impl ::prost::Name for Signature {
+        const NAME: &'static str = "Signature";
+        const PACKAGE: &'static str = "flow.entities";
+        fn full_name() -> ::prost::alloc::string::String {
+            "flow.entities.Transaction.Signature".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/flow.entities.Transaction.Signature".into()
+        }
+    }
+}
+impl ::prost::Name for Transaction {
+    const NAME: &'static str = "Transaction";
+    const PACKAGE: &'static str = "flow.entities";
+    fn full_name() -> ::prost::alloc::string::String {
+        "flow.entities.Transaction".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/flow.entities.Transaction".into()
     }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

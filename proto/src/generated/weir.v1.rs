@@ -23,10 +23,40 @@ pub mod block_selector {
         Height(u64),
     }
 }
+impl ::prost::Name for BlockSelector {
+    const NAME: &'static str = "BlockSelector";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.BlockSelector".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.BlockSelector".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LatestFinalized {}
+impl ::prost::Name for LatestFinalized {
+    const NAME: &'static str = "LatestFinalized";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.LatestFinalized".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.LatestFinalized".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LatestSealed {}
+impl ::prost::Name for LatestSealed {
+    const NAME: &'static str = "LatestSealed";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.LatestSealed".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.LatestSealed".into()
+    }
+}
 /// What the client trusts and holds, so that the answer can leave it out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {
@@ -46,6 +76,16 @@ pub struct Held {
     #[prost(uint64, tag = "4")]
     pub newest_epoch_counter: u64,
 }
+impl ::prost::Name for Held {
+    const NAME: &'static str = "Held";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.Held".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.Held".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Question {
     #[prost(message, optional, tag = "1")]
@@ -57,8 +97,28 @@ pub struct Question {
     #[prost(enumeration = "Proof", tag = "4")]
     pub proof: i32,
 }
+impl ::prost::Name for Question {
+    const NAME: &'static str = "Question";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.Question".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.Question".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetServerInfoRequest {}
+impl ::prost::Name for GetServerInfoRequest {
+    const NAME: &'static str = "GetServerInfoRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetServerInfoRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetServerInfoRequest".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetServerInfoResponse {
     #[prost(string, tag = "1")]
@@ -112,6 +172,16 @@ pub struct GetServerInfoResponse {
     #[prost(bytes = "bytes", tag = "19")]
     pub receipt_key: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetServerInfoResponse {
+    const NAME: &'static str = "GetServerInfoResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetServerInfoResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetServerInfoResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockReference {
     #[prost(bytes = "bytes", tag = "1")]
@@ -121,15 +191,45 @@ pub struct BlockReference {
     #[prost(uint64, tag = "3")]
     pub view: u64,
 }
+impl ::prost::Name for BlockReference {
+    const NAME: &'static str = "BlockReference";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.BlockReference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.BlockReference".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCheckpointRequest {
     #[prost(bytes = "bytes", tag = "1")]
     pub block_id: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetCheckpointRequest {
+    const NAME: &'static str = "GetCheckpointRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetCheckpointRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetCheckpointRequest".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCheckpointResponse {
     #[prost(bytes = "bytes", tag = "1")]
     pub evidence: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for GetCheckpointResponse {
+    const NAME: &'static str = "GetCheckpointResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetCheckpointResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetCheckpointResponse".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEpochHopsRequest {
@@ -142,16 +242,46 @@ pub struct GetEpochHopsRequest {
     #[prost(uint32, tag = "3")]
     pub max_hops: u32,
 }
+impl ::prost::Name for GetEpochHopsRequest {
+    const NAME: &'static str = "GetEpochHopsRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetEpochHopsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetEpochHopsRequest".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEpochHopsResponse {
     /// Evidence with hops only: none while the epoch after `epoch_counter` is not committed.
     #[prost(bytes = "bytes", tag = "1")]
     pub evidence: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetEpochHopsResponse {
+    const NAME: &'static str = "GetEpochHopsResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetEpochHopsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetEpochHopsResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSnapshotRequest {
     #[prost(message, optional, tag = "1")]
     pub question: ::core::option::Option<Question>,
+}
+impl ::prost::Name for GetSnapshotRequest {
+    const NAME: &'static str = "GetSnapshotRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetSnapshotRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetSnapshotRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetSnapshotResponse {
@@ -159,6 +289,16 @@ pub struct GetSnapshotResponse {
     pub snapshot: ::core::option::Option<Snapshot>,
     #[prost(bytes = "bytes", tag = "2")]
     pub evidence: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for GetSnapshotResponse {
+    const NAME: &'static str = "GetSnapshotResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetSnapshotResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetSnapshotResponse".into()
+    }
 }
 /// Summary of the protocol state at a block.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -204,6 +344,16 @@ pub struct Snapshot {
     #[prost(bytes = "bytes", tag = "18")]
     pub last_sealed_block_id: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for Snapshot {
+    const NAME: &'static str = "Snapshot";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.Snapshot".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.Snapshot".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProtocolVersionUpgrade {
     #[prost(uint64, tag = "1")]
@@ -211,12 +361,32 @@ pub struct ProtocolVersionUpgrade {
     #[prost(uint64, tag = "2")]
     pub activation_view: u64,
 }
+impl ::prost::Name for ProtocolVersionUpgrade {
+    const NAME: &'static str = "ProtocolVersionUpgrade";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.ProtocolVersionUpgrade".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.ProtocolVersionUpgrade".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EpochExtension {
     #[prost(uint64, tag = "1")]
     pub first_view: u64,
     #[prost(uint64, tag = "2")]
     pub final_view: u64,
+}
+impl ::prost::Name for EpochExtension {
+    const NAME: &'static str = "EpochExtension";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.EpochExtension".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.EpochExtension".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Identity {
@@ -236,12 +406,32 @@ pub struct Identity {
     #[prost(enumeration = "ParticipationStatus", tag = "7")]
     pub status: i32,
 }
+impl ::prost::Name for Identity {
+    const NAME: &'static str = "Identity";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.Identity".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.Identity".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetIdentityRequest {
     #[prost(message, optional, tag = "1")]
     pub question: ::core::option::Option<Question>,
     #[prost(bytes = "bytes", tag = "2")]
     pub node_id: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for GetIdentityRequest {
+    const NAME: &'static str = "GetIdentityRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetIdentityRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetIdentityRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetIdentityResponse {
@@ -251,6 +441,16 @@ pub struct GetIdentityResponse {
     pub identity: ::core::option::Option<Identity>,
     #[prost(bytes = "bytes", tag = "3")]
     pub evidence: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for GetIdentityResponse {
+    const NAME: &'static str = "GetIdentityResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetIdentityResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetIdentityResponse".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListIdentitiesRequest {
@@ -264,6 +464,16 @@ pub struct ListIdentitiesRequest {
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub node_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
+impl ::prost::Name for ListIdentitiesRequest {
+    const NAME: &'static str = "ListIdentitiesRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.ListIdentitiesRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.ListIdentitiesRequest".into()
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListIdentitiesResponse {
     #[prost(message, optional, tag = "1")]
@@ -273,12 +483,32 @@ pub struct ListIdentitiesResponse {
     #[prost(bytes = "bytes", tag = "3")]
     pub evidence: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for ListIdentitiesResponse {
+    const NAME: &'static str = "ListIdentitiesResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.ListIdentitiesResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.ListIdentitiesResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEpochRequest {
     #[prost(message, optional, tag = "1")]
     pub question: ::core::option::Option<Question>,
     #[prost(enumeration = "EpochPosition", tag = "2")]
     pub epoch: i32,
+}
+impl ::prost::Name for GetEpochRequest {
+    const NAME: &'static str = "GetEpochRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetEpochRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetEpochRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetEpochResponse {
@@ -300,10 +530,30 @@ pub struct GetEpochResponse {
     #[prost(bytes = "bytes", tag = "7")]
     pub evidence: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetEpochResponse {
+    const NAME: &'static str = "GetEpochResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetEpochResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetEpochResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSealRequest {
     #[prost(message, optional, tag = "1")]
     pub question: ::core::option::Option<Question>,
+}
+impl ::prost::Name for GetSealRequest {
+    const NAME: &'static str = "GetSealRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetSealRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetSealRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSealResponse {
@@ -319,10 +569,30 @@ pub struct GetSealResponse {
     #[prost(bytes = "bytes", tag = "5")]
     pub evidence: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetSealResponse {
+    const NAME: &'static str = "GetSealResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetSealResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetSealResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetExecutionResultRequest {
     #[prost(message, optional, tag = "1")]
     pub question: ::core::option::Option<Question>,
+}
+impl ::prost::Name for GetExecutionResultRequest {
+    const NAME: &'static str = "GetExecutionResultRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetExecutionResultRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetExecutionResultRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetExecutionResultResponse {
@@ -336,6 +606,16 @@ pub struct GetExecutionResultResponse {
     #[prost(bytes = "bytes", tag = "4")]
     pub evidence: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetExecutionResultResponse {
+    const NAME: &'static str = "GetExecutionResultResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetExecutionResultResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetExecutionResultResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetTreeProofRequest {
     #[prost(message, optional, tag = "1")]
@@ -343,6 +623,16 @@ pub struct GetTreeProofRequest {
     /// At least one; at most 1,024 nodes, and 2,048 items altogether.
     #[prost(message, repeated, tag = "2")]
     pub items: ::prost::alloc::vec::Vec<TreeItem>,
+}
+impl ::prost::Name for GetTreeProofRequest {
+    const NAME: &'static str = "GetTreeProofRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetTreeProofRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetTreeProofRequest".into()
+    }
 }
 /// One thing to ask of a snapshot tree.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -368,8 +658,28 @@ pub mod tree_item {
         Table(super::WholeTable),
     }
 }
+impl ::prost::Name for TreeItem {
+    const NAME: &'static str = "TreeItem";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.TreeItem".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.TreeItem".into()
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WholeTable {}
+impl ::prost::Name for WholeTable {
+    const NAME: &'static str = "WholeTable";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.WholeTable".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.WholeTable".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetTreeProofResponse {
     /// The block, its protocol state and the tree's root, for people and tools that trust the server:
@@ -383,6 +693,16 @@ pub struct GetTreeProofResponse {
     #[prost(bytes = "bytes", tag = "4")]
     pub proof: ::prost::bytes::Bytes,
 }
+impl ::prost::Name for GetTreeProofResponse {
+    const NAME: &'static str = "GetTreeProofResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.GetTreeProofResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.GetTreeProofResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
     #[prost(enumeration = "Level", tag = "1")]
@@ -394,6 +714,16 @@ pub struct WatchRequest {
     /// Blocks whose status to tell of, known or not; 32 bytes each, at most 64.
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub block_ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+impl ::prost::Name for WatchRequest {
+    const NAME: &'static str = "WatchRequest";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.WatchRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.WatchRequest".into()
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchResponse {
@@ -417,12 +747,32 @@ pub mod watch_response {
         Reached(super::BlockReference),
     }
 }
+impl ::prost::Name for WatchResponse {
+    const NAME: &'static str = "WatchResponse";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.WatchResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.WatchResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockNews {
     #[prost(bytes = "bytes", tag = "1")]
     pub block_id: ::prost::bytes::Bytes,
     #[prost(enumeration = "BlockStatus", tag = "2")]
     pub status: i32,
+}
+impl ::prost::Name for BlockNews {
+    const NAME: &'static str = "BlockNews";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.BlockNews".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.BlockNews".into()
+    }
 }
 /// Detail of an error: what exists instead of what was asked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -442,6 +792,16 @@ pub struct Available {
     /// Least height of a head with which the question can be answered.
     #[prost(uint64, tag = "7")]
     pub height_needed: u64,
+}
+impl ::prost::Name for Available {
+    const NAME: &'static str = "Available";
+    const PACKAGE: &'static str = "weir.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "weir.v1.Available".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/weir.v1.Available".into()
+    }
 }
 /// What an answer should contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -811,7 +1171,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetServerInfo");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetServerInfo"));
@@ -826,7 +1186,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetCheckpoint");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetCheckpoint"));
@@ -841,7 +1201,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpochHops");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpochHops"));
@@ -856,7 +1216,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetSnapshot");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSnapshot"));
@@ -872,7 +1232,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetIdentity");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetIdentity"));
@@ -887,7 +1247,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/ListIdentities");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "ListIdentities"));
@@ -901,7 +1261,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetEpoch");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetEpoch"));
@@ -915,7 +1275,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetSeal");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetSeal"));
@@ -930,7 +1290,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path =
                 http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetExecutionResult");
             let mut req = request.into_request();
@@ -948,7 +1308,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/GetTreeProof");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "GetTreeProof"));
@@ -966,7 +1326,7 @@ pub mod snapshot_api_client {
             self.inner.ready().await.map_err(|e| {
                 tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
             })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::memory::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static("/weir.v1.SnapshotAPI/Watch");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("weir.v1.SnapshotAPI", "Watch"));
@@ -1176,7 +1536,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetServerInfoSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1217,7 +1577,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetCheckpointSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1258,7 +1618,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetEpochHopsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1297,7 +1657,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetSnapshotSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1336,7 +1696,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetIdentitySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1377,7 +1737,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListIdentitiesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1415,7 +1775,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetEpochSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1453,7 +1813,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetSealSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1495,7 +1855,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetExecutionResultSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1536,7 +1896,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetTreeProofSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1576,7 +1936,7 @@ pub mod snapshot_api_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::memory::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

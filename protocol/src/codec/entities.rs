@@ -5,8 +5,9 @@
 use super::rlp::{Decoder, Encoder, RlpError};
 use crate::merkle;
 use crate::model::{
-    AggregatedSignature, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header,
-    Identifier, Payload, PayloadRoots, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
+    AggregatedSignature, ByteStrings, Chunk, CollectionGuarantee, ExecutionReceiptStub,
+    ExecutionResult, Header, Identifier, Payload, PayloadRoots, QuorumCertificate, Seal,
+    ServiceEvent, TimeoutCertificate,
 };
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -222,7 +223,7 @@ impl Entity for Seal {
             put_id(e, &self.final_state);
             e.list_of(&self.aggregated_approval_sigs, |e, chunk| {
                 e.list(|e| {
-                    e.list_of(&chunk.verifier_signatures, |e, signature| e.bytes(signature));
+                    chunk.verifier_signatures.encode(e);
                     e.list_of(&chunk.signer_ids, put_id);
                 });
             });
@@ -244,7 +245,7 @@ impl Seal {
                 aggregated_approval_sigs: d.list_of(|d| {
                     d.list(|d| {
                         Ok(AggregatedSignature {
-                            verifier_signatures: d.list_of(|d| Ok(d.bytes()?.to_vec()))?,
+                            verifier_signatures: ByteStrings::decode(d)?,
                             signer_ids: d.list_of(take_id)?,
                         })
                     })
@@ -260,7 +261,7 @@ impl Entity for ExecutionReceiptStub {
             e.list(|e| {
                 put_id(e, &self.executor_id);
                 put_id(e, &self.result_id);
-                e.list_of(&self.spocks, |e, spock| e.bytes(spock));
+                self.spocks.encode(e);
             });
             e.bytes(&self.executor_signature);
         });
@@ -274,9 +275,8 @@ impl ExecutionReceiptStub {
     /// When the next item is not exactly an execution receipt stub's RLP.
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| {
-            let (executor_id, result_id, spocks) = d.list(|d| {
-                Ok((take_id(d)?, take_id(d)?, d.list_of(|d| Ok(d.bytes()?.to_vec()))?))
-            })?;
+            let (executor_id, result_id, spocks) =
+                d.list(|d| Ok((take_id(d)?, take_id(d)?, ByteStrings::decode(d)?)))?;
             let executor_signature = d.bytes()?.to_vec();
             Ok(Self { executor_id, result_id, spocks, executor_signature })
         })

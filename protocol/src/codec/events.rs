@@ -4,8 +4,8 @@ use super::Entity;
 use super::entities::{put_id, take_id};
 use super::rlp::{Decoder, Encoder, RlpError};
 use crate::model::{
-    ClusterQcVoteData, EpochCommit, EpochRecover, EpochSetup, IdentitySkeleton, Role, ServiceEvent,
-    VersionBeacon, VersionBoundary,
+    ClusterQcVoteData, Clusters, EpochCommit, EpochRecover, EpochSetup, IdentitySkeleton,
+    Participants, Role, ServiceEvent, VersionBeacon, VersionBoundary,
 };
 use alloc::string::ToString;
 
@@ -35,9 +35,16 @@ impl ServiceEvent {
     /// When the type is unknown or the next item is not exactly such an event's RLP.
     pub fn decode(type_name: &str, decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         match type_name {
-            "setup" => EpochSetup::decode(decoder).map(|setup| Self::EpochSetup(setup.into())),
-            "commit" => EpochCommit::decode(decoder).map(|commit| Self::EpochCommit(commit.into())),
+            "setup" => {
+                decoder.take_room(size_of::<EpochSetup>())?;
+                EpochSetup::decode(decoder).map(|setup| Self::EpochSetup(setup.into()))
+            }
+            "commit" => {
+                decoder.take_room(size_of::<EpochCommit>())?;
+                EpochCommit::decode(decoder).map(|commit| Self::EpochCommit(commit.into()))
+            }
             "recover" => decoder.list(|d| {
+                d.take_room(size_of::<EpochRecover>())?;
                 let recover =
                     EpochRecover { setup: EpochSetup::decode(d)?, commit: EpochCommit::decode(d)? };
                 Ok(Self::EpochRecover(recover.into()))
@@ -159,6 +166,36 @@ fn take_participant(decoder: &mut Decoder<'_>) -> Result<Option<IdentitySkeleton
     IdentitySkeleton::decode(decoder).map(Some)
 }
 
+/// Reads participants, and keeps nil ones apart: they take one byte, and a node 232 in memory.
+fn take_participants(decoder: &mut Decoder<'_>) -> Result<Participants, RlpError> {
+    let (mut ahead, mut nil) = (decoder.clone(), 0);
+    let count = decoder.count();
+    for _ in 0..count {
+        nil += usize::from(ahead.raw().is_ok_and(|item| item == NIL_PARTICIPANT));
+    }
+    let nodes = decoder.room_for(count - nil)?;
+    let mut participants = Participants::on(nodes, decoder.room_for(nil)?);
+    while !decoder.is_empty() {
+        participants.push(take_participant(decoder)?);
+    }
+    Ok(participants)
+}
+
+fn take_clusters(decoder: &mut Decoder<'_>) -> Result<Clusters, RlpError> {
+    let node_ids = decoder.room_for(decoder.rest().len() / ENCODED_ID_LEN)?;
+    let mut clusters = Clusters::on(node_ids, decoder.room_for(decoder.count())?);
+    while !decoder.is_empty() {
+        decoder.list(|d| {
+            while !d.is_empty() {
+                clusters.push(take_id(d)?);
+            }
+            Ok(())
+        })?;
+        clusters.end();
+    }
+    Ok(clusters)
+}
+
 impl Entity for EpochSetup {
     fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| {
@@ -169,7 +206,7 @@ impl Entity for EpochSetup {
             e.uint(self.dkg_phase3_final_view);
             e.uint(self.final_view);
             e.list(|e| self.participants.entries().for_each(|entry| put_participant(e, entry)));
-            e.list_of(&self.assignments, |e, cluster| e.list_of(cluster, put_id));
+            e.list(|e| self.assignments.iter().for_each(|cluster| e.list_of(cluster, put_id)));
             e.bytes(&self.random_source);
             e.uint(self.target_duration);
             e.uint(self.target_end_time);
@@ -191,8 +228,8 @@ impl EpochSetup {
                 dkg_phase2_final_view: d.uint()?,
                 dkg_phase3_final_view: d.uint()?,
                 final_view: d.uint()?,
-                participants: d.list_of(take_participant)?.into_iter().collect(),
-                assignments: d.list_of(|d| d.list_of(take_id))?,
+                participants: d.list(take_participants)?,
+                assignments: d.list(take_clusters)?,
                 random_source: d.bytes()?.to_vec(),
                 target_duration: d.uint()?,
                 target_end_time: d.uint()?,
@@ -242,3 +279,8 @@ impl EpochCommit {
         })
     }
 }
+
+/// A participant that is a nil pointer in flow-go.
+const NIL_PARTICIPANT: [u8; 1] = [0xc0];
+/// Bytes of an ID's RLP.
+const ENCODED_ID_LEN: usize = 33;

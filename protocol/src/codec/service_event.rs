@@ -5,6 +5,7 @@
 //! `model/flow/service_event.go`, `model/encodable`).
 
 use super::json::epoch::{EjectNodeJson, ExtensionViewCountJson, VersionUpgradeJson};
+use super::json::room::bounded;
 use super::json::{Object, ReadJson, WriteJson};
 use super::keys;
 pub use super::keys::KeyError;
@@ -41,7 +42,7 @@ impl ServiceEvent {
         // Go leaves an event as it was made when it reads `null`.
         let payload = if payload.trim_ascii() == b"null" { b"{}" } else { payload };
         let mut deserializer = serde_json::Deserializer::from_slice(payload);
-        let event = kind.deserialize(&mut deserializer)?;
+        let event = bounded(payload.len(), kind, &mut deserializer)?;
         deserializer.end()?;
         keys::check(&event)?;
         Ok(event)

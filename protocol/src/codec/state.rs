@@ -186,16 +186,21 @@ fn encode_weights(encoder: &mut Encoder, weights: &BTreeMap<u32, u64>) {
 }
 
 fn decode_weights(decoder: &mut Decoder<'_>) -> Result<BTreeMap<u32, u64>, RlpError> {
-    let pairs = decoder.list_of(|d| {
-        d.list(|d| {
-            let kind = u32::try_from(d.uint()?).map_err(|_| RlpError::Overflow)?;
-            Ok((kind, d.uint()?))
-        })
-    })?;
-    if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
-        return Err(RlpError::Invalid { field: "order of metering weights" });
-    }
-    Ok(pairs.into_iter().collect())
+    decoder.list(|d| {
+        d.take_room(d.count().saturating_mul(WEIGHT_BYTES))?;
+        let mut weights = BTreeMap::new();
+        while !d.is_empty() {
+            let (kind, weight) = d.list(|d| {
+                let kind = u32::try_from(d.uint()?).map_err(|_| RlpError::Overflow)?;
+                Ok((kind, d.uint()?))
+            })?;
+            if weights.last_key_value().is_some_and(|(last, _)| *last >= kind) {
+                return Err(RlpError::Invalid { field: "order of metering weights" });
+            }
+            weights.insert(kind, weight);
+        }
+        Ok(weights)
+    })
 }
 
 impl Entity for EpochStateContainer {
@@ -289,3 +294,6 @@ fn encode_option(encoder: &mut Encoder, container: Option<&EpochStateContainer>)
         None => encoder.list(|_| ()),
     }
 }
+
+/// Most bytes of memory that a metering weight takes, in a map that is filled by ascending kind.
+const WEIGHT_BYTES: usize = 32;

@@ -1,6 +1,6 @@
 //! Proofs about blocks: what a header commits to, what certifies it, what seals it.
 
-use super::{HEADERS_MAX, SEALS_MAX, decode_option, encode_option, limited};
+use super::{HEADERS_MAX, SEALS_MAX, decode_option, encode_option};
 use crate::codec::Entity;
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::merkle::Proof;
@@ -63,10 +63,10 @@ impl BlockProof {
             Ok(Self {
                 header: Header::decode(d)?,
                 roots: decode_option(d, decode_roots)?,
-                descendants: limited(
-                    d.list_of(Header::decode)?,
+                descendants: d.list_of_at_most(
                     HEADERS_MAX,
                     "number of descendants",
+                    Header::decode,
                 )?,
                 qc: decode_option(d, QuorumCertificate::decode)?,
             })
@@ -113,15 +113,15 @@ impl LastSealedProof {
 
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| {
-            let ancestors =
-                d.list_of(|d| d.list(|d| Ok((Header::decode(d)?, decode_roots(d)?))))?;
             Ok(Self {
-                ancestors: limited(ancestors, HEADERS_MAX, "number of ancestors")?,
-                seals: limited(d.list_of(Seal::decode)?, SEALS_MAX, "number of seals")?,
-                sealed_headers: limited(
-                    d.list_of(Header::decode)?,
+                ancestors: d.list_of_at_most(HEADERS_MAX, "number of ancestors", |d| {
+                    d.list(|d| Ok((Header::decode(d)?, decode_roots(d)?)))
+                })?,
+                seals: d.list_of_at_most(SEALS_MAX, "number of seals", Seal::decode)?,
+                sealed_headers: d.list_of_at_most(
                     SEALS_MAX,
                     "number of sealed headers",
+                    Header::decode,
                 )?,
             })
         })

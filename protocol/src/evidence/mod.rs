@@ -261,10 +261,6 @@ fn decode_option<'a, T>(
     decode(decoder).map(Some)
 }
 
-fn limited<T>(items: Vec<T>, max: usize, field: &'static str) -> Result<Vec<T>, RlpError> {
-    if items.len() > max { Err(RlpError::Invalid { field }) } else { Ok(items) }
-}
-
 /// Version of the format that this build writes and reads.
 pub const EVIDENCE_VERSION: u64 = 2;
 /// Most bytes evidence may have: 64 MiB, some four hundred hops of a large network.

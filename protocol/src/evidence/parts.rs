@@ -3,7 +3,7 @@
 use super::{
     AnswerProof, BlockProof, Bundle, CheckpointProof, EVIDENCE_BYTES_MAX, EVIDENCE_VERSION,
     Evidence, EvidenceError, EvidenceFile, HOPS_MAX, Hop, HopsPage, LastSealedProof, SealProof,
-    decode_option, encode_option, limited,
+    decode_option, encode_option,
 };
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::request::Question;
@@ -66,7 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
 /// Reads the parts: one kind of evidence has neither more of them nor fewer.
 fn parts(decoder: &mut Decoder<'_>) -> Result<Evidence, RlpError> {
     let checkpoint = decode_option(decoder, BlockProof::decode)?;
-    let hops = limited(decoder.list_of(hop)?, HOPS_MAX, "number of epoch hops")?;
+    let hops = decoder.list_of_at_most(HOPS_MAX, "number of epoch hops", hop)?;
     let more = decoder.boolean()?;
     let answer = decode_option(decoder, decode_answer)?;
     let bundle = Bundle::decode(decoder)?;

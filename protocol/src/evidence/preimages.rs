@@ -86,10 +86,12 @@ impl Preimages {
         let mut preimages = Self::default();
         let mut previous = None;
         decoder.list(|d| {
+            let count = d.count();
+            if count > PREIMAGES_MAX {
+                return Err(RlpError::Invalid { field: "number of preimages" });
+            }
+            d.take_room(count * PREIMAGE_BYTES)?;
             while !d.is_empty() {
-                if preimages.len() >= PREIMAGES_MAX {
-                    return Err(RlpError::Invalid { field: "number of preimages" });
-                }
                 let id = preimages.insert(d.bytes()?.to_vec());
                 if previous.is_some_and(|previous| previous >= id) {
                     return Err(RlpError::Invalid { field: "order of preimages" });
@@ -101,3 +103,6 @@ impl Preimages {
         Ok(preimages)
     }
 }
+
+/// Most bytes of memory that a preimage takes besides its own, in a map filled by ascending ID.
+const PREIMAGE_BYTES: usize = 128;

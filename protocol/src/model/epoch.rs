@@ -1,6 +1,6 @@
 //! Epochs: identities, setup, commit and recovery.
 
-use super::{Identifier, Participants};
+use super::{Clusters, Identifier, Participants};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -118,7 +118,7 @@ pub struct EpochSetup {
     /// Participants, in canonical order when valid.
     pub participants: Participants,
     /// Node IDs of each collection cluster.
-    pub assignments: Vec<Vec<Identifier>>,
+    pub assignments: Clusters,
     /// Source of randomness, 16 bytes when valid.
     pub random_source: Vec<u8>,
     /// Target duration, seconds.

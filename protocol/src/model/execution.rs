@@ -1,13 +1,13 @@
 //! Execution results, receipts and seals.
 
-use super::{Identifier, ServiceEvent};
+use super::{ByteStrings, Identifier, ServiceEvent};
 use alloc::vec::Vec;
 
 /// Signatures of verification nodes over one chunk, with the signers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregatedSignature {
     /// Verifier signatures, 48 bytes each.
-    pub verifier_signatures: Vec<Vec<u8>>,
+    pub verifier_signatures: ByteStrings,
     /// Nodes that signed, in the same order.
     pub signer_ids: Vec<Identifier>,
 }
@@ -33,7 +33,7 @@ pub struct ExecutionReceiptStub {
     /// Result it commits to.
     pub result_id: Identifier,
     /// Proofs of confidential knowledge, one a chunk.
-    pub spocks: Vec<Vec<u8>>,
+    pub spocks: ByteStrings,
     /// Signature over the above.
     pub executor_signature: Vec<u8>,
 }

@@ -3,7 +3,9 @@
 //! Nothing here judges a value; rules live in [`crate::hotstuff`] and [`crate::protocol_state`].
 
 mod block;
+mod byte_strings;
 mod certificate;
+mod clusters;
 mod epoch;
 mod execution;
 mod identifier;
@@ -13,7 +15,10 @@ mod state;
 mod versions;
 
 pub use block::{Block, CollectionGuarantee, Header, Payload, PayloadRoots};
+pub use byte_strings::ByteStrings;
 pub use certificate::{QuorumCertificate, TimeoutCertificate};
+pub use clusters::Clusters;
+pub(crate) use clusters::grow;
 pub use epoch::{
     BLS_PUBLIC_KEY_LEN, BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochRecover, EpochSetup,
     IdentitySkeleton, NETWORK_KEY_LEN, NetworkKey, RANDOM_SOURCE_LEN, Role,

@@ -1,6 +1,7 @@
 //! The participants of an epoch setup.
 
 use super::IdentitySkeleton;
+use super::clusters::grow;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
@@ -13,13 +14,33 @@ use core::ops::{Deref, DerefMut};
 pub struct Participants {
     nodes: Vec<IdentitySkeleton>,
     /// For each nil, ascending, how many nodes come before it.
-    nil: Vec<usize>,
+    nil: Vec<u32>,
 }
 
 impl Participants {
+    /// Without participants, on lists that have room already.
+    pub(crate) fn on(nodes: Vec<IdentitySkeleton>, nil: Vec<u32>) -> Self {
+        Self { nodes, nil }
+    }
+
+    /// Appends an entry.
+    pub(crate) fn push(&mut self, entry: Option<IdentitySkeleton>) {
+        match entry {
+            Some(node) => {
+                grow(&mut self.nodes);
+                self.nodes.push(node);
+            }
+            None => {
+                let before = u32::try_from(self.nodes.len());
+                grow(&mut self.nil);
+                self.nil.push(before.expect("four billion nodes fill the memory first"));
+            }
+        }
+    }
+
     /// All entries in their order, nil ones as `None`.
     pub fn entries(&self) -> impl Iterator<Item = Option<&IdentitySkeleton>> {
-        let mut nodes = self.nodes.iter().enumerate().peekable();
+        let mut nodes = (0u32..).zip(&self.nodes).peekable();
         let mut nil = self.nil.iter().peekable();
         core::iter::from_fn(move || {
             let position = nodes.peek().map(|(position, _)| *position);
@@ -33,19 +54,14 @@ impl Participants {
     /// How many nodes come before the first nil, if there is one.
     #[must_use]
     pub fn first_nil(&self) -> Option<usize> {
-        self.nil.first().copied()
+        self.nil.first().map(|nil| *nil as usize)
     }
 }
 
 impl FromIterator<Option<IdentitySkeleton>> for Participants {
     fn from_iter<I: IntoIterator<Item = Option<IdentitySkeleton>>>(entries: I) -> Self {
         let mut participants = Self::default();
-        for entry in entries {
-            match entry {
-                Some(node) => participants.nodes.push(node),
-                None => participants.nil.push(participants.nodes.len()),
-            }
-        }
+        entries.into_iter().for_each(|entry| participants.push(entry));
         participants
     }
 }

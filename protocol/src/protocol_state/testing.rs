@@ -65,7 +65,7 @@ fn setup(counter: u64, first_view: u64, nodes: u8) -> EpochSetup {
         dkg_phase3_final_view: first_view + 40,
         final_view: first_view + 99,
         participants: participants(nodes).into(),
-        assignments: vec![vec![node_id(1), node_id(2)], vec![node_id(3)]],
+        assignments: vec![vec![node_id(1), node_id(2)], vec![node_id(3)]].into(),
         random_source: vec![7; RANDOM_SOURCE_LEN],
         target_duration: 100,
         target_end_time: 1_000,

@@ -6,8 +6,7 @@ use super::{
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::codec::sha3_256;
 use crate::model::{Identifier, Role};
-use crate::snapshot_tree::{Field, TreeItem, TreeQuestion};
-use alloc::vec::Vec;
+use crate::snapshot_tree::{Field, TREE_NODES_MAX, TreeItem, TreeQuestion};
 
 impl Request {
     /// The request's ID, which receipts name: SHA3-256 of its RLP.
@@ -95,7 +94,7 @@ fn encode_item(encoder: &mut Encoder, item: TreeItem) {
 /// Reads items that come in the order in which a question has them, each once.
 fn tree_question(decoder: &mut Decoder<'_>) -> Result<TreeQuestion, RlpError> {
     let malformed = || RlpError::Invalid { field: "items of a tree question" };
-    let items: Vec<TreeItem> = decoder.list_of(decode_item)?;
+    let items = decoder.list_of_at_most(ITEMS_MAX, "number of tree items", decode_item)?;
     let question = TreeQuestion::new(items.iter().copied()).map_err(|_| malformed())?;
     if question.items().eq(items) { Ok(question) } else { Err(malformed()) }
 }
@@ -115,11 +114,15 @@ fn decode_item(decoder: &mut Decoder<'_>) -> Result<TreeItem, RlpError> {
     })
 }
 
+/// Most items of a question about a tree: each that there is, once.
+const ITEMS_MAX: usize = 1 + TREE_NODES_MAX + Role::ALL.len() + Field::ALL.len();
+
 #[cfg(test)]
 mod tests {
     use super::super::Topic;
     use super::*;
     use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
 
     fn id(byte: u8) -> Identifier {
         Identifier([byte; 32])
@@ -192,6 +195,17 @@ mod tests {
         assert!(read(&[second, first]).is_err());
         assert!(read(&[first, first]).is_err());
         assert!(read(&[]).is_err());
+    }
+
+    #[bounded::test]
+    fn items_are_counted_before_they_are_read() {
+        let read = |items: usize| {
+            let mut encoder = Encoder::new();
+            encoder.list(|e| (0..items).for_each(|_| encode_item(e, TreeItem::Table)));
+            tree_question(&mut Decoder::new(&encoder.finish()))
+        };
+        assert_eq!(read(ITEMS_MAX), Err(RlpError::Invalid { field: "items of a tree question" }));
+        assert_eq!(read(ITEMS_MAX + 1), Err(RlpError::Invalid { field: "number of tree items" }));
     }
 
     #[bounded::test]

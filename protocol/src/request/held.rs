@@ -3,7 +3,6 @@
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::model::Identifier;
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 
 /// What a client holds already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,9 +32,11 @@ impl Held {
         decoder.list(|d| {
             let (checkpoint_id, head_id) = (optional(d)?, optional(d)?);
             let newest_epoch_counter = d.uint()?;
-            let ids: Vec<_> = d.list_of(|d| d.array().map(Identifier))?;
-            if ids.len() > HELD_IDS_MAX || !ids.is_sorted_by(|a, b| a < b) {
-                return Err(RlpError::Invalid { field: "IDs of held preimages" });
+            let ids = d.list_of_at_most(HELD_IDS_MAX, "number of held preimages", |d| {
+                d.array().map(Identifier)
+            })?;
+            if !ids.is_sorted_by(|a, b| a < b) {
+                return Err(RlpError::Invalid { field: "order of held preimages" });
             }
             let preimage_ids = ids.into_iter().collect();
             Ok(Self { checkpoint_id, head_id, newest_epoch_counter, preimage_ids })

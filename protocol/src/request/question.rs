@@ -4,7 +4,6 @@ use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::model::{Identifier, Role};
 use crate::protocol_state::{EpochName, ParticipationStatus};
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,9 +144,9 @@ impl Topic {
             0 => Ok(Self::Snapshot),
             1 => Ok(Self::Identity(Identifier(d.array()?))),
             2 => Ok(Self::Identities(IdentityFilter {
-                roles: ascending(d.list_of(role)?)?,
-                statuses: ascending(d.list_of(status)?)?,
-                node_ids: ascending(d.list_of(|d| d.array().map(Identifier))?)?,
+                roles: ascending(d, role)?,
+                statuses: ascending(d, status)?,
+                node_ids: ascending(d, |d| d.array().map(Identifier))?,
             })),
             3 => Ok(Self::Epoch(match d.uint()? {
                 0 => EpochName::Previous,
@@ -173,12 +172,13 @@ fn status(decoder: &mut Decoder<'_>) -> Result<ParticipationStatus, RlpError> {
     ParticipationStatus::from_number(decoder.uint()?).ok_or(unknown)
 }
 
-fn ascending<T: Ord>(items: Vec<T>) -> Result<BTreeSet<T>, RlpError> {
+fn ascending<T: Ord>(
+    decoder: &mut Decoder<'_>,
+    item: impl FnMut(&mut Decoder<'_>) -> Result<T, RlpError>,
+) -> Result<BTreeSet<T>, RlpError> {
+    let items = decoder.list_of_at_most(FILTER_IDS_MAX, "length of a filter", item)?;
     if !items.is_sorted_by(|a, b| a < b) {
         return Err(RlpError::Invalid { field: "order of a filter" });
-    }
-    if items.len() > FILTER_IDS_MAX {
-        return Err(RlpError::Invalid { field: "length of a filter" });
     }
     Ok(items.into_iter().collect())
 }

@@ -67,7 +67,7 @@ pub(crate) fn setup(value: &Value) -> EpochSetup {
         dkg_phase3_final_view: uint(&value["DKGPhase3FinalView"]),
         final_view: uint(&value["FinalView"]),
         participants: list(&value["Participants"], skeleton).into(),
-        assignments: list(&value["Assignments"], |cluster| list(cluster, id)),
+        assignments: list(&value["Assignments"], |cluster| list(cluster, id)).into(),
         random_source: base64(&value["RandomSource"]),
         target_duration: uint(&value["TargetDuration"]),
         target_end_time: uint(&value["TargetEndTime"]),

@@ -2,7 +2,7 @@
 
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::{
-    DynamicIdentityEntry, EpochSetup, EpochStateContainer, EpochStateEntry, Identifier,
+    Clusters, DynamicIdentityEntry, EpochSetup, EpochStateContainer, EpochStateEntry, Identifier,
     IdentitySkeleton, KvStore, Role,
 };
 use weir_protocol::protocol_state::EpochIdentities;
@@ -65,7 +65,7 @@ fn setup(members: &[Member]) -> EpochSetup {
         dkg_phase3_final_view: 0,
         final_view: 1_999_999,
         participants: members.iter().map(skeleton).collect(),
-        assignments: Vec::new(),
+        assignments: Clusters::default(),
         random_source: vec![0; 16],
         target_duration: 0,
         target_end_time: 0,

@@ -43,7 +43,7 @@ pub fn encode(block: &Block) -> Vec<u8> {
 /// # Errors
 /// When the bytes are not a payload.
 pub fn decode(bytes: &[u8]) -> Result<StoredPayload, RlpError> {
-    let mut decoder = Decoder::new(bytes);
+    let mut decoder = Decoder::own(bytes);
     let payload = decoder.list(|d| {
         d.raw()?;
         let seals = d.list_of(Seal::decode)?;
@@ -64,7 +64,7 @@ pub fn decode_whole(
     bytes: &[u8],
     protocol_state_id: Identifier,
 ) -> Result<(Payload, Option<TimeoutCertificate>), RlpError> {
-    let mut decoder = Decoder::new(bytes);
+    let mut decoder = Decoder::own(bytes);
     let whole = decoder.list(|d| {
         let payload = Payload {
             guarantees: d.list_of(CollectionGuarantee::decode)?,
@@ -113,7 +113,7 @@ fn check(record: &BlockRecord, bytes: &[u8]) -> Result<PayloadFacts, String> {
         ("results", roots.results_root),
     ];
     let malformed = |error: RlpError| format!("payload is malformed: {error}");
-    let mut decoder = Decoder::new(bytes);
+    let mut decoder = Decoder::own(bytes);
     let lists: Result<Vec<Vec<Identifier>>, RlpError> = decoder.list(|d| {
         let ids = |d: &mut Decoder<'_>| d.list_of(|d| d.raw().map(entity_id));
         let lists = (0..expected.len()).map(|_| ids(d)).collect();

@@ -61,7 +61,7 @@ fn receipt(receipt: &ExecutionReceiptStub) -> [Field; 4] {
     [
         id("execution_receipt_metaList.executor_id", &receipt.executor_id),
         id("execution_receipt_metaList.result_id", &receipt.result_id),
-        list("execution_receipt_metaList.spocks", &receipt.spocks),
+        Field { name: "execution_receipt_metaList.spocks", is_empty: receipt.spocks.is_empty() },
         list("execution_receipt_metaList.executor_signature", &receipt.executor_signature),
     ]
 }

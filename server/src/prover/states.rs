@@ -76,7 +76,7 @@ impl States {
         decode: impl FnOnce(&mut Decoder<'_>) -> Result<T, RlpError>,
     ) -> Result<T, ProverError> {
         let bytes = self.reader.preimage(id)?.ok_or(ProverError::MissingPreimage { id: *id })?;
-        decode(&mut Decoder::new(&bytes)).map_err(|source| ProverError::Malformed { what, source })
+        decode(&mut Decoder::own(&bytes)).map_err(|source| ProverError::Malformed { what, source })
     }
 }
 

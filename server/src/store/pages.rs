@@ -105,7 +105,7 @@ pub(super) fn encode_numbers(numbers: &[u64]) -> Vec<u8> {
 
 /// The numbers that [`encode_numbers`] wrote.
 pub(super) fn decode_numbers(key: Key, content: &[u8]) -> Result<Vec<u64>, ReadError> {
-    let mut decoder = Decoder::new(content);
+    let mut decoder = Decoder::own(content);
     let numbers = decoder.list_of(Decoder::uint).and_then(|numbers| {
         decoder.finish()?;
         Ok(numbers)
@@ -120,7 +120,7 @@ pub(super) fn place(number: u64, per_page: u64) -> (u64, usize) {
 }
 
 fn item_lens(content: &[u8]) -> Result<Vec<usize>, RlpError> {
-    let mut decoder = Decoder::new(content);
+    let mut decoder = Decoder::own(content);
     let lens = decoder.list_of(|d| d.raw().map(<[u8]>::len))?;
     decoder.finish()?;
     Ok(lens)

@@ -293,7 +293,7 @@ impl Reader {
 }
 
 fn decode_beacon(key: Key, rlp: &[u8]) -> Result<VersionBeacon, ReadError> {
-    let mut decoder = Decoder::new(rlp);
+    let mut decoder = Decoder::own(rlp);
     let beacon = VersionBeacon::decode(&mut decoder).and_then(|beacon| {
         decoder.finish()?;
         Ok(beacon)
@@ -302,7 +302,7 @@ fn decode_beacon(key: Key, rlp: &[u8]) -> Result<VersionBeacon, ReadError> {
 }
 
 fn decode_payload(key: Key, rlp: &[u8]) -> Result<Vec<u8>, ReadError> {
-    let mut decoder = Decoder::new(rlp);
+    let mut decoder = Decoder::own(rlp);
     let payload = decoder.bytes().map(<[u8]>::to_vec);
     payload.map_err(|error| ReadError::damaged(key, error.to_string()))
 }

@@ -209,7 +209,7 @@ fn whole<'a, T>(
     rlp: &'a [u8],
     content: impl FnOnce(&mut Decoder<'a>) -> Result<T, RlpError>,
 ) -> Result<T, RlpError> {
-    let mut decoder = Decoder::new(rlp);
+    let mut decoder = Decoder::own(rlp);
     let value = decoder.list(content)?;
     decoder.finish()?;
     Ok(value)

@@ -2,12 +2,10 @@
 //!
 //! Blocks, receipts and results repeat their ID beside their fields; it is kept as claimed.
 
-use super::{
-    ReadJson, base64_bytes, base64_list, nullable, nullable_bytes, reads_as, shaped, writes_as,
-};
+use super::{ReadJson, base64_bytes, lists, nullable, nullable_bytes, reads_as, shaped, writes_as};
 use crate::model::{
-    AggregatedSignature, Chunk, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult,
-    Identifier, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
+    AggregatedSignature, ByteStrings, Chunk, CollectionGuarantee, ExecutionReceiptStub,
+    ExecutionResult, Identifier, QuorumCertificate, Seal, ServiceEvent, TimeoutCertificate,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -85,8 +83,8 @@ struct ReceiptJson {
     executor_id: Identifier,
     #[serde(rename = "ResultID", with = "shaped")]
     result_id: Identifier,
-    #[serde(rename = "Spocks", deserialize_with = "base64_list::deserialize")]
-    spocks: Vec<Vec<u8>>,
+    #[serde(rename = "Spocks", deserialize_with = "shaped::deserialize")]
+    spocks: ByteStrings,
     #[serde(rename = "ExecutorSignature", with = "base64_bytes")]
     executor_signature: Vec<u8>,
     #[serde(rename = "ID", with = "shaped")]
@@ -199,8 +197,8 @@ writes_as!(Seal, SealJson);
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "AggregatedSignature")]
 struct AggregatedSignatureJson {
-    #[serde(rename = "VerifierSignatures", with = "base64_list")]
-    verifier_signatures: Vec<Vec<u8>>,
+    #[serde(rename = "VerifierSignatures", with = "shaped")]
+    verifier_signatures: ByteStrings,
     #[serde(rename = "SignerIDs", with = "shaped")]
     signer_ids: Vec<Identifier>,
 }
@@ -227,7 +225,7 @@ writes_as!(QuorumCertificate, QuorumCertificateJson);
 struct TimeoutCertificateJson {
     #[serde(rename = "View")]
     view: u64,
-    #[serde(rename = "NewestQCViews")]
+    #[serde(rename = "NewestQCViews", deserialize_with = "lists::numbers")]
     newest_qc_views: Vec<u64>,
     #[serde(rename = "NewestQC", with = "shaped")]
     newest_qc: QuorumCertificate,

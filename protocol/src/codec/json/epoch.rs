@@ -9,7 +9,7 @@ use super::{
     reads_as, reads_or_default, scalar, shaped, writes_as,
 };
 use crate::model::{
-    BlsPublicKey, ClusterQcVoteData, EpochCommit, EpochRecover, EpochSetup, Identifier,
+    BlsPublicKey, ClusterQcVoteData, Clusters, EpochCommit, EpochRecover, EpochSetup, Identifier,
     IdentitySkeleton, NetworkKey, Participants, Role, VersionBeacon, VersionBoundary,
 };
 use alloc::string::String;
@@ -44,18 +44,6 @@ pub(in super::super) struct IdentitySkeletonJson {
 reads_as!(IdentitySkeleton, IdentitySkeletonJson);
 writes_as!(IdentitySkeleton, IdentitySkeletonJson);
 
-impl ReadJson for Participants {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Vec::<Option<IdentitySkeleton>>::read(deserializer)?.into_iter().collect())
-    }
-}
-
-impl WriteJson for Participants {
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.entries().map(|entry| entry.map(Write)))
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "EpochSetup")]
 struct EpochSetupJson {
@@ -74,7 +62,7 @@ struct EpochSetupJson {
     #[serde(rename = "Participants", default, with = "shaped")]
     participants: Participants,
     #[serde(rename = "Assignments", default, with = "shaped")]
-    assignments: Vec<Vec<Identifier>>,
+    assignments: Clusters,
     #[serde(rename = "RandomSource", default, with = "base64_bytes")]
     random_source: Vec<u8>,
     #[serde(rename = "TargetDuration", default, with = "scalar")]

@@ -6,13 +6,16 @@
 
 pub(super) mod block;
 pub(super) mod epoch;
+pub(super) mod lists;
 mod object;
+pub(super) mod room;
 pub(super) mod state;
 
-use crate::model::{Identifier, Role, hex_text};
+use crate::model::{Identifier, Role, grow, hex_text};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use room::Kept;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
@@ -26,6 +29,12 @@ pub(super) trait ReadJson: Sized {
 pub(super) trait WriteJson {
     /// Writes the value.
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+impl<T: WriteJson> WriteJson for &T {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        T::write(self, serializer)
+    }
 }
 
 /// For `#[serde(with)]`: a field whose type has one shape.
@@ -78,25 +87,6 @@ pub(super) mod nullable_bytes {
         } else {
             super::base64_bytes::serialize(bytes, serializer)
         }
-    }
-}
-
-/// For `#[serde(with)]`: byte strings in standard base64.
-pub(super) mod base64_list {
-    use super::{Base64, Deserializer, ReadJson, Serializer, Vec};
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Vec<u8>>, D::Error> {
-        Ok(Vec::<Base64>::read(deserializer)?.into_iter().map(|item| item.0).collect())
-    }
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        list: &[Vec<u8>],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let list: Vec<Base64> = list.iter().cloned().map(Base64).collect();
-        super::nullable::serialize(&list, serializer)
     }
 }
 
@@ -223,20 +213,6 @@ impl WriteJson for Role {
     }
 }
 
-/// A list; `null` is read as the empty one.
-impl<T: ReadJson> ReadJson for Vec<T> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let items = Option::<Vec<Read<T>>>::deserialize(deserializer)?.unwrap_or_default();
-        Ok(items.into_iter().map(|item| item.0).collect())
-    }
-}
-
-impl<T: WriteJson> WriteJson for Vec<T> {
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(Write))
-    }
-}
-
 /// A value, or `null` for none.
 impl<T: ReadJson> ReadJson for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -264,9 +240,9 @@ impl<'de, T: ReadJson> Deserialize<'de> for Read<T> {
 }
 
 /// Lets serde write a [`WriteJson`] value.
-pub(super) struct Write<'a, T>(pub(super) &'a T);
+pub(super) struct Write<T>(pub(super) T);
 
-impl<T: WriteJson> Serialize for Write<'_, T> {
+impl<T: WriteJson> Serialize for Write<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.write(serializer)
     }
@@ -305,7 +281,8 @@ impl<'de, T: ReadJson> serde::de::Visitor<'de> for IdPairsVisitor<T> {
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::new();
-        while let Some((id, value)) = map.next_entry::<Read<Identifier>, Read<T>>()? {
+        while let Some((id, value)) = map.next_entry::<Read<Identifier>, Kept<T>>()? {
+            grow(&mut pairs);
             pairs.push((id.0, value.0));
         }
         Ok(IdPairs(pairs))

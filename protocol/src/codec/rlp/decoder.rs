@@ -7,16 +7,30 @@ use alloc::vec::Vec;
 ///
 /// Accepts only what [`Encoder`] writes: shortest lengths and integers, no byte below 128 in a
 /// string of its own.
+///
+/// The items of lists are counted before they are decoded, and all lists together may take
+/// [`MEMORY_PER_BYTE`] bytes of memory for each byte of input, and [`MEMORY_SMALL`] besides. Byte
+/// strings that are copied out take as many bytes as the input at most, so that a value takes at
+/// most three times its input.
 #[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
+    /// Bytes of memory that lists may still take.
+    room: usize,
 }
 
 impl<'a> Decoder<'a> {
     /// Reads from `input`, which may hold several items.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
-        Self { rest: input }
+        let room = input.len().saturating_mul(MEMORY_PER_BYTE).saturating_add(MEMORY_SMALL);
+        Self { rest: input, room }
+    }
+
+    /// Reads from what this program wrote itself, such as its store: lists take what they need.
+    #[must_use]
+    pub fn own(input: &'a [u8]) -> Self {
+        Self { rest: input, room: usize::MAX }
     }
 
     /// Whether nothing is left.
@@ -102,22 +116,81 @@ impl<'a> Decoder<'a> {
     ) -> Result<T, RlpError> {
         let mut inner = self.list_items()?;
         let value = content(&mut inner)?;
+        self.room = inner.room;
         inner.finish()?;
         Ok(value)
     }
 
-    /// Reads a list of like items.
+    /// Reads a list of like items, which are counted before the first is decoded.
     ///
     /// # Errors
-    /// When the next item is no list, or `item` fails.
+    /// When the next item is no list, when the items would take more memory than is left, or when
+    /// `item` fails.
     pub fn list_of<T>(
         &mut self,
+        item: impl FnMut(&mut Decoder<'a>) -> Result<T, RlpError>,
+    ) -> Result<Vec<T>, RlpError> {
+        self.list(|inner| inner.all(inner.count(), item))
+    }
+
+    /// As [`Self::list_of`], with a limit on the number of items.
+    ///
+    /// # Errors
+    /// As [`Self::list_of`], and [`RlpError::Invalid`] with `field` when there are more than `max`.
+    pub fn list_of_at_most<T>(
+        &mut self,
+        max: usize,
+        field: &'static str,
+        item: impl FnMut(&mut Decoder<'a>) -> Result<T, RlpError>,
+    ) -> Result<Vec<T>, RlpError> {
+        self.list(|inner| match inner.count() {
+            count if count > max => Err(RlpError::Invalid { field }),
+            count => inner.all(count, item),
+        })
+    }
+
+    /// Items left, up to and with the first that is malformed. Reads headers only.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let mut ahead = self.clone();
+        let mut count = 0;
+        while !ahead.is_empty() {
+            count += 1;
+            if ahead.raw().is_err() {
+                break;
+            }
+        }
+        count
+    }
+
+    /// A list with room for `count` items, which is taken from the memory that is left.
+    ///
+    /// # Errors
+    /// When so much is not left.
+    pub fn room_for<T>(&mut self, count: usize) -> Result<Vec<T>, RlpError> {
+        self.take_room(count.saturating_mul(size_of::<T>()))?;
+        Ok(Vec::with_capacity(count))
+    }
+
+    /// Takes `bytes` from the memory that is left, for what is about to be decoded.
+    ///
+    /// # Errors
+    /// When so much is not left.
+    pub fn take_room(&mut self, bytes: usize) -> Result<(), RlpError> {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.ok_or(RlpError::Memory { needed: bytes, left: self.room })?;
+        Ok(())
+    }
+
+    /// Reads all items left, which are `count` when none is malformed.
+    fn all<T>(
+        &mut self,
+        count: usize,
         mut item: impl FnMut(&mut Decoder<'a>) -> Result<T, RlpError>,
     ) -> Result<Vec<T>, RlpError> {
-        let mut inner = self.list_items()?;
-        let mut items = Vec::new();
-        while !inner.is_empty() {
-            items.push(item(&mut inner)?);
+        let mut items = self.room_for(count)?;
+        while !self.is_empty() {
+            items.push(item(self)?);
         }
         Ok(items)
     }
@@ -150,7 +223,7 @@ impl<'a> Decoder<'a> {
 
     fn list_items(&mut self) -> Result<Decoder<'a>, RlpError> {
         match self.item()? {
-            Item { list: true, content, .. } => Ok(Decoder::new(content)),
+            Item { list: true, content, .. } => Ok(Decoder { rest: content, room: self.room }),
             Item { list: false, .. } => Err(RlpError::ExpectedList),
         }
     }
@@ -196,3 +269,10 @@ fn long_length(after: &[u8], len_len: usize) -> Result<(usize, usize), RlpError>
     }
     Ok((1 + len_len, len))
 }
+
+/// Most bytes of memory that lists take for each byte of input. Flow's own objects take at most one
+/// and a half: a header of 174 bytes and more takes 264.
+pub const MEMORY_PER_BYTE: usize = 2;
+/// Bytes of memory that the lists of any input may take besides: 1 MiB. A seal without approvals,
+/// which consensus nodes make in an emergency, has three bytes a chunk, and takes 56.
+pub const MEMORY_SMALL: usize = 1 << 20;

@@ -42,6 +42,16 @@ pub enum RlpError {
         /// Bytes found.
         found: usize,
     },
+    /// Lists that would take more memory than their bytes may.
+    #[error(
+        "the items of an rlp list take {needed} bytes of memory, {left} are left for this input"
+    )]
+    Memory {
+        /// Bytes that the items take.
+        needed: usize,
+        /// Bytes left.
+        left: usize,
+    },
     /// A value outside what its field allows.
     #[error("invalid {field}")]
     Invalid {

@@ -3,7 +3,7 @@
 mod decoder;
 mod error;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, MEMORY_PER_BYTE, MEMORY_SMALL};
 pub use error::RlpError;
 
 use alloc::vec::Vec;
@@ -19,6 +19,12 @@ impl Encoder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An encoder that goes on after `out`.
+    #[must_use]
+    pub fn after(out: Vec<u8>) -> Self {
+        Self { out }
     }
 
     /// Appends a byte string.
@@ -150,5 +156,34 @@ mod tests {
     fn believes_no_length_before_the_bytes() {
         let huge = [0xbb, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(Decoder::new(&huge).bytes(), Err(RlpError::EndOfInput));
+    }
+
+    #[bounded::test]
+    fn counts_items_before_it_decodes_them() {
+        let ids = [&[0xf9, 0x10, 0x00][..], &[0xc0; 4096]].concat();
+        let none = |decoder: &mut Decoder<'_>| decoder.list(|_| Ok([0u8; 1024]));
+        let error = Decoder::new(&ids).list_of(none).unwrap_err();
+        let left = MEMORY_SMALL + MEMORY_PER_BYTE * ids.len();
+        assert_eq!(error, RlpError::Memory { needed: 4096 * 1024, left });
+        assert_eq!(Decoder::own(&ids).list_of(none).unwrap().len(), 4096);
+        let some = |decoder: &mut Decoder<'_>| decoder.list(|_| Ok(()));
+        assert!(Decoder::new(&ids).list_of_at_most(4096, "count", some).is_ok());
+        let error = Decoder::new(&ids).list_of_at_most(4095, "count", some).unwrap_err();
+        assert_eq!(error, RlpError::Invalid { field: "count" });
+    }
+
+    #[bounded::test]
+    fn all_lists_share_the_memory() {
+        let lists = [&[0xc4][..], &[0xc1, 0x01, 0xc1, 0x01]].concat();
+        let half = |decoder: &mut Decoder<'_>| {
+            decoder.take_room(MEMORY_SMALL / 2 - 8)?;
+            decoder.list(|d| d.uint())
+        };
+        assert_eq!(Decoder::new(&lists).list_of(half), Ok(vec![1, 1]));
+        let more = |decoder: &mut Decoder<'_>| {
+            decoder.take_room(MEMORY_SMALL / 2 + 20)?;
+            decoder.list(|d| d.uint())
+        };
+        assert!(matches!(Decoder::new(&lists).list_of(more), Err(RlpError::Memory { .. })));
     }
 }

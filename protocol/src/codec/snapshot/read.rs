@@ -4,6 +4,7 @@ use super::{
     Params, ProtocolStateEntry, SealedVersionBeacon, SealingSegment, Snapshot, SnapshotError,
 };
 use crate::codec::json::block::{BlockJson, Claimed, PayloadJson, ProposalJson};
+use crate::codec::json::room::bounded;
 use crate::codec::json::state::ProtocolStateEntryJson;
 use crate::codec::json::{id_pairs, shaped};
 use crate::codec::{Entity, entity_ids, payload_hash, payload_roots};
@@ -14,12 +15,13 @@ use crate::model::{
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use serde::Deserialize;
 
 /// Reads a snapshot whose parts need not fit together yet.
 pub(super) fn snapshot(json: &[u8]) -> Result<Snapshot, SnapshotError> {
     let SnapshotJson { sealing_segment, quorum_certificate, params, sealed_version_beacon } =
-        serde_json::from_slice(json)?;
+        read_bounded(json)?;
     Ok(Snapshot {
         sealing_segment: segment(sealing_segment)?,
         quorum_certificate,
@@ -37,6 +39,13 @@ pub(super) fn snapshot(json: &[u8]) -> Result<Snapshot, SnapshotError> {
             seal_height: sealed.seal_height,
         }),
     })
+}
+
+fn read_bounded(json: &[u8]) -> Result<SnapshotJson, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let snapshot = bounded(json.len(), PhantomData, &mut deserializer)?;
+    deserializer.end()?;
+    Ok(snapshot)
 }
 
 /// Fails unless `value` hashes to the ID it is given under.

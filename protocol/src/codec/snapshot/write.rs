@@ -5,10 +5,10 @@
 
 use super::{Params, ProtocolStateEntry, SealedVersionBeacon, Snapshot};
 use crate::codec::Entity;
-use crate::codec::json::{Write, WriteJson, base64_bytes, base64_list, nullable_bytes, shaped};
+use crate::codec::json::{Write, WriteJson, base64_bytes, nullable_bytes, shaped};
 use crate::codec::service_event::escape_as_go;
 use crate::model::{
-    Block, Chunk, EpochCommit, EpochSetup, EpochStateContainer, ExecutionReceiptStub,
+    Block, ByteStrings, Chunk, EpochCommit, EpochSetup, EpochStateContainer, ExecutionReceiptStub,
     ExecutionResult, Identifier, Payload, QuorumCertificate, Seal, TimeoutCertificate,
     VersionBoundary,
 };
@@ -160,7 +160,7 @@ struct SealingSegmentJson<'a> {
     #[serde(rename = "ExecutionResults")]
     execution_results: Nullable<ResultJson<'a>>,
     #[serde(rename = "LatestSeals")]
-    latest_seals: IdMap<'a, Write<'a, Identifier>>,
+    latest_seals: IdMap<'a, Write<&'a Identifier>>,
     #[serde(rename = "FirstSeal", serialize_with = "optional")]
     first_seal: Option<&'a Seal>,
     #[serde(rename = "ProtocolStateEntries")]
@@ -208,9 +208,9 @@ struct BlockJson<'a> {
 #[derive(serde::Serialize)]
 struct PayloadJson<'a> {
     #[serde(rename = "Guarantees")]
-    guarantees: Nullable<Write<'a, crate::model::CollectionGuarantee>>,
+    guarantees: Nullable<Write<&'a crate::model::CollectionGuarantee>>,
     #[serde(rename = "Seals")]
-    seals: Nullable<Write<'a, Seal>>,
+    seals: Nullable<Write<&'a Seal>>,
     #[serde(rename = "Receipts")]
     receipts: Nullable<ReceiptJson<'a>>,
     #[serde(rename = "Results")]
@@ -225,8 +225,8 @@ struct ReceiptJson<'a> {
     executor_id: &'a Identifier,
     #[serde(rename = "ResultID", serialize_with = "by_reference")]
     result_id: &'a Identifier,
-    #[serde(rename = "Spocks", serialize_with = "base64_list::serialize")]
-    spocks: &'a [Vec<u8>],
+    #[serde(rename = "Spocks", serialize_with = "shaped::serialize")]
+    spocks: &'a ByteStrings,
     #[serde(rename = "ExecutorSignature", serialize_with = "nullable_bytes::serialize")]
     executor_signature: &'a [u8],
     #[serde(rename = "ID", serialize_with = "shaped::serialize")]
@@ -242,7 +242,7 @@ struct ResultJson<'a> {
     #[serde(rename = "Chunks", serialize_with = "by_reference")]
     chunks: &'a Vec<Chunk>,
     #[serde(rename = "ServiceEvents")]
-    service_events: Nullable<Write<'a, crate::model::ServiceEvent>>,
+    service_events: Nullable<Write<&'a crate::model::ServiceEvent>>,
     #[serde(rename = "ExecutionDataID", serialize_with = "by_reference")]
     execution_data_id: &'a Identifier,
     #[serde(rename = "ID", serialize_with = "shaped::serialize")]

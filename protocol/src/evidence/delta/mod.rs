@@ -5,7 +5,7 @@
 
 mod encode;
 
-use super::{BUNDLE_BYTES_MAX, DELTAS_MAX, Preimages, limited};
+use super::{BUNDLE_BYTES_MAX, DELTAS_MAX, Preimages};
 use crate::codec::rlp::{Decoder, Encoder, RlpError};
 use crate::model::Identifier;
 use alloc::vec::Vec;
@@ -197,8 +197,7 @@ impl Bundle {
     /// When whole preimages do not come by ascending ID, each once, or when there are too many.
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         let preimages = Preimages::decode(decoder)?;
-        // Even an empty delta takes as many bytes as its ID, so the list is bounded by the input.
-        let deltas = limited(decoder.list_of(Delta::decode)?, DELTAS_MAX, "number of deltas")?;
+        let deltas = decoder.list_of_at_most(DELTAS_MAX, "number of deltas", Delta::decode)?;
         Ok(Self { preimages, deltas })
     }
 }

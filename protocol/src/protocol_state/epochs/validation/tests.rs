@@ -84,7 +84,7 @@ fn rejects_bad_clusters() {
     use InvalidServiceEvent as E;
     let check = |assignments: vec::Vec<vec::Vec<u8>>, expected: E| {
         let error = setup_error(|setup| {
-            let ids = |cluster: vec::Vec<u8>| cluster.into_iter().map(node_id).collect();
+            let ids = |cluster: vec::Vec<u8>| cluster.into_iter().map(node_id);
             setup.assignments = assignments.into_iter().map(ids).collect();
         });
         assert_eq!(error, expected);
