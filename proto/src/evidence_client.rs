@@ -15,8 +15,7 @@ use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstEncoder;
 
-use crate::convert;
-use crate::weir::v1;
+use crate::convert::Call;
 
 /// Asks `weir.v1.SnapshotAPI` for evidence alone.
 #[derive(Clone, Debug)]
@@ -36,52 +35,22 @@ where
         Self { inner: Grpc::new(channel).max_decoding_message_size(message_bytes_max) }
     }
 
-    /// Evidence for a checkpoint.
+    /// Sends a request, and returns the evidence or proof that answers it.
     ///
     /// # Errors
     /// When the server does not answer or refuses, or its answer is malformed or too large.
-    pub async fn checkpoint(
-        &mut self,
-        request: v1::GetCheckpointRequest,
-    ) -> Result<Response<Bytes>, Status> {
-        self.field(&CHECKPOINT, request).await
-    }
-
-    /// A page of epoch hops.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn epoch_hops(
-        &mut self,
-        request: v1::GetEpochHopsRequest,
-    ) -> Result<Response<Bytes>, Status> {
-        self.field(&EPOCH_HOPS, request).await
-    }
-
-    /// Evidence for the answer to a question.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn ask(&mut self, request: convert::Request) -> Result<Response<Bytes>, Status> {
-        match request {
-            convert::Request::Snapshot(asked) => self.field(&SNAPSHOT, asked).await,
-            convert::Request::Identity(asked) => self.field(&IDENTITY, asked).await,
-            convert::Request::Identities(asked) => self.field(&IDENTITIES, asked).await,
-            convert::Request::Epoch(asked) => self.field(&EPOCH, asked).await,
-            convert::Request::Seal(asked) => self.field(&SEAL, asked).await,
-            convert::Request::ExecutionResult(asked) => self.field(&EXECUTION_RESULT, asked).await,
+    pub async fn send(&mut self, call: Call) -> Result<Response<Bytes>, Status> {
+        match call {
+            Call::Checkpoint(asked) => self.field(&CHECKPOINT, asked).await,
+            Call::EpochHops(asked) => self.field(&EPOCH_HOPS, asked).await,
+            Call::Snapshot(asked) => self.field(&SNAPSHOT, asked).await,
+            Call::Identity(asked) => self.field(&IDENTITY, asked).await,
+            Call::Identities(asked) => self.field(&IDENTITIES, asked).await,
+            Call::Epoch(asked) => self.field(&EPOCH, asked).await,
+            Call::Seal(asked) => self.field(&SEAL, asked).await,
+            Call::ExecutionResult(asked) => self.field(&EXECUTION_RESULT, asked).await,
+            Call::TreeProof(asked) => self.field(&TREE_PROOF, asked).await,
         }
-    }
-
-    /// A proof about a snapshot tree.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub async fn tree_proof(
-        &mut self,
-        request: v1::GetTreeProofRequest,
-    ) -> Result<Response<Bytes>, Status> {
-        self.field(&TREE_PROOF, request).await
     }
 
     async fn field<M: Message + 'static>(
@@ -172,6 +141,7 @@ const TREE_PROOF: Field = Field { path: "/weir.v1.SnapshotAPI/GetTreeProof", tag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weir::v1;
     use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
     #[bounded::test]

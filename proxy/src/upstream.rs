@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 use weir_client::transport::endpoint;
-use weir_proto::convert::{Call, request_to_wire};
+use weir_proto::convert::request_to_wire;
+use weir_proto::evidence_client::EvidenceClient;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_protocol::codec::snapshot::SNAPSHOT_LEN_MAX;
@@ -29,6 +30,8 @@ pub(crate) struct Upstreams(Vec<Upstream>);
 pub(crate) struct Upstream {
     url: String,
     snapshots: SnapshotApiClient<Channel>,
+    /// As `snapshots`, for evidence: it decodes nothing else of an answer.
+    evidence: EvidenceClient<Channel>,
     access: AccessApiClient<Channel>,
     timeout: Duration,
     behaviour: Mutex<Behaviour>,
@@ -76,10 +79,12 @@ impl Upstream {
         let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
         let snapshots = SnapshotApiClient::new(channel.clone())
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
+        let evidence =
+            EvidenceClient::new(channel.clone(), EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         let access = AccessApiClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_LEN_MAX + MESSAGE_OVERHEAD_BYTES);
         let behaviour = Mutex::default();
-        Ok(Self { url, snapshots, access, timeout, behaviour })
+        Ok(Self { url, snapshots, evidence, access, timeout, behaviour })
     }
 
     /// Its `weir.v1.SnapshotAPI`.
@@ -105,20 +110,8 @@ impl Upstream {
 
     /// The evidence that answers a request.
     pub(crate) async fn send(&self, request: &Request) -> Result<Bytes, Fault> {
-        let mut api = self.snapshots();
-        Ok(match request_to_wire(request) {
-            Call::Checkpoint(asked) => self.within(api.get_checkpoint(asked)).await?.evidence,
-            Call::EpochHops(asked) => self.within(api.get_epoch_hops(asked)).await?.evidence,
-            Call::Snapshot(asked) => self.within(api.get_snapshot(asked)).await?.evidence,
-            Call::Identity(asked) => self.within(api.get_identity(asked)).await?.evidence,
-            Call::Identities(asked) => self.within(api.list_identities(asked)).await?.evidence,
-            Call::Epoch(asked) => self.within(api.get_epoch(asked)).await?.evidence,
-            Call::Seal(asked) => self.within(api.get_seal(asked)).await?.evidence,
-            Call::ExecutionResult(asked) => {
-                self.within(api.get_execution_result(asked)).await?.evidence
-            }
-            Call::TreeProof(asked) => self.within(api.get_tree_proof(asked)).await?.proof,
-        })
+        let mut evidence = self.evidence.clone();
+        self.within(evidence.send(request_to_wire(request))).await
     }
 
     fn rank(&self, now: Instant) -> (bool, bool) {

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+use weir_proto::evidence_client::EvidenceClient;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{GetServerInfoRequest, GetServerInfoResponse, Reason};
 use weir_protocol::evidence::EVIDENCE_BYTES_MAX;
@@ -26,6 +27,8 @@ use weir_protocol::model::Identifier;
 pub struct Server {
     url: String,
     client: SnapshotApiClient<Channel>,
+    /// As `client`, for what is proved: of each answer, it decodes the evidence alone.
+    evidence: EvidenceClient<Channel>,
     request_timeout: Duration,
     /// The ed25519 key that has to sign its answers.
     key: Option<[u8; 32]>,
@@ -45,9 +48,9 @@ impl Server {
         let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
         let channel =
             channel.map_err(|source| TransportError::Connect { url: url.clone(), source })?;
-        let client = SnapshotApiClient::new(channel)
-            .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url, client, request_timeout: REQUEST_TIMEOUT, key })
+        let client = SnapshotApiClient::new(channel.clone());
+        let evidence = EvidenceClient::new(channel, EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
+        Ok(Self { url, client, evidence, request_timeout: REQUEST_TIMEOUT, key })
     }
 
     /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].

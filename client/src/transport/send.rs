@@ -1,8 +1,8 @@
 //! One request to one server, and what comes back.
 
+use tonic::Response;
 use tonic::codegen::Bytes;
-use tonic::{Response, Status};
-use weir_proto::convert::{Call, request_to_wire};
+use weir_proto::convert::request_to_wire;
 use weir_protocol::evidence::{RECEIPT_METADATA, Receipt};
 use weir_protocol::request::Request;
 use weir_verifier::check_receipt;
@@ -25,8 +25,9 @@ impl Server {
     /// When the server does not answer or refuses; or gives no receipt of the key that it is known
     /// by ([`Self::connect`]).
     pub async fn send(&mut self, request: &Request) -> Result<Reply, TransportError> {
-        let answer = in_time(self.request_timeout, self.call(request)).await;
-        let Reply { bytes, receipt } = answer.map_err(|status| self.refused(status))?;
+        let answer = self.evidence.send(request_to_wire(request));
+        let answer = in_time(self.request_timeout, answer).await;
+        let Reply { bytes, receipt } = reply(answer.map_err(|status| self.refused(status))?);
         let is_valid = |receipt: &Receipt| check_receipt(receipt, request, &bytes).is_ok();
         let receipt = receipt.filter(is_valid);
         match (self.key, &receipt) {
@@ -36,30 +37,13 @@ impl Server {
         }
         Ok(Reply { bytes, receipt })
     }
-
-    async fn call(&mut self, request: &Request) -> Result<Reply, Status> {
-        let client = &mut self.client;
-        Ok(match request_to_wire(request) {
-            Call::Checkpoint(asked) => reply(client.get_checkpoint(asked).await?, |a| a.evidence),
-            Call::EpochHops(asked) => reply(client.get_epoch_hops(asked).await?, |a| a.evidence),
-            Call::Snapshot(asked) => reply(client.get_snapshot(asked).await?, |a| a.evidence),
-            Call::Identity(asked) => reply(client.get_identity(asked).await?, |a| a.evidence),
-            Call::Identities(asked) => reply(client.list_identities(asked).await?, |a| a.evidence),
-            Call::Epoch(asked) => reply(client.get_epoch(asked).await?, |a| a.evidence),
-            Call::Seal(asked) => reply(client.get_seal(asked).await?, |a| a.evidence),
-            Call::ExecutionResult(asked) => {
-                reply(client.get_execution_result(asked).await?, |a| a.evidence)
-            }
-            Call::TreeProof(asked) => reply(client.get_tree_proof(asked).await?, |a| a.proof),
-        })
-    }
 }
 
 /// The evidence of an answer, and a receipt, if it can be read.
-fn reply<T>(answer: Response<T>, evidence: impl FnOnce(T) -> Bytes) -> Reply {
+fn reply(answer: Response<Bytes>) -> Reply {
     let receipt = answer.metadata().get_bin(RECEIPT_METADATA).and_then(|receipt| {
         let bytes = receipt.to_bytes().ok()?;
         Receipt::from_bytes(&bytes).ok()
     });
-    Reply { bytes: evidence(answer.into_inner()).into(), receipt }
+    Reply { bytes: answer.into_inner().into(), receipt }
 }
