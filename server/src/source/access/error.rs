@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tonic::{Code, Status};
 use weir_proto::flow::entities;
+use weir_proto::memory::TooMuchMemory;
 use weir_protocol::model::Identifier;
 
 /// Why an upstream gave no usable answer.
@@ -104,6 +105,12 @@ pub enum WrongAnswer {
     /// A snapshot of another block, or one that contradicts itself.
     #[error("snapshot: {0}")]
     Snapshot(String),
+    /// A message that is larger than any honest one.
+    #[error("larger than a block can be")]
+    TooLarge,
+    /// A message with more and smaller items than any honest one.
+    #[error("{0}")]
+    Memory(TooMuchMemory),
     /// A block that breaks a rule.
     #[error("{0}")]
     Block(String),
@@ -124,7 +131,18 @@ impl UpstreamError {
         Self::Wrong { answer, block: Some(Box::new(block)) }
     }
 
+    /// As it is when no block can be so large.
+    pub(super) fn of_large_block(self) -> Self {
+        match self {
+            Self::TooLarge => WrongAnswer::TooLarge.into(),
+            error => error,
+        }
+    }
+
     pub(super) fn from_status(status: &Status) -> Self {
+        if let Some(error) = TooMuchMemory::of(status) {
+            return WrongAnswer::Memory(*error).into();
+        }
         let mut text = format!("{:?}: {}", status.code(), status.message());
         // A transport error says why only in its sources.
         let mut source = status.source();

@@ -179,7 +179,8 @@ impl Fetcher {
         message: Result<Option<access::SubscribeBlocksResponse>, tonic::Status>,
         before_next: bool,
     ) -> Result<Option<entities::Block>, Trouble> {
-        let message = message.map_err(|status| UpstreamError::from_status(&status))?;
+        let message =
+            message.map_err(|status| UpstreamError::from_status(&status).of_large_block())?;
         let ended = || UpstreamError::Transport("the subscription ended".to_owned());
         let block = message.ok_or_else(ended)?.block.unwrap_or_default();
         let expected = self.next_height;

@@ -10,6 +10,7 @@ use tonic::{Response, Status, Streaming};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::entities;
+use weir_protocol::codec::snapshot::SNAPSHOT_LEN_MAX;
 use weir_protocol::model::Identifier;
 
 use super::{Network, SporkBasis, UpstreamError, WrongAnswer};
@@ -19,8 +20,10 @@ use super::{Network, SporkBasis, UpstreamError, WrongAnswer};
 pub(super) struct Upstream {
     url: Uri,
     api: AccessApiClient<Channel>,
-    /// As `api`, for messages of any size.
+    /// As `api`, for the largest blocks that there can be.
     large: AccessApiClient<Channel>,
+    /// As `api`, for snapshots.
+    snapshots: AccessApiClient<Channel>,
     request_timeout: Duration,
 }
 
@@ -32,9 +35,11 @@ impl Upstream {
             .initial_connection_window_size(WINDOW_BYTES)
             .tcp_nodelay(true)
             .connect_lazy();
-        let api = AccessApiClient::new(channel.clone()).max_decoding_message_size(BLOCK_BYTES_MAX);
-        let large = AccessApiClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Self { url, api, large, request_timeout }
+        let api = AccessApiClient::new(channel.clone());
+        let large = api.clone().max_decoding_message_size(LARGE_BLOCK_BYTES_MAX);
+        let snapshots = api.clone().max_decoding_message_size(SNAPSHOT_MESSAGE_BYTES_MAX);
+        let api = api.max_decoding_message_size(BLOCK_BYTES_MAX);
+        Self { url, api, large, snapshots, request_timeout }
     }
 
     /// Connects anew, as a connection whose other end is gone may look alive for many minutes.
@@ -90,9 +95,9 @@ impl Upstream {
         self.block_by(self.api.clone(), height).await
     }
 
-    /// As [`Self::block`], up to the largest message that flow-go sends.
+    /// As [`Self::block`], up to the largest block that there can be.
     pub(super) async fn large_block(&self, height: u64) -> Result<entities::Block, UpstreamError> {
-        self.block_by(self.large.clone(), height).await
+        self.block_by(self.large.clone(), height).await.map_err(UpstreamError::of_large_block)
     }
 
     async fn block_by(
@@ -127,7 +132,7 @@ impl Upstream {
 
     /// The protocol state snapshot at a block, as the node gives it.
     pub(super) async fn snapshot(&self, block_id: Identifier) -> Result<Vec<u8>, UpstreamError> {
-        let mut api = self.large.clone();
+        let mut api = self.snapshots.clone();
         let block_id = block_id.0.to_vec().into();
         let request = access::GetProtocolStateSnapshotByBlockIdRequest { block_id };
         let answer = api.get_protocol_state_snapshot_by_block_id(request);
@@ -183,8 +188,11 @@ fn same(field: &'static str, expected: &str, found: &str) -> Result<(), Upstream
 /// Largest block of those fetched at once: twice Flow's largest message between nodes (10 MB), for
 /// service events come in JSON.
 const BLOCK_BYTES_MAX: usize = 32 << 20;
-/// Largest message that flow-go sends (its `DefaultMaxMsgSize`).
-const MESSAGE_BYTES_MAX: usize = 1 << 30;
+/// Largest block: 64 MiB. A block goes through Flow's network in one message of at most 10 MB, and
+/// takes at most some five times as much here, where its service events are JSON.
+const LARGE_BLOCK_BYTES_MAX: usize = weir_proto::frames::BLOCK_BYTES_MAX as usize;
+/// Largest message with a snapshot.
+const SNAPSHOT_MESSAGE_BYTES_MAX: usize = SNAPSHOT_LEN_MAX + 1024;
 /// Bytes in flight on a connection, so that one large block does not wait for acknowledgements.
 const WINDOW_BYTES: u32 = 4 << 20;
 /// Longest time for a snapshot, which a node puts together anew.
