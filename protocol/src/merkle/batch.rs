@@ -34,6 +34,16 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
+    /// Bytes left.
+    pub(crate) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// RLP items left, before the first that is malformed and with it; headers are read only.
+    pub(crate) fn items(&self) -> usize {
+        Decoder::new(self.rest).count()
+    }
+
     /// The next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], BatchError> {
         let (expected, found) = (count, self.rest.len());

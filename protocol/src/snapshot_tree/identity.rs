@@ -107,12 +107,20 @@ pub(super) fn push_all<'a>(identities: impl Iterator<Item = &'a NodeIdentity>, o
     }
 }
 
-/// Reads `count` identities by ascending node ID; each takes bytes, so no count is believed.
+/// Reads `count` identities by ascending node ID, which may take as much memory as the bytes left
+/// allow: no count is believed.
 pub(super) fn take_all(
     cursor: &mut Cursor<'_>,
     count: u64,
 ) -> Result<Vec<NodeIdentity>, BatchError> {
-    let mut identities: Vec<NodeIdentity> = Vec::new();
+    let left = cursor.len().saturating_add(cursor.len() / 2).saturating_add(MEMORY_SMALL);
+    // Fewer than there should be are found out below.
+    let items = cursor.items().min(usize::try_from(count).unwrap_or(usize::MAX));
+    let needed = items.saturating_mul(size_of::<NodeIdentity>());
+    if needed > left {
+        return Err(RlpError::Memory { needed, left }.into());
+    }
+    let mut identities: Vec<NodeIdentity> = Vec::with_capacity(items);
     for _ in 0..count {
         let identity = NodeIdentity::take(cursor)?;
         if identities.last().is_some_and(|last| last.node_id() >= identity.node_id()) {
@@ -129,3 +137,7 @@ fn read(
 ) -> Result<NodeIdentity, BatchError> {
     Ok(Decoder::new(cursor.item()?).list(content)?)
 }
+
+/// Bytes of memory that a list of identities may take besides one and a half for each byte: 1 MiB. A
+/// node takes 240, and with its keys as many bytes.
+const MEMORY_SMALL: usize = 1 << 20;
