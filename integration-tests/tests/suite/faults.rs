@@ -106,6 +106,32 @@ async fn lies_are_found_out(faults: Faults, reason: &str, kept: Kept) {
     follower.stop().await.unwrap();
 }
 
+/// A block of half a megabyte that would take a hundred times as much.
+#[bounded::test]
+async fn blocks_of_empty_items() {
+    let guarantees = altered(LIE, |block| {
+        block.collection_guarantees = vec![entities::CollectionGuarantee::default(); 1 << 18];
+    });
+    let reason = "the message's lists take";
+    lies_are_found_out(instead([guarantees]), reason, Kept::Nothing).await;
+    let seals = altered(LIE, |block| {
+        let approvals = vec![entities::AggregatedSignature::default(); 1 << 18];
+        block.block_seals.push(entities::BlockSeal {
+            aggregated_approval_sigs: approvals,
+            ..entities::BlockSeal::default()
+        });
+    });
+    lies_are_found_out(instead([seals]), reason, Kept::Nothing).await;
+}
+
+/// A block that is larger than any that goes through Flow's network.
+#[bounded::test]
+async fn blocks_that_are_too_large() {
+    let large = altered(LIE, |block| block.signatures = vec![vec![7; 65 << 20].into()]);
+    let reason = "larger than a block can be";
+    lies_are_found_out(instead([large]), reason, Kept::Nothing).await;
+}
+
 #[bounded::test]
 async fn nodes_of_another_network() {
     let faults = Faults { chain_id: Some("flow-mainnet".into()), ..Faults::default() };

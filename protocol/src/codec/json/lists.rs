@@ -137,7 +137,7 @@ impl ReadJson for Participants {
 
 impl WriteJson for Participants {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.entries().map(|entry| entry.map(|node| Write(node))))
+        serializer.collect_seq(self.entries().map(|entry| entry.map(Write)))
     }
 }
 
