@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 /// Reads RLP items one after the other.
 ///
-/// Accepts only what [`Encoder`] writes: shortest lengths and integers, no byte below 128 in a
-/// string of its own.
+/// Accepts only what [`Encoder`](super::Encoder) writes: shortest lengths and integers, no byte
+/// below 128 in a string of its own.
 ///
 /// The items of lists are counted before they are decoded, and all lists together may take
 /// [`MEMORY_PER_BYTE`] bytes of memory for each byte of input, and [`MEMORY_SMALL`] besides. Byte
