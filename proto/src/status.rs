@@ -3,7 +3,9 @@
 use prost::Message;
 use prost_types::Any;
 
-use crate::weir::v1::Available;
+use weir_protocol::request::RefusalReason;
+
+use crate::weir::v1::{Available, Reason};
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
@@ -25,12 +27,26 @@ pub fn with_available(code: tonic::Code, message: &str, available: &Available) -
     tonic::Status::with_details(code, message, status.encode_to_vec().into())
 }
 
-/// What exists, if the status says so.
+/// What exists, if the details of a status say so.
 #[must_use]
-pub fn available(status: &tonic::Status) -> Option<Available> {
-    let status = RpcStatus::decode(status.details()).ok()?;
+pub fn available(details: &[u8]) -> Option<Available> {
+    let status = RpcStatus::decode(details).ok()?;
     let detail = status.details.into_iter().find(|detail| detail.type_url == AVAILABLE_URL)?;
     Available::decode(&detail.value[..]).ok()
+}
+
+/// Why the server refuses, if the details of its status say so.
+#[must_use]
+pub fn reason(details: &[u8]) -> Option<RefusalReason> {
+    let available = available(details)?;
+    match available.reason() {
+        Reason::UnknownBlock => Some(RefusalReason::UnknownBlock),
+        Reason::HeadTooOld => {
+            Some(RefusalReason::HeadTooOld { height_needed: available.height_needed })
+        }
+        Reason::HeadNotCanonical => Some(RefusalReason::HeadNotCanonical),
+        Reason::Unspecified => None,
+    }
 }
 
 const AVAILABLE_URL: &str = "type.googleapis.com/weir.v1.Available";

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
+use weir_client::transport::unix_ms;
 use weir_protocol::evidence::{AnswerProof, Preimages};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{Held, Question};
@@ -76,7 +77,7 @@ impl Chain {
     }
 
     pub(crate) fn timing(&self) -> Result<Timing, Status> {
-        self.clock.timing().map_err(|error| Status::failed_precondition(error.to_string()))
+        self.clock.timing(unix_ms()).map_err(|error| Status::failed_precondition(error.to_string()))
     }
 
     /// Keeps the preimages of a verified answer.

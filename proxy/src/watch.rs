@@ -10,13 +10,11 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 use tonic::codegen::BoxStream;
-use tonic::{Code, Status};
-use weir_client::sync::watch::{
-    BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions,
-};
 use weir_client::sync::{AskError, LightClient};
-use weir_client::transport::{Servers, TransportError};
+use weir_client::transport::{Code, Servers, TransportError};
+use weir_client::watch::{BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions};
 use weir_proto::convert::{block_reference, watch_from_wire};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::watch_response::Notice as Wire;

@@ -26,6 +26,15 @@ pub enum Rejection {
     Invalid(Box<Violation>),
 }
 
+impl Rejection {
+    /// Whether it is about the caller's clock, or about how long the caller extends trust: whoever sent
+    /// the evidence has no part in it, and nobody else could send better evidence.
+    #[must_use]
+    pub fn is_about_time(&self) -> bool {
+        matches!(self, Self::Missing(Missing::Clock { .. } | Missing::TrustExpired { .. }))
+    }
+}
+
 impl From<Violation> for Rejection {
     fn from(violation: Violation) -> Self {
         Self::Invalid(Box::new(violation))

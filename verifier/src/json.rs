@@ -17,7 +17,7 @@ use weir_protocol::model::{
 };
 use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
 
-pub use question::{NoQuestion, identifier, question, shape, tree_question};
+pub use question::{NoQuestion, identifier, question, selector, shape, tree_question};
 
 use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,

@@ -144,7 +144,7 @@ pub(crate) fn tell_lies(kept: &Kept<'_>, lies: &[Lie], ending: Option<&str>) {
 /// proves another block.
 pub(crate) fn tell_testimonies(kept: &Kept<'_>, testimonies: &[Testimony]) -> bool {
     let mut conflicts = false;
-    for Testimony { url, verdict } in testimonies {
+    for Testimony { url, verdict, .. } in testimonies {
         match verdict {
             Verdict::Agrees => {}
             Verdict::Behind { height } => {

@@ -24,8 +24,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use weir_client::sync::watch::WatchError;
 use weir_client::sync::{AskError, Outcome};
+use weir_client::transport::unix_ms;
+use weir_client::watch::WatchError;
 use weir_protocol::request::{Depth, Question};
 use weir_verifier::json::{self, Shape};
 use weir_verifier::{Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file};
@@ -92,7 +93,7 @@ fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Res
     if Misbehaviour::is_meant(&bytes) {
         return evidence::verify(arguments, file, &bytes);
     }
-    let timing = arguments.clock().timing()?;
+    let timing = arguments.clock().timing(unix_ms())?;
     let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
     let (question, answer) = verified
         .map_err(|rejection| anyhow::Error::new(rejection).context(file.display().to_string()))?;
@@ -166,7 +167,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     });
     match asked {
         Some(AskError::Rejected { rejection, .. }) => of_rejection(rejection),
-        Some(AskError::Transport(_)) => EXIT_SERVER,
+        Some(AskError::Transport(_) | AskError::Stale { .. }) => EXIT_SERVER,
         Some(AskError::Timing(_)) => EXIT_USAGE,
         Some(_) => EXIT_INVALID,
         None => EXIT_LOCAL,
@@ -193,7 +194,7 @@ const EXIT_USAGE: u8 = 2;
 const EXIT_INVALID: u8 = 3;
 /// Something is missing that who asks can get or mend: another checkpoint, the clock.
 const EXIT_MISSING: u8 = 4;
-/// The server cannot be reached, is not weir, or refused.
+/// The server cannot be reached, is not weir, is behind what is proved already, or refused.
 const EXIT_SERVER: u8 = 5;
 /// Verified: there is no such node.
 const EXIT_ABSENT: u8 = 6;

@@ -1,7 +1,7 @@
 //! A client that begins at what is kept, and keeps what it proves.
 
 use anyhow::anyhow;
-use weir_client::sync::{AskError, LightClient, Outcome};
+use weir_client::sync::{AskError, LightClient, Outcome, Remark};
 use weir_client::transport::Servers;
 use weir_protocol::request::{Depth, Question};
 use weir_verifier::TrustedState;
@@ -44,6 +44,7 @@ impl Session {
         let kept = self.keep();
         self.client.prove_lies().await;
         evidence::tell_lies(&self.kept(), self.client.lies(), ending(&result));
+        tell_remarks(self.client.remarks(), &result);
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error),
@@ -82,6 +83,7 @@ pub(crate) async fn ask_for_evidence(
     let outcome = client.ask(question, Depth::Seal).await;
     client.prove_lies().await;
     evidence::tell_lies(&kept, client.lies(), ending(&outcome));
+    tell_remarks(client.remarks(), &outcome);
     Ok(outcome?)
 }
 
@@ -97,6 +99,16 @@ fn begun(started: Result<LightClient, AskError>, kept: &Kept<'_>) -> Result<Ligh
 pub(crate) fn servers(arguments: &Arguments) -> anyhow::Result<Servers> {
     let advice = "pass --server URL, for example --server http://127.0.0.1:9400";
     Servers::new(&arguments.servers).map_err(|none| anyhow!("{none}: {advice}"))
+}
+
+/// Says what else is known of the servers, but what the error says that ends the command.
+fn tell_remarks<T>(remarks: &[Remark], result: &Result<T, AskError>) {
+    let ending = result.as_ref().err().map(ToString::to_string);
+    for remark in remarks.iter().map(ToString::to_string) {
+        if ending.as_ref() != Some(&remark) {
+            say(&remark);
+        }
+    }
 }
 
 /// The server that a failure is about.

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use weir_client::sync::{Outcome, Progress};
+use weir_client::sync::{LightClient, Outcome, SyncProgress, Testimony};
+use weir_client::transport::Standing;
 use weir_verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
-use super::say::say;
 use super::session::Session;
 use super::{EXIT_INVALID, evidence, stdout, text};
 
@@ -36,20 +36,16 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let code = if conflicts { EXIT_INVALID } else { 0 };
     let trusted = session.client.trusted();
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let summary = summary(&outcome, trusted, elapsed_ms);
+    let servers = servers(&session.client, &testimonies);
+    let summary = summary(&session.client, &outcome, elapsed_ms, &servers);
     if arguments.json {
         return stdout(format!("{summary}\n").as_bytes()).map(|()| code);
     }
     let head = trusted.head();
-    if outcome.answer.height < head.height {
-        say(&format_args!(
-            "the server is behind: its newest finalized block is at height {}",
-            outcome.answer.height
-        ));
-    }
     let trust = trust_of_head(&outcome, trusted);
     let first = text::block(head.block_id, head.height, head.view, trust);
-    stdout(format!("{first}{}", text::fields(&summary)).as_bytes()).map(|()| code)
+    let servers: String = servers.iter().map(text::server).collect();
+    stdout(format!("{first}{}{servers}", text::fields(&summary)).as_bytes()).map(|()| code)
 }
 
 /// A bar on a terminal, and nothing elsewhere.
@@ -64,7 +60,7 @@ fn bar(arguments: &Arguments) -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, progress: &Progress) {
+fn show(bar: &ProgressBar, progress: &SyncProgress) {
     let first = progress.first_epoch_counter;
     // The target is the server's word: it may be anything, also before what is proved.
     let target = progress.target_epoch_counter.max(progress.epoch_counter);
@@ -74,21 +70,44 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     bar.set_message(format!("{} of {target}, {received} received", progress.epoch_counter));
 }
 
-fn summary(outcome: &Outcome, trusted: &TrustedState, elapsed_ms: u64) -> Value {
+fn summary(client: &LightClient, outcome: &Outcome, elapsed_ms: u64, servers: &[Value]) -> Value {
+    let trusted = client.trusted();
     let head = trusted.head();
     json!({
-        "hops": outcome.hops,
-        "bytes_received": outcome.bytes_received,
+        "hops": client.hops(),
+        "bytes_received": client.bytes_received(),
         "epoch_counter": epoch_counter(trusted),
         "head_height": head.height,
         "head_block_id": head.block_id.to_hex(),
         "trust": trust_of_head(outcome, trusted).name(),
         "elapsed_ms": elapsed_ms,
         "peak_memory_bytes": peak_memory_bytes(),
+        "servers": servers,
     })
 }
 
-/// The answer may be about an older block, when the server is behind; the head is final anyway.
+/// All servers by preference: the newest final block that each proves, how many blocks that is behind
+/// the head, and what it says of the head.
+fn servers(client: &LightClient, testimonies: &[Testimony]) -> Vec<Value> {
+    let head = client.trusted().head().height;
+    let said = |url: &str| testimonies.iter().find(|testimony| testimony.url == url);
+    let server = |(url, standing): (&str, &Standing)| {
+        let (height, verdict) = match (said(url), standing) {
+            (Some(witness), _) => (witness.head_height, witness.verdict.name()),
+            (None, Standing::SetAside { .. }) => (None, "set aside"),
+            (None, _) => (Some(head), "agrees"),
+        };
+        json!({
+            "url": url,
+            "head_height": height,
+            "lag": height.map(|height| head.saturating_sub(height)),
+            "verdict": verdict,
+        })
+    };
+    client.health().map(server).collect()
+}
+
+/// A witness may have led on to a newer block than that of the answer; the head is final anyway.
 fn trust_of_head(outcome: &Outcome, trusted: &TrustedState) -> Trust {
     let of_head = outcome.answer.block_id == trusted.head().block_id;
     if of_head { outcome.answer.trust } else { Trust::Finalized }

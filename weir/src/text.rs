@@ -33,6 +33,16 @@ pub(crate) fn block(block_id: Identifier, height: u64, view: u64, trust: Trust) 
     format!("block {block_id} at height {height}, view {view} ({trust})\n")
 }
 
+/// The line about a server of a sync.
+pub(crate) fn server(server: &Value) -> String {
+    let verdict = server["verdict"].as_str().unwrap_or_default();
+    let head = match (server["head_height"].as_u64(), server["lag"].as_u64()) {
+        (Some(height), Some(lag)) => format!(", head at height {height}, {lag} behind"),
+        _ => String::new(),
+    };
+    field("server", &format!("{}: {verdict}{head}", inline(&server["url"])))
+}
+
 /// One line a field, leaving out what the lines above them say.
 pub(crate) fn fields(object: &Value) -> String {
     let mut text = String::new();
@@ -115,7 +125,7 @@ fn identity_table(nodes: &[IdentityAnswer]) -> String {
     format!("{table}\n{} nodes\n", nodes.len())
 }
 
-const SHOWN_ABOVE: [&str; 9] = [
+const SHOWN_ABOVE: [&str; 10] = [
     "anchored_by",
     "block_id",
     "checkpoint_id",
@@ -123,6 +133,7 @@ const SHOWN_ABOVE: [&str; 9] = [
     "head_height",
     "height",
     "node_id",
+    "servers",
     "trust",
     "view",
 ];

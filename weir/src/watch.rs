@@ -8,7 +8,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use clap::Args;
 use weir_client::sync::AskError;
-use weir_client::sync::watch::{
+use weir_client::watch::{
     Cursor, CursorError, Event, Filter, Kind, Level, Start, Watch, WatchError, WatchOptions,
 };
 use weir_protocol::model::{Identifier, Role};
@@ -104,7 +104,7 @@ impl WatchArguments {
 /// Prints events until it is interrupted, and keeps what is proved with each.
 pub(crate) async fn run(arguments: &Arguments, watched: &WatchArguments) -> anyhow::Result<u8> {
     let Session { client, folder } = Session::begin(arguments).await?;
-    let mut keeper = Keeper { folder, told: 0 };
+    let mut keeper = Keeper { folder, told: 0, remarked: 0 };
     let mut watch = Watch::new(client, watched.options());
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut left = watched.count.unwrap_or(u64::MAX);
@@ -130,18 +130,23 @@ struct Keeper {
     folder: Option<StateFolder>,
     /// Lies that were told.
     told: usize,
+    /// Remarks that were told.
+    remarked: usize,
 }
 
 impl Keeper {
     async fn keep(&mut self, watch: &mut Watch) -> anyhow::Result<()> {
-        if watch.client().lies().len() > self.told {
+        if watch.walker().lies().len() > self.told {
             watch.prove_lies().await;
         }
-        let client = watch.client();
+        let client = watch.walker();
         let (folder, lies) = (self.folder.as_ref(), client.lies());
         let checkpoint = client.trusted().checkpoint().block_id;
         evidence::tell_lies(&evidence::Kept { folder, checkpoint }, &lies[self.told..], None);
         self.told = lies.len();
+        let remarks = client.remarks();
+        remarks[self.remarked..].iter().for_each(say);
+        self.remarked = remarks.len();
         folder.map_or(Ok(()), |folder| folder.keep(client.trusted()).map(|_| ()))
     }
 }
@@ -164,7 +169,7 @@ async fn patiently(watch: &mut Watch, patience: Duration) -> Result<Event, Watch
 
 fn print(arguments: &Arguments, event: &Event) -> anyhow::Result<()> {
     if arguments.json {
-        return stdout(format!("{}\n", events::to_json(event)).as_bytes());
+        return stdout(format!("{}\n", weir_walk::watch::json::event(event)).as_bytes());
     }
     stdout(events::to_text(event).as_bytes())
 }

@@ -144,6 +144,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
             "tonic",
         ],
     ),
+    ("weir-walk", "native,json", &["weir-client", "weir-proto", "tokio", "sled", "tonic"]),
     ("weir-client", "native", &["weir-server", "sled"]),
     ("weir", "", &["weir-server", "sled"]),
     (

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tonic::{Code, Streaming};
+use tonic::Streaming;
 use weir_proto::convert::{notice_from_wire, watch_to_wire};
 use weir_proto::weir::v1::WatchResponse;
 use weir_protocol::request::{Notice, WatchRequest};
 
-use super::{Server, TransportError, in_time};
+use super::{Code, Server, TransportError, in_time};
 
 /// An open subscription.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl Notices {
             Err(_) => unavailable(format!("no notice within {patience:?}")),
             Ok(Ok(None)) => unavailable("it ended the subscription".to_owned()),
             Ok(Ok(Some(response))) => Ok(notice_from_wire(&response)),
-            Ok(Err(status)) if status.code() == Code::ResourceExhausted => {
-                let (url, code) = (self.url.clone(), status.code());
+            Ok(Err(status)) if status.code() == tonic::Code::ResourceExhausted => {
+                let (url, code) = (self.url.clone(), Code::ResourceExhausted);
                 Err(TransportError::Refused { url, code, message: status.message().to_owned() })
             }
             Ok(Err(status)) => unavailable(status.message().to_owned()),

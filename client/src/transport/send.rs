@@ -7,16 +7,7 @@ use weir_protocol::evidence::{RECEIPT_METADATA, Receipt};
 use weir_protocol::request::Request;
 use weir_verifier::check_receipt;
 
-use super::{Server, TransportError, in_time};
-
-/// What a server sends back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Evidence, or a proof about a snapshot tree.
-    pub bytes: Vec<u8>,
-    /// The server's signed word that it sent this back to this request, if it gave a valid one.
-    pub receipt: Option<Receipt>,
-}
+use super::{Reply, Server, TransportError, in_time};
 
 impl Server {
     /// Sends a request, and returns the evidence or proof with the server's receipt.

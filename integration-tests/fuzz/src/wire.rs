@@ -63,7 +63,7 @@ pub fn request(bytes: &[u8]) {
         3 => {
             let details = message.to_vec().into();
             let status = tonic::Status::with_details(tonic::Code::NotFound, "", details);
-            let _ = available(&status);
+            let _ = available(status.details());
         }
         _ => survives(v1::GetSnapshotRequest::decode(message).ok().map(Asked::try_from)),
     }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use weir_client::sync::ClockOptions;
+use weir_client::transport::unix_ms;
 use weir_integration_tests::TestServer;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::{Decoder, Encoder};
@@ -49,7 +50,7 @@ fn ask(
     question: &Question,
     evidence: &AnswerProof,
 ) -> Result<Verified<Answer>, Rejection> {
-    open(anchor, question, evidence, &ClockOptions::default().timing().unwrap())?.answer()
+    open(anchor, question, evidence, &ClockOptions::default().timing(unix_ms()).unwrap())?.answer()
 }
 
 fn known_block(block_id: Identifier) -> Anchor<'static> {

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use weir_client::sync::{ClockOptions, LightClient};
-use weir_client::transport::Server;
+use weir_client::transport::{Server, unix_ms};
 use weir_integration_tests::{CHAINS, TestServer, expected, json_lines};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, IdentityFilter, Question, Selector, Topic};
 use weir_verifier::{Answer, AnswerValue, Timing, Trust, verify_file};
 
 fn now() -> Timing {
-    ClockOptions::default().timing().unwrap()
+    ClockOptions::default().timing(unix_ms()).unwrap()
 }
 
 async fn client(server: &TestServer) -> LightClient {

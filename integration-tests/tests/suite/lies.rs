@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use weir_client::sync::ClockOptions;
+use weir_client::transport::unix_ms;
 use weir_integration_tests::TestServer;
 use weir_protocol::evidence::{AnswerProof, EvidenceFile, Preimages};
 use weir_protocol::hotstuff::CertificateError;
@@ -15,7 +16,7 @@ use weir_verifier::{
 const HEIGHT: u64 = 1010;
 
 fn now() -> Timing {
-    ClockOptions::default().timing().unwrap()
+    ClockOptions::default().timing(unix_ms()).unwrap()
 }
 
 struct Case {

@@ -193,12 +193,12 @@ async fn what_does_not_exist_is_answered_with_what_does() {
     for height in [0, first - 1, last + 1, u64::MAX] {
         let served = format!("finalized heights are {first} to {last}");
         let status = case.refuses(about(Selector::Height(height)), Code::OutOfRange, &served).await;
-        let exists = available(&status).unwrap();
+        let exists = available(status.details()).unwrap();
         assert_eq!((exists.first_height, exists.latest_finalized.unwrap().height), (first, last));
     }
     let unknown = about(Selector::BlockId(vec![7; 32].into()));
     let status = case.refuses(unknown, Code::NotFound, "is not known").await;
-    let exists = available(&status).unwrap();
+    let exists = available(status.details()).unwrap();
     assert_eq!(exists.latest_sealed.unwrap().height, head.sealed.height);
 
     let checkpoint = async |length, case: &mut Case| {
@@ -226,7 +226,10 @@ async fn what_is_not_there_yet_is_a_failed_precondition() {
     let seal = |height| v1::GetSealRequest { question: Some(about(Selector::Height(height))) };
     let status = case.client.get_seal(seal(head.finalized.height)).await.unwrap_err();
     refused(&status, Code::FailedPrecondition, "is not sealed");
-    assert_eq!(available(&status).unwrap().latest_sealed.unwrap().height, head.sealed.height);
+    assert_eq!(
+        available(status.details()).unwrap().latest_sealed.unwrap().height,
+        head.sealed.height
+    );
     assert!(case.client.get_seal(seal(head.sealed.height)).await.is_ok());
 
     let hop = |epoch_counter| v1::GetEpochHopsRequest { epoch_counter, held: None, max_hops: 0 };
@@ -235,7 +238,7 @@ async fn what_is_not_there_yet_is_a_failed_precondition() {
     for counter in [0, oldest - 1, newest + 1, u64::MAX] {
         let status = case.client.get_epoch_hops(hop(counter)).await.unwrap_err();
         refused(&status, Code::OutOfRange, &epochs);
-        assert_eq!(available(&status).unwrap().latest_epoch_counter, newest);
+        assert_eq!(available(status.details()).unwrap().latest_epoch_counter, newest);
     }
     assert!(case.client.get_epoch_hops(hop(oldest)).await.is_ok());
 

@@ -37,6 +37,7 @@ mod replay;
 mod server_command_line;
 mod server_info;
 mod servers;
+mod servers_behind;
 mod set_aside;
 mod signed;
 mod snapshot_tree;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use weir_client::sync::{LightClient, Verdict};
-use weir_client::transport::{Health, Server, Servers, TransportError};
+use weir_client::transport::{Server, Servers, Standing, TransportError};
 use weir_integration_tests::programs::{Program, ServerProcess};
 use weir_integration_tests::{TestServer, asking, chain_dir};
 use weir_protocol::codec::sha3_256;
@@ -347,21 +347,21 @@ async fn a_server_known_by_its_key_has_to_sign() {
         client.health().map(|(url, health)| (url.to_owned(), health.clone())).collect::<Vec<_>>()
     };
     let health = sync([known(honest.url()), silent.url()]).await;
-    assert_eq!(health, [(honest.url(), Health::Good), (silent.url(), Health::Untried)]);
+    assert_eq!(health, [(honest.url(), Standing::Good), (silent.url(), Standing::Untried)]);
     // One that does not sign, and one that signs with another key, give no answer.
     let other = format!("{}#{}", honest.url(), "11".repeat(32));
     for unsigned in [known(silent.url()), other] {
         let health = sync([unsigned, silent.url()]).await;
         assert!(
-            matches!(&health[0].1, Health::Unreachable { message } if message.contains("receipt"))
+            matches!(&health[0].1, Standing::Resting { reason, .. } if reason.contains("receipt"))
         );
-        assert_eq!(health[1].1, Health::Good);
+        assert_eq!(health[1].1, Standing::Good);
     }
     // A receipt for another answer is none.
     let (hostile, url) = Hostile::start(&honest).await;
     hostile.sign(Signer::new(&[8; 32]));
     let health = sync([known(url), honest.url()]).await;
-    assert!(matches!(health[0].1, Health::Unreachable { .. }), "{health:?}");
+    assert!(matches!(health[0].1, Standing::Resting { .. }), "{health:?}");
     // Nor is it taken without one when it is connected to again.
     let connected = Server::connect(&known(silent.url())).await.unwrap();
     let mut again = Servers::from(connected);

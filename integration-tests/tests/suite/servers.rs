@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use weir_client::sync::{AskError, Fault, LightClient, Testimony, Verdict};
-use weir_client::transport::{Health, Servers, TransportError};
+use weir_client::transport::{Servers, Standing, TransportError};
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::programs::Program;
 use weir_integration_tests::{TestServer, asking, chain_dir, gunzip};
@@ -37,7 +37,7 @@ fn head() -> Question {
 }
 
 fn is_good(client: &LightClient) -> Vec<bool> {
-    client.health().map(|(_, health)| *health == Health::Good).collect()
+    client.health().map(|(_, health)| *health == Standing::Good).collect()
 }
 
 /// Whatever the first server does, the end is that of a client that never met it.
@@ -100,7 +100,9 @@ async fn a_lie_is_kept_and_the_next_server_asked() {
         let [lie] = client.lies() else {
             // What a changed hash leads to is missed rather than wrong: that sets nobody aside.
             assert!(client.lies().is_empty(), "{call:?}: {:?}", client.lies());
-            assert!(!client.health().any(|(_, health)| matches!(health, Health::SetAside { .. })));
+            assert!(
+                !client.health().any(|(_, health)| matches!(health, Standing::SetAside { .. }))
+            );
             continue;
         };
         assert_eq!(lie.url, url);
@@ -157,10 +159,15 @@ async fn an_honest_answer_is_no_misbehaviour() {
 
 /// Some blocks of the chain with two final branches, in a folder of their own.
 fn branch(is_in: impl Fn(usize) -> bool) -> TempDir {
+    some_blocks(FORKED, is_in)
+}
+
+/// Some blocks of a chain, in a folder of their own.
+pub(crate) fn some_blocks(chain: &str, is_in: impl Fn(usize) -> bool) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let root = "root-protocol-state-snapshot.json.gz";
-    fs::copy(chain_dir(FORKED).join(root), dir.path().join(root)).unwrap();
-    let all = gunzip(FORKED, "blocks.pb.gz").unwrap();
+    fs::copy(chain_dir(chain).join(root), dir.path().join(root)).unwrap();
+    let all = gunzip(chain, "blocks.pb.gz").unwrap();
     let (mut rest, mut kept, mut index) = (&all[..], Vec::new(), 0);
     while let Some((len, _)) = rest.split_first_chunk::<4>() {
         let (block, after) = rest.split_at(4 + u32::from_be_bytes(*len) as usize);
@@ -173,7 +180,7 @@ fn branch(is_in: impl Fn(usize) -> bool) -> TempDir {
     dir
 }
 
-async fn serve(dir: &Path) -> TestServer {
+pub(crate) async fn serve(dir: &Path) -> TestServer {
     TestServer::over(dir, ApiOptions::default()).await.unwrap()
 }
 
@@ -212,7 +219,8 @@ async fn two_final_branches_are_evidence_that_anybody_can_check() {
     for [one, other] in [[&low, &high], [&high, &low]] {
         let urls = [one.url(), other.url()];
         let said = testimonies(urls.iter().map(String::as_str), low.root_id).await;
-        let [Testimony { url, verdict: Verdict::Conflicts { misbehaviour } }] = &said[..] else {
+        let [Testimony { url, verdict: Verdict::Conflicts { misbehaviour }, .. }] = &said[..]
+        else {
             panic!("{said:?}")
         };
         assert_eq!(*url, other.url());
@@ -232,7 +240,10 @@ async fn two_final_branches_are_evidence_that_anybody_can_check() {
 }
 
 /// Runs `weir` with a folder for its state.
-async fn weir(folder: &TempDir, arguments: &str) -> weir_integration_tests::programs::Ran {
+pub(crate) async fn weir(
+    folder: &TempDir,
+    arguments: &str,
+) -> weir_integration_tests::programs::Ran {
     let state = folder.path().display();
     let all = format!("--state-dir {state} {arguments}");
     Program::Client.run(all.split_whitespace()).await

@@ -5,7 +5,7 @@
 use tonic::Code;
 use tonic::transport::Channel;
 use weir_client::sync::{ClockOptions, LightClient};
-use weir_client::transport::{Server, TransportError};
+use weir_client::transport::{Server, TransportError, unix_ms};
 use weir_integration_tests::{TestServer, asking_tree};
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::tree_item::Item;
@@ -23,7 +23,7 @@ use weir_verifier::{
 };
 
 fn now() -> Timing {
-    ClockOptions::default().timing().unwrap()
+    ClockOptions::default().timing(unix_ms()).unwrap()
 }
 
 /// The root that a full client derives at a height, and the table it saw.

@@ -105,6 +105,7 @@ async fn the_second_run_is_warm() {
         "head_height",
         "hops",
         "peak_memory_bytes",
+        "servers",
         "trust",
     ];
     assert_eq!(fields, expected);

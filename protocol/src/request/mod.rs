@@ -7,10 +7,12 @@
 mod bytes;
 mod held;
 mod question;
+mod refusal;
 mod watch;
 
 pub use held::{HELD_IDS_MAX, Held};
 pub use question::{FILTER_IDS_MAX, IdentityFilter, Question, Selector, Topic};
+pub use refusal::RefusalReason;
 pub use watch::{Level, Notice, WATCHED_BLOCKS_MAX, WatchRequest};
 
 use crate::model::Identifier;

@@ -78,7 +78,11 @@ fn tree_item(item: &Value) -> Result<TreeItem, NoQuestion> {
     found.ok_or(NoQuestion("an item names no node, role, field or the table"))
 }
 
-fn selector(block: &Value) -> Result<Selector, NoQuestion> {
+/// Reads a block, as [`question`] has it.
+///
+/// # Errors
+/// When it names no block.
+pub fn selector(block: &Value) -> Result<Selector, NoQuestion> {
     match block.as_str() {
         Some("latest_finalized") => return Ok(Selector::LatestFinalized),
         Some("latest_sealed") => return Ok(Selector::LatestSealed),

@@ -16,13 +16,13 @@ fn said(ran: &Ran, url: &str) -> (Option<i32>, String, String) {
             for name in ["bytes_received", "elapsed_ms", "peak_memory_bytes"] {
                 fields.remove(name);
             }
-            Value::Object(fields).to_string()
+            Value::Object(fields).to_string().replace(url, "SERVER")
         }
         _ => {
             let lines = ran.stdout.lines();
             let varies = ["bytes received", "elapsed ms", "peak memory bytes", "bytes_received"];
             let same = lines.filter(|line| !varies.iter().any(|word| line.contains(word)));
-            same.map(|line| format!("{line}\n")).collect()
+            same.map(|line| format!("{}\n", line.replace(url, "SERVER"))).collect()
         }
     };
     (ran.code, stdout, ran.stderr.replace(url, "URL"))

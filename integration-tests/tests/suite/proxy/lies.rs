@@ -6,7 +6,7 @@ use prost::bytes::Bytes;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use weir_client::sync::{AskError, LightClient};
-use weir_client::transport::{Server, Servers, TransportError};
+use weir_client::transport::{Code as Refusal, Server, Servers, TransportError};
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::proxy::TestProxy;
 use weir_integration_tests::random::Xorshift;
@@ -278,7 +278,7 @@ async fn another_chains_checkpoint_is_refused() {
     let AskError::Transport(TransportError::Refused { code, message, .. }) = &error else {
         panic!("{error}")
     };
-    assert_eq!(*code, Code::FailedPrecondition);
+    assert_eq!(*code, Refusal::FailedPrecondition);
     assert!(message.contains(&other.root_id.to_string()), "{message}");
     assert!(message.contains("is not proved to be on the chain"), "{message}");
     let error = TestProxy::start([honest.url()], other.root_id).await.unwrap_err();

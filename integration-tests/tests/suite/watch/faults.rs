@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tonic::codegen::BoxStream;
-use weir_client::sync::watch::{Event, WatchError, WatchOptions};
 use weir_client::sync::{AskError, Fault};
-use weir_client::transport::Health;
+use weir_client::transport::Standing;
+use weir_client::watch::{Event, WatchError, WatchOptions};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::connections::{Then, broken_proxy};
 use weir_integration_tests::programs::PATIENCE;
@@ -44,14 +44,14 @@ impl Case {
     async fn is_undisturbed(
         &self,
         twist: impl Fn(Stream) -> Stream + Send + Sync + 'static,
-    ) -> Health {
+    ) -> Standing {
         self.hostile.notify(Arc::new(twist));
         let urls = [self.url.as_str(), &self.honest.url()];
         let mut both = watch(&urls, self.honest.root_id, self.end, patience).await;
         let told = changes(&mut both).await;
         assert_eq!(told, self.undisturbed);
         self.hostile.stop_lying();
-        let (_, health) = both.client().health().next().unwrap();
+        let (_, health) = both.walker().servers().next().unwrap();
         health.clone()
     }
 
@@ -123,7 +123,7 @@ async fn a_change_left_out_shows_wherever_it_is() {
     heights.dedup();
     for height in heights {
         let health = case.is_undisturbed(without(height)).await;
-        assert!(matches!(health, Health::SetAside { .. }), "{height}: {health:?}");
+        assert!(matches!(health, Standing::SetAside { .. }), "{height}: {health:?}");
         let fault = case.is_found_out(without(height)).await;
         let Fault::LeftOut { after, up_to } = fault else { panic!("{fault}") };
         assert!(after < height && height <= up_to, "{after} {height} {up_to}");
@@ -143,9 +143,9 @@ async fn a_change_that_is_none_is_not_told() {
     };
     // Whatever it is told of, the client tells what the states say.
     let health = case.is_undisturbed(mapped(move |honest| vec![invented(), honest])).await;
-    assert_eq!(health, Health::Good);
+    assert_eq!(health, Standing::Good);
     let repeated = mapped(|honest| vec![honest.clone(), honest.clone(), honest]);
-    assert_eq!(case.is_undisturbed(repeated).await, Health::Good);
+    assert_eq!(case.is_undisturbed(repeated).await, Standing::Good);
 }
 
 #[bounded::test]
@@ -159,7 +159,7 @@ async fn an_older_block_that_is_reached_is_no_fault() {
         let old = BlockReference { block_id, height: first - 1, view: 0 };
         vec![honest, response(Notice::Reached(old))]
     });
-    assert_eq!(case.is_undisturbed(late).await, Health::Good);
+    assert_eq!(case.is_undisturbed(late).await, Standing::Good);
 }
 
 #[bounded::test]
@@ -180,7 +180,7 @@ async fn blocks_that_are_not_proved_are_held_against_the_server() {
         let first = notice.clone();
         let health =
             case.is_undisturbed(mapped(move |honest| vec![response(first.clone()), honest])).await;
-        assert!(matches!(health, Health::SetAside { .. }), "{notice:?}: {health:?}");
+        assert!(matches!(health, Standing::SetAside { .. }), "{notice:?}: {health:?}");
         let first = notice.clone();
         let found =
             case.is_found_out(mapped(move |honest| vec![response(first.clone()), honest])).await;
@@ -209,7 +209,7 @@ async fn a_flood_of_notices_ends() {
         let found = case.is_found_out(flood.clone()).await;
         assert!(matches!(found, Fault::Useless { .. }), "{found}");
         let health = case.is_undisturbed(flood).await;
-        assert!(!matches!(health, Health::Unreachable { .. }), "{health:?}");
+        assert!(!matches!(health, Standing::Resting { .. }), "{health:?}");
     }
 }
 
@@ -223,7 +223,7 @@ async fn a_false_orphan_is_not_told() {
         vec![response(Notice::BlockNews(news)), honest]
     });
     // `changes` ends at the first status but certified; all changes come before it.
-    assert_eq!(case.is_undisturbed(orphaned).await, Health::Good);
+    assert_eq!(case.is_undisturbed(orphaned).await, Standing::Good);
 }
 
 #[bounded::test]
@@ -232,10 +232,10 @@ async fn a_server_that_hangs_ends_or_breaks_off_is_left() {
     for count in 0..case.undisturbed.len() + 2 {
         let ends = move |honest: Stream| -> Stream { Box::pin(honest.take(count)) };
         let health = case.is_undisturbed(ends).await;
-        assert!(!matches!(health, Health::SetAside { .. }), "{health:?}");
+        assert!(!matches!(health, Standing::SetAside { .. }), "{health:?}");
     }
     let hangs = |honest: Stream| -> Stream { Box::pin(honest.take(2).chain(stream::pending())) };
-    assert!(matches!(case.is_undisturbed(hangs).await, Health::Unreachable { .. }));
+    assert!(matches!(case.is_undisturbed(hangs).await, Standing::Resting { .. }));
     for bytes in [100, 1000, 5_000, 20_000, 60_000] {
         let broken = broken_proxy(case.honest.address, bytes, Then::Close).await;
         let urls = [broken.as_str(), &case.honest.url()];
@@ -262,7 +262,7 @@ async fn a_server_that_stands_still_is_left_and_no_worse_thought_of() {
     let at_once = |options: &mut WatchOptions| options.stall = Duration::ZERO;
     let mut both = watch(&urls, case.honest.root_id, case.end, at_once).await;
     assert_eq!(changes(&mut both).await, case.undisturbed);
-    assert_eq!(both.client().lies(), []);
+    assert_eq!(both.walker().lies(), []);
 }
 
 #[bounded::test]
@@ -280,5 +280,5 @@ async fn evidence_that_lies_is_kept_as_of_any_question() {
     let urls = [case.url.as_str(), &case.honest.url()];
     let mut both = watch(&urls, case.honest.root_id, case.end, patience).await;
     assert_eq!(try_changes(&mut both).await.unwrap(), case.undisturbed);
-    assert_eq!(both.client().lies().len(), 1);
+    assert_eq!(both.walker().lies().len(), 1);
 }

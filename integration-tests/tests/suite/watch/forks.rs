@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use weir_client::sync::watch::{Event, EventKind, Level, Start, WatchOptions};
+use weir_client::watch::{Event, EventKind, Level, Start, WatchOptions};
 use weir_devnet::Config;
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::Chances;

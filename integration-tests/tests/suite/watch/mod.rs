@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tokio::time::timeout;
 use weir_client::sync::LightClient;
-use weir_client::sync::watch::{
+use weir_client::transport::Servers;
+use weir_client::watch::{
     BlockStatus, Cursor, Event, EventKind, Filter, Kind, Level, Start, Watch, WatchError,
     WatchOptions,
 };
-use weir_client::transport::Servers;
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::{CHAINS, TestServer, expected};
 use weir_protocol::model::{Identifier, Role};
@@ -163,7 +163,7 @@ async fn every_change_of_every_chain_is_told() {
                 watch(&[&server.url()], server.root_id, end, |options| options.level = level).await;
             let events = changes(&mut watch).await;
             // Certified blocks above the newest final one come as well, where there are any.
-            let end = watch.client().trusted().head().height;
+            let end = watch.walker().trusted().head().height;
             let found: Vec<_> = events.iter().filter(|event| event.block.height <= end).collect();
             let found: Vec<_> = found.into_iter().map(in_few_words).collect();
             assert_eq!(found, expected, "{chain}, {level:?}");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 use weir_client::sync::AskError;
-use weir_client::sync::watch::{Level, Start, WatchError, WatchOptions};
 use weir_client::transport::Server;
+use weir_client::watch::{Level, Start, WatchError, WatchOptions};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::proxy::TestProxy;
@@ -49,7 +49,7 @@ async fn a_proxy_passes_no_gap_on() {
 
     let mut proxied = watch(&[&both.url()], server.root_id, end, |_| ()).await;
     assert_eq!(changes(&mut proxied).await, expected, "the other upstream tells all");
-    assert_eq!(proxied.client().lies(), []);
+    assert_eq!(proxied.walker().lies(), []);
 
     let mut proxied = watch(&[&alone.url()], server.root_id, end, |_| ()).await;
     let mut told = Vec::new();

@@ -7,10 +7,8 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use weir_client::sync::AskError;
 use weir_client::sync::LightClient;
-use weir_client::sync::watch::{
-    BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions,
-};
 use weir_client::transport::Servers;
+use weir_client::watch::{BlockStatus, Event, EventKind, Start, Watch, WatchError, WatchOptions};
 use weir_devnet::archive::{Amount, write};
 use weir_devnet::config::Chances;
 use weir_devnet::{Command, Config, NodeName, Trigger};
@@ -93,7 +91,7 @@ async fn soak(seed: u64, minutes: u64) {
         "{} changes over {} heights, {failures} times without any server, {} set aside",
         told.len(),
         head.finalized.height - head.first_height,
-        disturbed.client().lies().len()
+        disturbed.walker().lies().len()
     );
 }
 

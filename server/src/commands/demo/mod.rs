@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle as Task;
 use weir_client::sync::{ClockOptions, LightClient, Outcome};
-use weir_client::transport::Server;
+use weir_client::transport::{Server, unix_ms};
 use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{
     BlockTime, Command, Config, Keep, Live, Network, NodeName, Trigger, access as devnet_access,
@@ -183,7 +183,7 @@ fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
     println!("\nAnd if somebody lies?");
     let file = outcome.file.as_ref().context("the client kept no evidence")?;
     let mut bytes = file.to_bytes();
-    let timing = ClockOptions::default().timing()?;
+    let timing = ClockOptions::default().timing(unix_ms())?;
     let (_, answer) = verify_file(root_id, &bytes, &timing)?;
     println!(
         "  The saved evidence of the last answer ({} bytes) verifies offline: height {}, {}.",

@@ -1,6 +1,6 @@
 //! Which events are told.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
 
 use weir_protocol::model::{Identifier, Role};
 

@@ -1,6 +1,6 @@
 //! Puts events in order, each with its predecessor.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 use super::{BlockStatus, Cursor, Event, EventBlock, EventKind, Filter, Pending};
 use weir_protocol::model::Identifier;

@@ -1,7 +1,7 @@
 //! Events, and where in their sequence they stand.
 
-use std::fmt;
-use std::str::FromStr;
+use core::fmt;
+use core::str::FromStr;
 
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Level;
@@ -163,6 +163,9 @@ pub struct CursorError;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::ToString as _;
+    use alloc::vec::Vec;
 
     #[bounded::test]
     fn cursors_are_read_as_they_are_written() {

@@ -4,7 +4,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Selector, Topic};
 
 use super::{BlockStatus, EventBlock, Watch};
-use crate::sync::AskError;
+use crate::AskError;
 use weir_verifier::{Answer, Trust};
 
 impl Watch {
@@ -22,11 +22,11 @@ impl Watch {
         if orphaned {
             return self.orphaned(index, block_id).await;
         }
-        let from = self.client.servers.url().to_owned();
+        let from = self.walker.asking.present();
         let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
-        match self.client.ask(&question, Depth::Seal).await {
+        match self.walker.ask(&question, Depth::Seal).await {
             Ok(outcome) => self.tell_statuses(index, &outcome.answer),
-            Err(error) => self.refused(&from, block_id, error),
+            Err(error) => self.refused(from, block_id, error),
         }
     }
 
@@ -49,14 +49,14 @@ impl Watch {
 
     /// The block has a height at which another one is final.
     async fn orphaned(&mut self, index: usize, block_id: Identifier) -> Result<(), AskError> {
-        let from = self.client.servers.url().to_owned();
-        let state = match self.client.state_at_known(block_id).await {
+        let from = self.walker.asking.present();
+        let state = match self.walker.state_at_known(block_id).await {
             Ok(state) => state,
-            Err(error) => return self.refused(&from, block_id, error),
+            Err(error) => return self.refused(from, block_id, error),
         };
         let finalized = match self.about(Selector::Height(state.height)).await {
             Ok(answer) => answer,
-            Err(error) => return self.refused(&from, block_id, error),
+            Err(error) => return self.refused(from, block_id, error),
         };
         if finalized.trust < Trust::Finalized || finalized.block_id == block_id {
             return self.nothing_new();

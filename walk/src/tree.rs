@@ -2,14 +2,14 @@
 
 use weir_protocol::request::{Depth, Question, Request, Selector, Topic, TreeRequest};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
-
-use super::{AskError, LightClient};
-use crate::transport::Passed;
 use weir_verifier::{
     NotYet, ProvedBlock, Rejection, TreeRoot, Verified, WrongAnswer, about_state, verify_tree,
 };
 
-impl LightClient {
+use crate::asking::Attempt;
+use crate::{AskError, Walker};
+
+impl Walker {
     /// The snapshot tree's root at a block: the one that the block's protocol state commits to, or
     /// else derived from the setups of its epochs, which are fetched.
     ///
@@ -42,18 +42,20 @@ impl LightClient {
     ) -> Result<(Verified<TreeRoot>, Verified<TreeAnswer>), AskError> {
         let root = self.tree_root(block).await?;
         let block = Selector::Id(root.block_id);
-        let request = TreeRequest { block, question: question.clone() };
-        let mut passed = Passed::default();
+        let asked = TreeRequest { block, question: question.clone() };
+        let request = Request::TreeProof(asked.clone());
+        let mut attempt = Attempt::default();
         loop {
-            let reply = self.servers.send(&Request::TreeProof(request.clone())).await?;
-            self.bytes_received += reply.bytes.len() as u64;
+            let reply = self.asking.send(&request, &mut attempt).await?;
             match verify_tree(root.root, question, &reply.bytes) {
-                Ok(answer) => return Ok((root, answer)),
-                Err(rejection) => {
-                    let wrong = WrongAnswer::about_tree(request.clone(), reply.bytes, root.root)
-                        .with_receipt(reply.receipt);
-                    self.reject(rejection, wrong, &mut passed)?;
+                Ok(answer) => {
+                    self.asking.answered(&mut attempt);
+                    return Ok((root, answer));
                 }
+                Err(rejection) => self.asking.reject(rejection, &mut attempt, || {
+                    WrongAnswer::about_tree(asked.clone(), reply.bytes, root.root)
+                        .with_receipt(reply.receipt)
+                })?,
             }
         }
     }

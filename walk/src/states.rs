@@ -3,12 +3,12 @@
 use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{AnswerRequest, Depth, Request, Selector};
-
-use super::{AskError, LightClient};
-use crate::transport::Passed;
 use weir_verifier::{Anchor, Rejection, StateAt, Timing, Verified, WrongAnswer, about_state, open};
 
-impl LightClient {
+use crate::asking::Attempt;
+use crate::{AskError, Walker};
+
+impl Walker {
     /// The protocol state at a block, with its identity table.
     ///
     /// # Errors
@@ -18,7 +18,8 @@ impl LightClient {
         block: Selector,
         depth: Depth,
     ) -> Result<Verified<StateAt>, AskError> {
-        let asked = self.ask_and_read(&about_state(block), depth, |block| block.state_at()).await;
+        let question = about_state(block);
+        let asked = self.ask_and_read(&question, depth, |block| block.state_at()).await;
         asked.map(|(state, _)| state)
     }
 
@@ -31,21 +32,22 @@ impl LightClient {
         &mut self,
         block_id: Identifier,
     ) -> Result<Verified<StateAt>, AskError> {
-        let mut passed = Passed::default();
+        let mut attempt = Attempt::default();
         loop {
             let (question, held) = (about_state(Selector::Id(block_id)), self.trusted.held());
             let asked = AnswerRequest { question, held, depth: Depth::KnownBlock };
             let request = Request::Answer(asked.clone());
-            let reply = self.servers.send(&request).await?;
-            self.bytes_received += reply.bytes.len() as u64;
-            let timing = self.clock.timing()?;
+            let reply = self.asking.send(&request, &mut attempt).await?;
+            let timing = self.asking.timing()?;
             match self.open_known(block_id, &asked, &reply.bytes, &timing) {
-                Ok(state) => return Ok(state),
-                Err(rejection) => {
-                    let wrong = WrongAnswer::new(request, reply.bytes, &self.trusted)
-                        .with_receipt(reply.receipt);
-                    self.reject(rejection, wrong, &mut passed)?;
+                Ok(state) => {
+                    self.asking.answered(&mut attempt);
+                    return Ok(state);
                 }
+                Err(rejection) => self.asking.reject(rejection, &mut attempt, || {
+                    WrongAnswer::new(request, reply.bytes, &self.trusted)
+                        .with_receipt(reply.receipt)
+                })?,
             }
         }
     }

@@ -4,7 +4,7 @@ use thiserror::Error;
 use weir_protocol::model::Identifier;
 
 use super::Cursor;
-use crate::sync::AskError;
+use crate::AskError;
 
 /// Why there is no next event.
 #[derive(Debug, Error)]

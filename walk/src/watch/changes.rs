@@ -1,11 +1,13 @@
 //! Changes of the protocol state, each proved to come right after the one before.
 
+use alloc::format;
+
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{Question, Selector, Topic};
 
 use super::event::trust_of;
 use super::{Cursor, EventBlock, Level, Pending, Place, Point, Watch};
-use crate::sync::{AskError, Fault};
+use crate::{AskError, Fault};
 use weir_verifier::{Answer, AnswerValue, StateAt, Trust};
 
 impl Point {
@@ -52,18 +54,18 @@ impl Watch {
         if height <= place.told_to() || place.knows(block_id) {
             return self.nothing_new();
         }
-        let (from, depth) = (self.client.servers.url().to_owned(), self.depth());
-        let state = match self.client.state_at(Selector::Id(block_id), depth).await {
+        let (from, depth) = (self.walker.asking.present(), self.depth());
+        let state = match self.walker.state_at(Selector::Id(block_id), depth).await {
             Ok(state) => state,
-            Err(error) => return self.refused(&from, block_id, error),
+            Err(error) => return self.refused(from, block_id, error),
         };
         if state.trust < trust_of(self.options.level) {
             let refusal = format!("it is only {}", state.trust);
             return self.distrust(Fault::Unproved { block_id, refusal });
         }
-        let parent = match self.client.state_at_known(state.parent_id).await {
+        let parent = match self.walker.state_at_known(state.parent_id).await {
             Ok(parent) => parent,
-            Err(error) => return self.refused(&from, block_id, error),
+            Err(error) => return self.refused(from, block_id, error),
         };
         let is_final = state.trust >= Trust::Finalized;
         if is_final && self.settle(state.height - 1).await? {
@@ -116,10 +118,10 @@ impl Watch {
         if height <= self.place().told_to() {
             return self.no_further();
         }
-        let from = self.client.servers.url().to_owned();
+        let from = self.walker.asking.present();
         let answer = match self.about(Selector::Id(block_id)).await {
             Ok(answer) => answer,
-            Err(error) => return self.refused(&from, block_id, error),
+            Err(error) => return self.refused(from, block_id, error),
         };
         let needed = trust_of(self.options.level).max(Trust::Finalized);
         if answer.trust < needed || answer.height != height {
@@ -164,7 +166,7 @@ impl Watch {
                 place.base = place.pending.remove(0).point;
                 continue;
             }
-            let orphaned = std::mem::take(&mut place.pending);
+            let orphaned = core::mem::take(&mut place.pending);
             let finalized = (answer.block_id, answer.height);
             orphaned.iter().rev().for_each(|pending| self.teller.revert(pending, finalized));
             // What the final fork changed may have been passed over: it comes again.
@@ -177,6 +179,6 @@ impl Watch {
     pub(super) async fn about(&mut self, block: Selector) -> Result<Answer, AskError> {
         let question = Question { block, topic: Topic::Snapshot };
         let depth = self.depth();
-        Ok(self.client.ask(&question, depth).await?.answer.into_value())
+        Ok(self.walker.ask(&question, depth).await?.answer.into_value())
     }
 }

@@ -11,12 +11,14 @@ mod changes;
 mod error;
 mod event;
 mod filter;
+#[cfg(feature = "json")]
+pub mod json;
 mod servers;
 mod teller;
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
-use tokio::time::Instant;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Notice;
 
@@ -25,8 +27,7 @@ pub use event::{BlockStatus, Cursor, CursorError, Event, EventBlock, EventKind};
 pub use filter::{Filter, Kind};
 pub use weir_protocol::request::Level;
 
-use super::LightClient;
-use crate::transport::Notices;
+use crate::{Walk, Walker};
 use teller::Teller;
 
 /// What to tell, and from where on.
@@ -78,23 +79,23 @@ pub enum Start {
 /// or there is an error that says what is missing.
 #[derive(Debug)]
 pub struct Watch {
-    client: LightClient,
+    walker: Walker,
     options: WatchOptions,
     place: Option<Place>,
     teller: Teller,
     blocks: Vec<(Identifier, Option<BlockStatus>)>,
-    /// With the URL of its server.
-    subscription: Option<(String, Notices)>,
+    /// The peer that is subscribed to.
+    subscription: Option<usize>,
     /// Notices in a row that led nowhere.
     useless: u32,
     /// Subscriptions in a row that broke before anything new.
     broken: usize,
     /// When there was something new.
-    progressed: Instant,
+    progressed: Duration,
     /// How often there was something new.
     steps: u64,
     /// When the server last said that it is no further.
-    heard: Instant,
+    heard: Duration,
 }
 
 /// How far the changes are told.
@@ -128,13 +129,13 @@ struct Pending {
 }
 
 impl Watch {
-    /// Watches with what the client trusts.
+    /// Watches with what the walker trusts.
     #[must_use]
-    pub fn new(client: LightClient, options: WatchOptions) -> Self {
+    pub fn new(walker: Walker, options: WatchOptions) -> Self {
         let blocks = options.block_ids.iter().map(|id| (*id, None)).collect();
         let teller = Teller::new(options.filter.clone(), event::trust_of(options.level));
         Self {
-            client,
+            walker,
             options,
             place: None,
             teller,
@@ -142,21 +143,39 @@ impl Watch {
             subscription: None,
             useless: 0,
             broken: 0,
-            progressed: Instant::now(),
+            progressed: Duration::ZERO,
             steps: 0,
-            heard: Instant::now(),
+            heard: Duration::ZERO,
         }
     }
 
-    /// The client.
-    #[must_use]
-    pub fn client(&self) -> &LightClient {
-        &self.client
+    /// A walk: what `begin` does with the watch, step by step.
+    pub fn walk<'a, T, F>(&'a mut self, begin: impl FnOnce(&'a mut Self) -> F) -> Walk<'a, T>
+    where
+        F: Future<Output = T> + Send + 'a,
+    {
+        let io = self.walker.asking.io.clone();
+        Walk::new(io, begin(self))
     }
 
-    /// As [`LightClient::prove_lies`].
+    /// As [`Walker::into_walk`].
+    pub fn into_walk<T, F>(self, begin: impl FnOnce(Self) -> F) -> Walk<'static, T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let io = self.walker.asking.io.clone();
+        Walk::new(io, begin(self))
+    }
+
+    /// The walker.
+    #[must_use]
+    pub fn walker(&self) -> &Walker {
+        &self.walker
+    }
+
+    /// As [`Walker::prove_lies`].
     pub async fn prove_lies(&mut self) {
-        self.client.prove_lies().await;
+        self.walker.prove_lies().await;
     }
 
     /// Whether it is told of all blocks asked about that they are sealed or orphaned.
@@ -189,7 +208,7 @@ impl Watch {
         loop {
             let before = self.steps;
             let notice = self.advance_or_resume().await?;
-            let events = std::iter::from_fn(|| self.teller.take()).collect();
+            let events = core::iter::from_fn(|| self.teller.take()).collect();
             if let Some(notice) = notice.filter(|_| self.steps != before) {
                 return Ok((notice, events));
             }

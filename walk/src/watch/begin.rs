@@ -1,5 +1,7 @@
 //! Where a watch begins.
 
+use alloc::vec::Vec;
+
 use weir_protocol::request::{Question, Selector, Topic};
 
 use super::{Cursor, Level, Place, Point, Start, Watch, WatchError};
@@ -32,8 +34,7 @@ impl Watch {
         if let Some(cursor) = before.filter(|cursor| cursor.block_id == state.block_id)
             && cursor.changes.is_some()
         {
-            let parent =
-                self.client.state_at_known(state.parent_id).await.map_err(WatchError::Ask)?;
+            let parent = self.walker.state_at_known(state.parent_id).await?;
             self.teller.changes(&state, &parent, Some(&cursor));
         }
         self.place = Some(Place {
@@ -43,6 +44,7 @@ impl Watch {
             before: before.filter(|cursor| cursor.height > state.height),
         });
         self.progress();
+        self.heard = self.now();
         Ok(())
     }
 
@@ -56,7 +58,7 @@ impl Watch {
             return Ok(newest);
         }
         let question = Question { block: Selector::Height(cursor.height), topic: Topic::Snapshot };
-        let finalized_id = self.client.ask(&question, self.depth()).await?.answer.block_id;
+        let finalized_id = self.walker.ask(&question, self.depth()).await?.answer.block_id;
         if finalized_id == cursor.block_id {
             return Ok(newest);
         }
@@ -65,6 +67,6 @@ impl Watch {
 
     async fn state(&mut self, block: Selector) -> Result<Verified<StateAt>, WatchError> {
         let depth = self.depth();
-        Ok(self.client.state_at(block, depth).await?)
+        Ok(self.walker.state_at(block, depth).await?)
     }
 }

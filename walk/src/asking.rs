@@ -1,0 +1,315 @@
+//! Asking peers: whom next, and what their silence, their refusals and their lies mean for that.
+
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::mem;
+
+use weir_peers::{Peers, Turn};
+use weir_protocol::model::Identifier;
+use weir_protocol::request::Request;
+use weir_verifier::{Misbehaviour, Timing, TimingError};
+
+use crate::io::Io;
+use crate::{
+    AskError, Call, ClockOptions, Fault, Heard, Lie, Remark, Reply, ServerSays, TransportError,
+};
+
+/// The peers, which of them is asked at present, and what is known of them.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) io: Io,
+    peers: Peers,
+    /// Who is asked until there is a reason to ask another one: what it sends next builds on what
+    /// it sent last.
+    present: usize,
+    /// Nobody but the present peer is asked.
+    alone: bool,
+    pub(crate) checkpoint_id: Identifier,
+    /// Whether what shows misbehaviour holds; without it nobody is accused, only set aside.
+    judge: Option<Judge>,
+    pub(crate) clock: ClockOptions,
+    pub(crate) bytes_received: u64,
+    pub(crate) lies: Vec<Lie>,
+    pub(crate) remarks: Vec<Remark>,
+}
+
+/// Whether something shows misbehaviour, from the checkpoint on.
+type Judge = fn(&Misbehaviour, Identifier) -> bool;
+
+/// One question's way through the peers: each is asked once, as long as it gives no answer that is of
+/// use.
+#[derive(Debug, Default)]
+pub(crate) struct Attempt {
+    turn: Turn,
+    /// Who was asked first.
+    first: Option<usize>,
+    silent: Vec<TransportError>,
+    refused: Vec<TransportError>,
+    /// What says most about the question so far.
+    why: Option<AskError>,
+}
+
+impl Asking {
+    pub(crate) fn new(peers: Peers, checkpoint_id: Identifier, clock: ClockOptions) -> Self {
+        Self {
+            io: Io::default(),
+            peers,
+            present: 0,
+            alone: false,
+            checkpoint_id,
+            judge: None,
+            clock,
+            bytes_received: 0,
+            lies: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The same way out, to one peer only.
+    pub(crate) fn alone_with(&self, peer: usize) -> Self {
+        let (io, peers) = (self.io.clone(), self.peers.clone());
+        let asking = Self::new(peers, self.checkpoint_id, self.clock);
+        Self { io, present: peer, alone: true, ..asking }
+    }
+
+    /// Makes of wrong answers what shows them to others.
+    ///
+    /// A host that never shows them can do without, and without the code that it takes: it is reached
+    /// through here alone.
+    pub(crate) fn keep_accusations(&mut self) {
+        self.judge = Some(|found, checkpoint_id| found.verify(checkpoint_id).is_ok());
+    }
+
+    /// What shows misbehaviour, if it holds.
+    pub(crate) fn judged(&self, found: Misbehaviour) -> Option<Misbehaviour> {
+        self.judge.filter(|judge| judge(&found, self.checkpoint_id)).map(|_| found)
+    }
+
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// The peer that is asked next, and its URL.
+    pub(crate) fn present(&self) -> usize {
+        self.present
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.peers.name(self.present)
+    }
+
+    /// The peers but the present one and those that are set aside.
+    pub(crate) fn others(&self) -> Vec<usize> {
+        let is_other = |peer: &usize| *peer != self.present && !self.peers.is_set_aside(*peer);
+        (0..self.peers.count()).filter(is_other).collect()
+    }
+
+    pub(crate) fn go_on_with(&mut self, peer: usize) {
+        self.present = peer;
+    }
+
+    pub(crate) fn timing(&self) -> Result<Timing, TimingError> {
+        self.clock.timing(self.io.now().unix_ms)
+    }
+
+    /// Sends a request to the present peer, and to the next one while there is no reply.
+    ///
+    /// # Errors
+    /// When nobody is left to ask: the best reason that there was.
+    pub(crate) async fn send(
+        &mut self,
+        request: &Request,
+        attempt: &mut Attempt,
+    ) -> Result<Reply, AskError> {
+        loop {
+            match self.send_to(self.present, request.clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => self.pass_without_answer(error, attempt)?,
+            }
+        }
+    }
+
+    /// What the first peer that answers says of itself; nothing proves it.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) async fn info(&mut self) -> Result<ServerSays, AskError> {
+        let mut attempt = Attempt::default();
+        loop {
+            match self.io.call(self.present, Call::Info).await {
+                Heard::ServerSays(says) => {
+                    self.answer_came(self.present);
+                    return Ok(says);
+                }
+                heard => {
+                    let error = self.no_answer(self.present, heard);
+                    self.pass_without_answer(error, &mut attempt)?;
+                }
+            }
+        }
+    }
+
+    /// Sends a request to this peer and no other.
+    pub(crate) async fn send_to(
+        &mut self,
+        peer: usize,
+        request: Request,
+    ) -> Result<Reply, TransportError> {
+        match self.io.call(peer, Call::Send(request)).await {
+            Heard::Reply(reply) => {
+                self.answer_came(peer);
+                self.bytes_received += reply.bytes.len() as u64;
+                Ok(reply)
+            }
+            heard => Err(self.no_answer(peer, heard)),
+        }
+    }
+
+    pub(crate) fn answer_came(&mut self, peer: usize) {
+        self.peers.answered(peer);
+    }
+
+    /// Why a peer gave no answer, which is held against it if it was silent.
+    pub(crate) fn no_answer(&mut self, peer: usize, heard: Heard) -> TransportError {
+        let error = match heard {
+            Heard::NoAnswer(error) => error,
+            _ => {
+                let url = self.peers.name(peer).to_string();
+                let message = "an answer of another kind".to_string();
+                TransportError::Unavailable { url, message }
+            }
+        };
+        if !error.is_silence() {
+            self.peers.answered(peer);
+        } else if error != TransportError::Cancelled {
+            self.peers.silent(peer, error.to_string(), self.io.now().elapsed);
+        }
+        error
+    }
+
+    /// Goes on to the next peer after a refusal or silence.
+    ///
+    /// # Errors
+    /// When there is none that was not asked in this attempt.
+    pub(crate) fn pass_without_answer(
+        &mut self,
+        error: TransportError,
+        attempt: &mut Attempt,
+    ) -> Result<(), AskError> {
+        if error == TransportError::Cancelled {
+            return Err(error.into());
+        }
+        if error.is_silence() {
+            attempt.silent.push(error);
+        } else {
+            attempt.refused.push(error.clone());
+            attempt.note(error.into());
+        }
+        self.pass(attempt)
+    }
+
+    /// Goes on to the next peer after an answer that is of no use.
+    ///
+    /// # Errors
+    /// With the best reason that there was, when there is none that was not asked in this attempt.
+    pub(crate) fn pass_for(
+        &mut self,
+        why: AskError,
+        attempt: &mut Attempt,
+    ) -> Result<(), AskError> {
+        attempt.note(why);
+        self.pass(attempt)
+    }
+
+    fn pass(&mut self, attempt: &mut Attempt) -> Result<(), AskError> {
+        let first = *attempt.first.get_or_insert(self.present);
+        attempt.turn.count(self.present);
+        let now = self.io.now().elapsed;
+        let next = if self.alone { None } else { self.peers.take(&mut attempt.turn, now) };
+        if let Some(next) = next {
+            self.present = next;
+            return Ok(());
+        }
+        // Nobody did better than the first, so there is no reason to leave it.
+        if self.peers.standing(first).behaves() {
+            self.present = first;
+        }
+        Err(mem::take(attempt).end())
+    }
+
+    /// There is an answer: whoever refused it before was wrong, if only about what it has.
+    pub(crate) fn answered(&mut self, attempt: &mut Attempt) {
+        let proved_by = self.url().to_string();
+        for refusal in attempt.refused.drain(..) {
+            self.remark(Remark::Refused { refusal, proved_by: proved_by.clone() });
+        }
+    }
+
+    /// Adds to what a user should know of the servers, unless it is known or enough.
+    pub(crate) fn remark(&mut self, remark: Remark) {
+        if self.remarks.len() < REMARKS_MAX && !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
+
+    /// Sets the present peer aside, and goes on to the next one.
+    ///
+    /// # Errors
+    /// When there is none that was not asked in this attempt.
+    pub(crate) fn set_aside(&mut self, lie: Lie, attempt: &mut Attempt) -> Result<(), AskError> {
+        let Lie { url, fault, .. } = &lie;
+        self.peers.set_aside(self.present, fault.to_string());
+        let why = match fault.clone() {
+            Fault::Rejected(rejection) => AskError::rejected(url, rejection),
+            fault => AskError::Misled { url: url.clone(), fault },
+        };
+        if self.lies.len() < LIES_MAX {
+            self.lies.push(lie);
+        }
+        self.pass_for(why, attempt)
+    }
+
+    /// Leaves the present peer for another one, and thinks no worse of it; whether there is one.
+    ///
+    /// Each peer has its turn: one that answers, and knows nothing new, would otherwise be chosen
+    /// again and again before the others.
+    pub(crate) fn leave(&mut self) -> bool {
+        let count = self.peers.count();
+        let after = || (1..count).map(|step| (self.present + step) % count);
+        let behaves = after().find(|peer| self.peers.standing(*peer).behaves());
+        let next = behaves.or_else(|| after().find(|peer| !self.peers.is_set_aside(*peer)));
+        self.present = next.unwrap_or(self.present);
+        next.is_some()
+    }
+}
+
+impl Attempt {
+    fn note(&mut self, why: AskError) {
+        self.why = Some(match self.why.take() {
+            Some(before) => before.or_better(why),
+            None => why,
+        });
+    }
+
+    /// Why it has failed.
+    fn end(mut self) -> AskError {
+        let silence = match self.silent.pop() {
+            Some(only) if self.silent.is_empty() => Some(only.into()),
+            Some(last) => {
+                self.silent.push(last);
+                Some(TransportError::All { errors: mem::take(&mut self.silent) }.into())
+            }
+            None => None,
+        };
+        if let Some(silence) = silence {
+            self.note(silence);
+        }
+        self.why.expect("an attempt goes on for a reason")
+    }
+}
+
+/// Most lies that are kept, each with up to some MiB of evidence: a server that lies alone is asked
+/// again and again.
+const LIES_MAX: usize = 64;
+/// Most remarks that are kept.
+const REMARKS_MAX: usize = 256;

@@ -1,0 +1,206 @@
+//! Why a server gave no answer.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use thiserror::Error;
+use weir_protocol::request::RefusalReason;
+
+/// Why a server gave no answer.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The URL is malformed.
+    #[error("`{url}` is not a server url; use for example http://127.0.0.1:9400")]
+    Url {
+        /// The text given.
+        url: String,
+    },
+    /// What follows the URL is no public key.
+    #[error("`{url}`: what follows `#` is not a public key, 64 hexadecimal digits")]
+    Key {
+        /// The text given.
+        url: String,
+    },
+    /// The answer came without a receipt of the key that the server is known by.
+    #[error("{url} gave no receipt of its key for what it said")]
+    NoReceipt {
+        /// The server.
+        url: String,
+    },
+    /// Nobody accepts connections there, or not as HTTP/2.
+    #[error("cannot connect to {url}: is a weir-server running there? ({reason})")]
+    Connect {
+        /// The server.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something answers, but not weir.
+    #[error("{url} is not a weir server: it does not offer weir.v1.SnapshotAPI")]
+    NotWeir {
+        /// The server.
+        url: String,
+    },
+    /// The connection broke or took too long.
+    #[error("{url} gave no answer: {message}")]
+    Unavailable {
+        /// The server.
+        url: String,
+        /// What happened.
+        message: String,
+    },
+    /// The server has never seen the block.
+    #[error("{url}: {message}")]
+    UnknownBlock {
+        /// The server.
+        url: String,
+        /// What it serves instead.
+        message: String,
+    },
+    /// The client's head is before what the proof needs.
+    #[error("{url}: the head held here is too old, one of height {height_needed} is needed")]
+    HeadTooOld {
+        /// The server.
+        url: String,
+        /// Least height that serves.
+        height_needed: u64,
+    },
+    /// The server has another final chain than the client's head is on.
+    #[error("{url}: {message}")]
+    HeadNotCanonical {
+        /// The server.
+        url: String,
+        /// What it says.
+        message: String,
+    },
+    /// The server refused.
+    #[error("{url} refused ({code:?}): {message}")]
+    Refused {
+        /// The server.
+        url: String,
+        /// Its status.
+        code: Code,
+        /// The server's reason.
+        message: String,
+    },
+    /// The walk was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// None of several servers gave an answer.
+    #[error("no server gave an answer: {}", List(errors))]
+    All {
+        /// Why, server by server.
+        errors: Vec<TransportError>,
+    },
+}
+
+impl TransportError {
+    /// Whether the server gave no answer at all; else it refused, which is an answer.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::NotWeir { .. }
+                | Self::NoReceipt { .. }
+                | Self::Unavailable { .. }
+                | Self::Cancelled
+                | Self::All { .. }
+        )
+    }
+
+    /// The server that it is about, if it is one.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Url { url }
+            | Self::Key { url }
+            | Self::NoReceipt { url }
+            | Self::Connect { url, .. }
+            | Self::NotWeir { url }
+            | Self::Unavailable { url, .. }
+            | Self::UnknownBlock { url, .. }
+            | Self::HeadTooOld { url, .. }
+            | Self::HeadNotCanonical { url, .. }
+            | Self::Refused { url, .. } => Some(url),
+            Self::Cancelled | Self::All { .. } => None,
+        }
+    }
+
+    /// A server's refusal: gRPC's status code and its message, and the reason, where it is one that a
+    /// client acts on.
+    #[must_use]
+    pub fn refused(url: String, code: u8, message: String, reason: Option<RefusalReason>) -> Self {
+        match reason {
+            Some(RefusalReason::UnknownBlock) => Self::UnknownBlock { url, message },
+            Some(RefusalReason::HeadTooOld { height_needed }) => {
+                Self::HeadTooOld { url, height_needed }
+            }
+            Some(RefusalReason::HeadNotCanonical) => Self::HeadNotCanonical { url, message },
+            None => match code {
+                12 => Self::NotWeir { url },
+                1 | 4 | 14 => Self::Unavailable { url, message },
+                code => Self::Refused { url, code: Code::from_number(code), message },
+            },
+        }
+    }
+}
+
+/// Errors in a row.
+struct List<'a>(&'a [TransportError]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The status codes of gRPC with which a server refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Code {
+    /// 3: the request is malformed.
+    InvalidArgument,
+    /// 5: there is no such thing.
+    NotFound,
+    /// 7: whoever asks may not.
+    PermissionDenied,
+    /// 8: there are too many requests, or the answer is too large.
+    ResourceExhausted,
+    /// 9: not in this state.
+    FailedPrecondition,
+    /// 11: beyond what the server has.
+    OutOfRange,
+    /// 13: the server failed.
+    Internal,
+    /// 15: the server's data is damaged.
+    DataLoss,
+    /// 16: whoever asks is not known.
+    Unauthenticated,
+    /// Any other.
+    Other(u8),
+}
+
+impl Code {
+    /// The code of this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Self {
+        match number {
+            3 => Self::InvalidArgument,
+            5 => Self::NotFound,
+            7 => Self::PermissionDenied,
+            8 => Self::ResourceExhausted,
+            9 => Self::FailedPrecondition,
+            11 => Self::OutOfRange,
+            13 => Self::Internal,
+            15 => Self::DataLoss,
+            16 => Self::Unauthenticated,
+            other => Self::Other(other),
+        }
+    }
+}
