@@ -4,7 +4,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Selector};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 use weir_verifier::{StateAt, TreeRoot, TrustedState, Verified};
-use weir_walk::{Beginning, Standing, Walker, start};
+use weir_walk::{Beginning, Judge, Standing, Walker, start};
 
 use crate::transport::Servers;
 
@@ -59,7 +59,7 @@ impl LightClient {
     pub fn resume(servers: impl Into<Servers>, trusted: TrustedState) -> Self {
         let servers = servers.into();
         let mut walker = Walker::resume(urls(&servers), trusted).expect(HAS_SERVER);
-        walker.keep_accusations();
+        walker.set_judge(Judge::new());
         Self { servers, walker }
     }
 
@@ -186,7 +186,7 @@ impl LightClient {
 
 fn beginning(checkpoint_id: Identifier) -> Beginning {
     let clock = ClockOptions::default();
-    Beginning { checkpoint_id, clock, keeps_evidence: false, keeps_accusations: true }
+    Beginning { checkpoint_id, clock, keeps_evidence: false, judge: Some(Judge::new()) }
 }
 
 fn urls(servers: &Servers) -> Vec<String> {

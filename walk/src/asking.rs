@@ -9,6 +9,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
 use weir_verifier::{Misbehaviour, Timing, TimingError};
 
+use crate::blame::Judge;
 use crate::io::Io;
 use crate::{
     AskError, Call, ClockOptions, Fault, Heard, Lie, Remark, Reply, ServerSays, TransportError,
@@ -25,16 +26,13 @@ pub(crate) struct Asking {
     /// Nobody but the present peer is asked.
     alone: bool,
     pub(crate) checkpoint_id: Identifier,
-    /// Whether what shows misbehaviour holds; without it nobody is accused, only set aside.
-    judge: Option<Judge>,
+    /// Without it nobody is accused, only set aside.
+    pub(crate) judge: Option<Judge>,
     pub(crate) clock: ClockOptions,
     pub(crate) bytes_received: u64,
     pub(crate) lies: Vec<Lie>,
     pub(crate) remarks: Vec<Remark>,
 }
-
-/// Whether something shows misbehaviour, from the checkpoint on.
-type Judge = fn(&Misbehaviour, Identifier) -> bool;
 
 /// One question's way through the peers: each is asked once, as long as it gives no answer that is of
 /// use.
@@ -68,21 +66,14 @@ impl Asking {
     /// The same way out, to one peer only.
     pub(crate) fn alone_with(&self, peer: usize) -> Self {
         let (io, peers) = (self.io.clone(), self.peers.clone());
-        let asking = Self::new(peers, self.checkpoint_id, self.clock);
+        let asking = Self { judge: self.judge, ..Self::new(peers, self.checkpoint_id, self.clock) };
         Self { io, present: peer, alone: true, ..asking }
-    }
-
-    /// Makes of wrong answers what shows them to others.
-    ///
-    /// A host that never shows them can do without, and without the code that it takes: it is reached
-    /// through here alone.
-    pub(crate) fn keep_accusations(&mut self) {
-        self.judge = Some(|found, checkpoint_id| found.verify(checkpoint_id).is_ok());
     }
 
     /// What shows misbehaviour, if it holds.
     pub(crate) fn judged(&self, found: Misbehaviour) -> Option<Misbehaviour> {
-        self.judge.filter(|judge| judge(&found, self.checkpoint_id)).map(|_| found)
+        let holds = self.judge?.0;
+        holds(&found, self.checkpoint_id).then_some(found)
     }
 
     pub(crate) fn peers(&self) -> &Peers {

@@ -23,6 +23,27 @@ pub struct Lie {
     pub misbehaviour: Option<Misbehaviour>,
 }
 
+/// Decides whether something shows misbehaviour, from the checkpoint on.
+///
+/// With one, a walk makes of wrong answers what shows them to others. A host that never shows them does
+/// without, and without the code that it takes: it is reached through here alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge(pub(crate) fn(&Misbehaviour, Identifier) -> bool);
+
+impl Judge {
+    /// As [`Misbehaviour::verify`] decides.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(|found, checkpoint_id| found.verify(checkpoint_id).is_ok())
+    }
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What a user should know of a server that did nothing wrong.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
@@ -119,8 +140,8 @@ impl Asking {
 
 impl Walker {
     /// From now on makes of wrong answers what shows them to others.
-    pub fn keep_accusations(&mut self) {
-        self.asking.keep_accusations();
+    pub fn set_judge(&mut self, judge: Judge) {
+        self.asking.judge = Some(judge);
     }
 
     /// Adds to what shows wrong answers that were signed the evidence of what was trusted then, from

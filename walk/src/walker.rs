@@ -11,7 +11,7 @@ use weir_protocol::request::Request;
 use weir_verifier::{Answer, Grounds, Rejection, TrustedState, Verified, WrongAnswer};
 
 use crate::asking::{Asking, Attempt};
-use crate::{AskError, ClockOptions, Lie, Remark, Walk};
+use crate::{AskError, ClockOptions, Judge, Lie, Remark, Walk};
 
 /// A client without its connections: what it trusts, and whom it asks.
 ///
@@ -52,8 +52,8 @@ pub struct Beginning {
     /// Whether the evidence from the checkpoint on is kept, so that answers can be saved and shown to
     /// others.
     pub keeps_evidence: bool,
-    /// Whether wrong answers are kept in a form that can be shown to others.
-    pub keeps_accusations: bool,
+    /// Makes of wrong answers what shows them to others, if it is there.
+    pub judge: Option<Judge>,
 }
 
 /// Fetches and verifies the checkpoint, from servers with these URLs, by preference.
@@ -65,11 +65,9 @@ pub fn start(
     urls: impl IntoIterator<Item = impl Into<String>>,
     beginning: Beginning,
 ) -> Result<Walk<'static, Result<Walker, AskError>>, NoPeer> {
-    let Beginning { checkpoint_id, clock, keeps_evidence, keeps_accusations } = beginning;
+    let Beginning { checkpoint_id, clock, keeps_evidence, judge } = beginning;
     let mut asking = Asking::new(peers(urls)?, checkpoint_id, clock);
-    if keeps_accusations {
-        asking.keep_accusations();
-    }
+    asking.judge = judge;
     let io = asking.io.clone();
     Ok(Walk::new(io, async move {
         let walker = begin(asking).await?;

@@ -4,8 +4,8 @@
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
 use weir_walk::{
-    AskError, Asked, Beginning, Call, ClockOptions, Heard, Moment, Reply, Step, TransportError,
-    Walk, Walker, start,
+    AskError, Asked, Beginning, Call, ClockOptions, Heard, Judge, Moment, Reply, Step,
+    TransportError, Walk, Walker, start,
 };
 
 const CHECKPOINT: Identifier = Identifier([7; 32]);
@@ -18,7 +18,7 @@ fn begin<const N: usize>(urls: [&str; N]) -> Started {
         checkpoint_id: CHECKPOINT,
         clock,
         keeps_evidence: false,
-        keeps_accusations: true,
+        judge: Some(Judge::new()),
     };
     start(urls, beginning).unwrap()
 }
