@@ -13,6 +13,7 @@ use weir_verifier::{Answer, Rejection, Timing, TrustedState};
 
 use crate::cache::{Bytes, Pool, pool};
 use crate::fault::Fault;
+use crate::newest::Newest;
 use crate::options::ProxyOptions;
 use crate::own::Proven;
 use crate::shadow::Shadows;
@@ -24,6 +25,7 @@ pub(crate) struct Chain {
     pub(crate) upstreams: Upstreams,
     pub(crate) checkpoint_id: Identifier,
     pub(crate) shadows: Shadows,
+    pub(crate) newest: Newest,
     /// Blocks proved sealed, about which nothing changes any more.
     pub(crate) proven: Cache<Identifier, Arc<Proven>, Bytes>,
     /// Preimages that came with verified answers.
@@ -49,6 +51,7 @@ impl Chain {
             upstreams,
             checkpoint_id: options.checkpoint_id,
             shadows: Shadows::default(),
+            newest: Newest::default(),
             proven: Cache::with_weighter(PROVEN, PROVEN_BYTES, Bytes),
             pool: pool(),
             clock: options.clock,

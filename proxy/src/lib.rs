@@ -14,6 +14,7 @@ mod hops;
 mod info;
 mod known;
 mod needed;
+mod newest;
 mod options;
 mod own;
 mod relay;

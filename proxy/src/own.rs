@@ -13,7 +13,7 @@ use weir_verifier::{
 };
 
 use crate::chain::{Chain, blocking};
-use crate::fault::{Failed, Fault, is_silence};
+use crate::fault::{Failed, Fault};
 use crate::needed::{check_checkpoint, check_hops};
 use crate::relay::needs_later_epoch;
 use crate::upstream::Upstream;
@@ -57,7 +57,10 @@ impl Chain {
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
             match self.ask_one(upstream, question, depth).await {
-                Ok(proven) => return Ok(proven),
+                Ok(proven) => {
+                    self.newest.saw(&proven.answer);
+                    return Ok(proven);
+                }
                 Err(fault) => turn.failed(upstream, fault)?,
             }
         }
@@ -116,10 +119,6 @@ impl Chain {
         while let Some(upstream) = turn.next() {
             let applied = match upstream.send(&request).await {
                 Ok(bytes) => self.apply(state, state.preimages(), &bytes).await,
-                // One that lags does not know the epoch.
-                Err(Fault::Upstream(status)) if !is_silence(&status) => {
-                    return Ok((state.clone(), false));
-                }
                 Err(fault) => Err(fault),
             };
             match applied {
@@ -129,7 +128,8 @@ impl Chain {
                 Err(fault) => turn.failed(upstream, fault)?,
             }
         }
-        Err(turn.over())
+        // Those that lag do not know the epoch.
+        if turn.is_refused() { Ok((state.clone(), false)) } else { Err(turn.over()) }
     }
 
     /// Applies a page of hops for a client in this state that holds these preimages.

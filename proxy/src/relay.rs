@@ -43,11 +43,23 @@ impl Chain {
     pub(crate) async fn relay(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
         let client = self.client(asked).await?;
         let mut turn = self.upstreams.turn();
+        let mut behind: Option<Relayed> = None;
         while let Some(upstream) = turn.next() {
             match self.relay_one(upstream, &client).await {
-                Ok(relayed) => return Ok(relayed),
+                Ok(relayed) if self.newest.is_ahead_of(&relayed.answer, asked.question.block) => {
+                    let best = behind.as_ref().map_or(0, |behind| behind.answer.height);
+                    behind = behind.filter(|_| best >= relayed.answer.height).or(Some(relayed));
+                }
+                Ok(relayed) => {
+                    self.newest.saw(&relayed.answer);
+                    return Ok(relayed);
+                }
                 Err(fault) => turn.failed(upstream, fault)?,
             }
+        }
+        // Nobody is further now. A client that has seen a newer block refuses it.
+        if let Some(relayed) = behind {
+            return Ok(relayed);
         }
         // Nothing certifies the block yet, or ever will: what its hash covers is true all the same.
         if let (Some(unproved), Selector::Id(block_id)) = (&turn.unproved, asked.question.block) {

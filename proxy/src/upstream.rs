@@ -1,15 +1,16 @@
 //! The upstreams: whom to ask next, and how each has behaved.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use metrics::counter;
 use prost::bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 use weir_client::transport::endpoint;
+use weir_peers::{Peers, Rests};
 use weir_proto::convert::request_to_wire;
 use weir_proto::evidence_client::EvidenceClient;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
@@ -23,7 +24,17 @@ use crate::options::StartError;
 
 /// Upstreams by preference.
 #[derive(Debug)]
-pub(crate) struct Upstreams(Vec<Upstream>);
+pub(crate) struct Upstreams {
+    upstreams: Vec<Upstream>,
+    standing: Arc<Standing>,
+}
+
+/// How the upstreams have behaved.
+#[derive(Debug)]
+struct Standing {
+    peers: Mutex<Peers>,
+    began: Instant,
+}
 
 /// One upstream, connected to when it is asked.
 #[derive(Debug)]
@@ -34,46 +45,56 @@ pub(crate) struct Upstream {
     evidence: EvidenceClient<Channel>,
     access: AccessApiClient<Channel>,
     timeout: Duration,
-    behaviour: Mutex<Behaviour>,
-}
-
-#[derive(Debug, Default)]
-struct Behaviour {
-    /// It gave an answer that does not verify.
-    is_set_aside: bool,
-    /// It gave no answer when last asked.
-    rests_until: Option<Instant>,
+    /// Its place among the upstreams.
+    index: usize,
+    standing: Arc<Standing>,
 }
 
 impl Upstreams {
     pub(crate) fn new(urls: &[String], timeout: Duration) -> Result<Self, StartError> {
-        let upstreams: Vec<_> =
-            urls.iter().map(|url| Upstream::new(url, timeout)).collect::<Result<_, _>>()?;
-        if upstreams.is_empty() { Err(StartError::NoUpstream) } else { Ok(Self(upstreams)) }
+        let peers = Peers::new(urls.iter().cloned(), RESTS).map_err(|_| StartError::NoUpstream)?;
+        // Whatever they say is checked, so those that were wrong may be asked last of all.
+        let peers = Mutex::new(peers.asking_set_aside());
+        let standing = Arc::new(Standing { peers, began: Instant::now() });
+        let upstream =
+            |(index, url): (usize, &String)| Upstream::new(url, timeout, index, standing.clone());
+        let upstreams = urls.iter().enumerate().map(upstream).collect::<Result<_, _>>()?;
+        Ok(Self { upstreams, standing })
     }
 
     /// Their URLs, by preference.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|upstream| upstream.url.as_str())
+        self.upstreams.iter().map(|upstream| upstream.url.as_str())
     }
 
     /// Longest wait for one answer.
     pub(crate) fn timeout(&self) -> Duration {
-        self.0.first().map_or(Duration::ZERO, |upstream| upstream.timeout)
+        self.upstreams.first().map_or(Duration::ZERO, |upstream| upstream.timeout)
     }
 
     /// One request's way through the upstreams: the good ones by preference, then those that were
     /// silent lately, and those that were wrong last, for whatever they say is checked.
     pub(crate) fn turn(&self) -> Turn<'_> {
-        let now = Instant::now();
-        let mut order: Vec<&Upstream> = self.0.iter().collect();
-        order.sort_by_cached_key(|upstream| upstream.rank(now));
-        Turn { left: order.into_iter(), said: Vec::new(), unproved: None }
+        let (turn, said) = (weir_peers::Turn::default(), Vec::new());
+        Turn { upstreams: self, turn, said, refused: None, unproved: None }
+    }
+}
+
+impl Standing {
+    /// Reads or changes how the upstreams have behaved, with the time.
+    fn with<T>(&self, change: impl FnOnce(&mut Peers, Duration) -> T) -> T {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut peers, self.began.elapsed())
     }
 }
 
 impl Upstream {
-    fn new(url: &str, timeout: Duration) -> Result<Self, StartError> {
+    fn new(
+        url: &str,
+        timeout: Duration,
+        index: usize,
+        standing: Arc<Standing>,
+    ) -> Result<Self, StartError> {
         // Receipts are not asked for: a URL with a key is none here.
         let (url, endpoint) = endpoint(url).map_err(|_| StartError::Url { url: url.to_owned() })?;
         let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
@@ -83,8 +104,7 @@ impl Upstream {
             EvidenceClient::new(channel.clone(), EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         let access = AccessApiClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_LEN_MAX + MESSAGE_OVERHEAD_BYTES);
-        let behaviour = Mutex::default();
-        Ok(Self { url, snapshots, evidence, access, timeout, behaviour })
+        Ok(Self { url, snapshots, evidence, access, timeout, index, standing })
     }
 
     /// Its `weir.v1.SnapshotAPI`.
@@ -105,6 +125,10 @@ impl Upstream {
         let limit = self.timeout;
         let late = |_| Status::deadline_exceeded(format!("no whole answer within {limit:?}"));
         let answer = timeout(limit, answer).await.map_err(late).and_then(|answer| answer);
+        self.standing.with(|peers, now| match &answer {
+            Err(status) if is_silence(status) => peers.silent(self.index, status.message(), now),
+            _ => peers.answered(self.index),
+        });
         answer.map(Response::into_inner).map_err(Fault::Upstream)
     }
 
@@ -113,25 +137,17 @@ impl Upstream {
         let mut evidence = self.evidence.clone();
         self.within(evidence.send(request_to_wire(request))).await
     }
-
-    fn rank(&self, now: Instant) -> (bool, bool) {
-        self.with(|behaviour| {
-            let rests = behaviour.rests_until.is_some_and(|until| until > now);
-            (behaviour.is_set_aside, rests)
-        })
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut Behaviour) -> T) -> T {
-        change(&mut self.behaviour.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// One request's way through the upstreams.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    left: std::vec::IntoIter<&'a Upstream>,
+    upstreams: &'a Upstreams,
+    turn: weir_peers::Turn,
     /// What came of those that were asked.
     said: Vec<String>,
+    /// The first refusal: the word of one upstream, until the others were asked.
+    refused: Option<Status>,
     /// The first answer that the chain may not prove.
     pub(crate) unproved: Option<Box<Unproved>>,
 }
@@ -139,29 +155,33 @@ pub(crate) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// The upstream to ask next.
     pub(crate) fn next(&mut self) -> Option<&'a Upstream> {
-        self.left.next()
+        let Upstreams { upstreams, standing } = self.upstreams;
+        let next = standing.with(|peers, now| peers.take(&mut self.turn, now));
+        next.and_then(|index| upstreams.get(index))
     }
 
     /// Goes on to the next upstream, where the fault is the present one's.
     ///
     /// # Errors
-    /// When it refused, which is an answer, or the fault is no upstream's.
+    /// When the fault is no upstream's.
     pub(crate) fn failed(&mut self, upstream: &Upstream, fault: Fault) -> Result<(), Status> {
         let url = &upstream.url;
         match fault {
             Fault::Ours(status) => return Err(status),
-            Fault::Upstream(status) if !is_silence(&status) => return Err(status),
+            Fault::Upstream(status) if !is_silence(&status) => {
+                self.said.push(format!("{url} refused: {}", status.message()));
+                self.refused.get_or_insert(status);
+            }
             Fault::Upstream(status) => {
                 counter!("proxy_upstream_failures_total", "upstream" => url.clone()).increment(1);
                 tracing::debug!(upstream = url, %status, "no answer");
                 self.said.push(format!("{url} gave no answer: {}", status.message()));
-                upstream.with(|it| it.rests_until = Some(Instant::now() + REST));
             }
             Fault::Wrong(reason) => {
                 counter!("proxy_wrong_answers_total", "upstream" => url.clone()).increment(1);
                 tracing::warn!(upstream = url, reason, "set aside: its answer does not verify");
                 self.said.push(format!("answer of {url}: {reason}"));
-                upstream.with(|it| it.is_set_aside = true);
+                upstream.standing.with(|peers, _| peers.set_aside(upstream.index, reason));
             }
             Fault::Unproved(unproved) => {
                 self.said.push(format!("answer of {url}: {}", unproved.rejection));
@@ -171,14 +191,23 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// Whether one of those that were asked refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// What to say when no upstream is left.
     pub(crate) fn over(self) -> Status {
+        if let Some(refused) = self.refused {
+            return refused;
+        }
         let said = self.said.join("; ");
         Status::unavailable(format!("no upstream gave an answer that verifies: {said}"))
     }
 }
 
 /// How long one that gave no answer comes after the others.
-const REST: Duration = Duration::from_secs(5);
+const RESTS: Rests =
+    Rests { first: Duration::from_secs(5), longest: Duration::from_secs(60), spread: 0 };
 /// Room for the protobuf framing around evidence or a snapshot.
 const MESSAGE_OVERHEAD_BYTES: usize = 1024;

@@ -8,6 +8,8 @@ use tonic::Status;
 use weir_client::sync::{AskError, LightClient, Remark, Verdict};
 use weir_client::transport::{Servers, TransportError};
 use weir_integration_tests::TestServer;
+use weir_integration_tests::proxy::TestProxy;
+use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Selector, Topic};
 
 use crate::adversary::proxy::{Call, Hostile};
@@ -116,6 +118,51 @@ async fn a_witness_that_is_further_leads_on() {
     let [witness] = &said[..] else { panic!("{said:?}") };
     assert_eq!((&witness.url, witness.head_height), (&behind.url(), Some(old)));
     assert!(matches!(witness.verdict, Verdict::Behind { height } if height == old), "{witness:?}");
+}
+
+async fn through(proxy: &TestProxy, root_id: Identifier) -> LightClient {
+    LightClient::start(Servers::new([proxy.url()]).unwrap(), root_id).await.unwrap()
+}
+
+#[bounded::test]
+async fn a_proxy_asks_the_upstream_that_is_further() {
+    let (ahead, behind, _folder) = ahead_and_behind().await;
+    let (root, newest) = (ahead.root_id, ahead.prover.head().finalized.height);
+    let proxy = TestProxy::start([behind.url(), ahead.url()], root).await.unwrap();
+    let mut client = through(&proxy, root).await;
+    // The first upstream refuses, which is its word alone; what the second one proves is remembered.
+    for height in [ahead.prover.head().sealed.height, newest] {
+        client.ask(&about(Selector::Height(height)), Depth::Seal).await.unwrap();
+    }
+    for block in [Selector::LatestFinalized, Selector::LatestSealed] {
+        let mut client = through(&proxy, root).await;
+        let mut direct =
+            LightClient::start(Servers::new([ahead.url()]).unwrap(), root).await.unwrap();
+        let [relayed, direct] = [&mut client, &mut direct].map(|client| async {
+            client.ask(&about(block), Depth::Seal).await.unwrap().answer.height
+        });
+        assert_eq!(relayed.await, direct.await, "{block:?}");
+    }
+    // What none of them has is refused as a server refuses it.
+    let nowhere = about(Selector::Height(newest + 1_000_000));
+    let error = client.ask(&nowhere, Depth::Seal).await.unwrap_err();
+    assert!(matches!(&error, AskError::Transport(TransportError::Refused { .. })), "{error}");
+}
+
+/// Where nobody is further, the older block is better than none, but not for those who know better.
+#[bounded::test]
+async fn a_proxy_passes_on_what_there_is() {
+    let (ahead, behind, _folder) = ahead_and_behind().await;
+    let (root, latest) = (ahead.root_id, about(Selector::LatestFinalized));
+    let (between, url) = Hostile::start(&ahead).await;
+    let proxy = TestProxy::start([url, behind.url()], root).await.unwrap();
+    let mut client = through(&proxy, root).await;
+    let newest = client.ask(&latest, Depth::Seal).await.unwrap().answer.height;
+    between.lie(Call::Answer, Arc::new(|_| Err(Status::unavailable("gone"))));
+    let error = client.ask(&latest, Depth::Seal).await.unwrap_err();
+    assert!(matches!(error, AskError::Stale { known, .. } if known == newest), "{error}");
+    let another = through(&proxy, root).await.ask(&latest, Depth::Seal).await.unwrap().answer;
+    assert_eq!(another.height, behind.prover.head().finalized.height);
 }
 
 #[bounded::test]
