@@ -20,4 +20,4 @@ pub use format::{
     read_version, version_entry, write_folder_version,
 };
 pub use registry::{Plan, PlanError, Registry, Step, StepBatch, StepError, StepFn};
-pub use runner::{MigrateError, Mode, Progress, migrate};
+pub use runner::{MigrateError, MigrationProgress, Mode, migrate};

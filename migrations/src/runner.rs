@@ -19,7 +19,7 @@ pub enum Mode {
 
 /// How far a migration has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct MigrationProgress {
     /// Name of the step.
     pub step: &'static str,
     /// Batches of this step written by this run.
@@ -42,7 +42,7 @@ pub fn migrate(
     registry: &Registry,
     target: u32,
     mode: Mode,
-    mut progress: impl FnMut(&Progress),
+    mut progress: impl FnMut(&MigrationProgress),
 ) -> Result<Plan, MigrateError> {
     let fence = format::folder_version(folder)?;
     let fence = fence.ok_or_else(|| FormatError::NotAStore { path: folder.to_path_buf() })?;
@@ -69,9 +69,9 @@ fn run_step(
     database: &Database,
     folder: &Path,
     step: &Step,
-    progress: &mut impl FnMut(&Progress),
+    progress: &mut impl FnMut(&MigrationProgress),
 ) -> Result<(), MigrateError> {
-    let mut report = Progress { step: step.name, batches: 0, entries: 0 };
+    let mut report = MigrationProgress { step: step.name, batches: 0, entries: 0 };
     let mut cursor = read_cursor(database, folder, step)?;
     loop {
         let batch = guarded(|| (step.run)(database.tree(), cursor.as_deref()));

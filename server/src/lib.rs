@@ -9,6 +9,7 @@ pub mod access;
 pub mod api;
 pub mod indexer;
 pub mod ingest;
+pub mod payload;
 pub mod prover;
 pub mod replay;
 pub mod source;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use thiserror::Error;
 use weir_proto::flow::entities;
 use weir_protocol::hotstuff::finality::{Evidence, Finality, ForkBlock};
@@ -178,31 +178,6 @@ impl Replay {
             finalized.height, finalized.block_id, sealed.height, sealed.block_id
         )
     }
-}
-
-/// The evidence as one JSON object.
-#[must_use]
-pub fn evidence_json(evidence: &[Evidence]) -> Value {
-    let block = |block: &ForkBlock| {
-        json!({
-            "block_id": block.block_id.to_hex(),
-            "parent_id": block.parent_id.to_hex(),
-            "height": block.height,
-            "view": block.view,
-        })
-    };
-    let conflict = |conflict: &Evidence| match conflict {
-        Evidence::DoubleCertification { first, second } => json!({
-            "kind": "double_certification", "first": block(first), "second": block(second),
-        }),
-        Evidence::ConflictingFinality { finalized, conflicting } => json!({
-            "kind": "conflicting_finality",
-            "finalized": block(finalized),
-            "conflicting": block(conflicting),
-        }),
-        other => json!({ "kind": "other", "detail": format!("{other:?}") }),
-    };
-    json!({ "evidence": evidence.iter().map(conflict).collect::<Vec<_>>() })
 }
 
 /// A certificate before the failing block may fail first, and is then the one to name.

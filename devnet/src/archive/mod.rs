@@ -33,7 +33,7 @@ pub enum Amount {
 
 /// How far the writing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct ArchiveProgress {
     /// Blocks made, the root not counted.
     pub blocks: u64,
     /// Height of the newest.
@@ -53,8 +53,8 @@ pub fn write(
     config: Config,
     dir: &Path,
     amount: Amount,
-    progress: impl FnMut(Progress),
-) -> Result<Progress, ArchiveError> {
+    progress: impl FnMut(ArchiveProgress),
+) -> Result<ArchiveProgress, ArchiveError> {
     let network = Network::new(config)?;
     fs::create_dir_all(dir).map_err(failure(dir))?;
     let path = dir.join(SNAPSHOT_FILE);
@@ -79,12 +79,13 @@ fn make_blocks(
     mut network: Network,
     amount: Amount,
     sender: &SyncSender<Item>,
-    mut report: impl FnMut(Progress),
-) -> Result<(Story, Progress), ArchiveError> {
+    mut report: impl FnMut(ArchiveProgress),
+) -> Result<(Story, ArchiveProgress), ArchiveError> {
     let first_epoch = network.config().root.epoch_counter;
     let mut story = Story::new(&network);
     let mut snapshots = Snapshots::new(network.config(), amount);
-    let mut progress = Progress { blocks: 0, height: network.config().root.height, epochs: 0 };
+    let mut progress =
+        ArchiveProgress { blocks: 0, height: network.config().root.height, epochs: 0 };
     let root_id = network.latest_finalized().block_id;
     let mut is_taken = send_block(&network, root_id, vec![root_id], sender);
     while is_taken && !is_enough(amount, progress) {
@@ -162,7 +163,7 @@ fn is_in_one_epoch(network: &Network) -> bool {
     finalized.zip(view).is_some_and(|(state, view)| view >= state.first_view())
 }
 
-fn is_enough(amount: Amount, progress: Progress) -> bool {
+fn is_enough(amount: Amount, progress: ArchiveProgress) -> bool {
     match amount {
         Amount::Blocks(blocks) => progress.blocks >= blocks,
         Amount::Epochs(epochs) => progress.epochs >= epochs,

@@ -8,8 +8,9 @@ use weir_integration_tests::{CHAINS, TestServer, chain_dir, expected};
 use weir_protocol::hotstuff::{CertificateError, Committee, verify_qcs};
 use weir_protocol::model::QuorumCertificate;
 use weir_server::ingest::certificates::Thoroughness;
+use weir_server::ingest::evidence_json;
 use weir_server::prover::Prover;
-use weir_server::replay::{Replay, evidence_json};
+use weir_server::replay::Replay;
 use weir_server::source::ChainFolder;
 
 #[bounded::test]

@@ -8,7 +8,7 @@
 
 mod report;
 
-pub use report::{Evidence, Finality, ForkBlock, ForksError, LeftOut, Progress};
+pub use report::{Evidence, Finality, ForkBlock, ForksError, ForksProgress, LeftOut};
 
 use crate::model::Identifier;
 use alloc::collections::{BTreeMap, btree_map::Entry};
@@ -62,8 +62,8 @@ impl Forks {
     /// # Errors
     /// When the parent is missing or does not fit, or too many blocks are held. Nothing has
     /// changed then.
-    pub fn add(&mut self, block: ForkBlock) -> Result<Progress, ForksError> {
-        let mut progress = Progress::default();
+    pub fn add(&mut self, block: ForkBlock) -> Result<ForksProgress, ForksError> {
+        let mut progress = ForksProgress::default();
         if block.height < self.height_min || self.blocks.contains_key(&block.block_id) {
             return Ok(progress);
         }
@@ -84,11 +84,11 @@ impl Forks {
     ///
     /// # Errors
     /// When the block is not held.
-    pub fn certify(&mut self, block_id: Identifier) -> Result<Progress, ForksError> {
+    pub fn certify(&mut self, block_id: Identifier) -> Result<ForksProgress, ForksError> {
         if !self.blocks.contains_key(&block_id) {
             return Err(ForksError::UnknownBlock { block_id });
         }
-        let mut progress = Progress::default();
+        let mut progress = ForksProgress::default();
         self.mark_certified(block_id, &mut progress);
         Ok(progress)
     }
@@ -173,7 +173,7 @@ impl Forks {
         Ok(())
     }
 
-    fn mark_certified(&mut self, block_id: Identifier, progress: &mut Progress) {
+    fn mark_certified(&mut self, block_id: Identifier, progress: &mut ForksProgress) {
         let Some(node) = self.blocks.get_mut(&block_id) else {
             return;
         };
@@ -198,7 +198,7 @@ impl Forks {
     }
 
     /// Reports a newly certified block that leaves out a final block of an earlier view.
-    fn report_leaving_out(&self, certified: ForkBlock, progress: &mut Progress) {
+    fn report_leaving_out(&self, certified: ForkBlock, progress: &mut ForksProgress) {
         let anchor = self.anchors.range(..certified.view).next_back();
         if let Some(finalized) = anchor.and_then(|(_, block_id)| self.block(block_id))
             && self.leaves_out(&certified, &finalized)
@@ -215,7 +215,7 @@ impl Forks {
     }
 
     /// Makes a block that satisfies the rule final, and its ancestors.
-    fn finalize(&mut self, block: ForkBlock, progress: &mut Progress) {
+    fn finalize(&mut self, block: ForkBlock, progress: &mut ForksProgress) {
         let mut branch = Vec::new();
         let mut ancestor = Some(block);
         while let Some(next) = ancestor
@@ -251,7 +251,7 @@ impl Forks {
     }
 
     /// Reports blocks certified earlier that leave out a block now final.
-    fn add_anchor(&mut self, finalized: ForkBlock, progress: &mut Progress) {
+    fn add_anchor(&mut self, finalized: ForkBlock, progress: &mut ForksProgress) {
         let Entry::Vacant(anchor) = self.anchors.entry(finalized.view) else {
             return;
         };

@@ -5,8 +5,8 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{Block, ExecutionResult, Identifier};
 
 use super::{AccessError, AccessView};
-use crate::indexer::payload;
-use crate::prover::{ProverError, StoredBlock};
+use crate::payload;
+use crate::prover::{IndexedBlock, ProverError};
 
 impl AccessView {
     /// The latest sealed or the latest finalized block.
@@ -88,18 +88,18 @@ impl AccessView {
         found.ok_or_else(|| Refusal::Result.into())
     }
 
-    fn stored_by_id(&self, id: Identifier, missing: Refusal) -> Result<StoredBlock, AccessError> {
+    fn stored_by_id(&self, id: Identifier, missing: Refusal) -> Result<IndexedBlock, AccessError> {
         let ordinal = self.prover.reader().ordinal_of(&id).map_err(AccessError::read)?;
         Ok(self.prover.block_at(ordinal.ok_or(missing)?)?)
     }
 
-    fn stored_by_height(&self, height: u64) -> Result<StoredBlock, AccessError> {
+    fn stored_by_height(&self, height: u64) -> Result<IndexedBlock, AccessError> {
         let ordinal = self.prover.reader().finalized_at(height).map_err(AccessError::read)?;
         let missing = || View::head(self).none_at(height);
         Ok(self.prover.block_at(ordinal.ok_or_else(missing)?)?)
     }
 
-    fn found(&self, stored: StoredBlock) -> Result<FoundBlock, AccessError> {
+    fn found(&self, stored: IndexedBlock) -> Result<FoundBlock, AccessError> {
         Ok(FoundBlock {
             block: self.block_of(&stored)?,
             status: self.status(&stored)?,
@@ -107,7 +107,7 @@ impl AccessView {
         })
     }
 
-    fn found_header(&self, stored: StoredBlock) -> Result<FoundHeader, AccessError> {
+    fn found_header(&self, stored: IndexedBlock) -> Result<FoundHeader, AccessError> {
         let with_tc = !stored.record.header.last_view_tc_id.is_zero();
         let last_view_tc = if with_tc { self.block_of(&stored)?.last_view_tc } else { None };
         let (status, parent_voter_ids) = (self.status(&stored)?, self.parent_voter_ids(&stored)?);
@@ -115,7 +115,7 @@ impl AccessView {
     }
 
     /// The block with its payload.
-    pub(super) fn block_of(&self, stored: &StoredBlock) -> Result<Block, AccessError> {
+    pub(super) fn block_of(&self, stored: &IndexedBlock) -> Result<Block, AccessError> {
         let bytes = self.prover.reader().payload(stored.ordinal).map_err(AccessError::read)?;
         let bytes = bytes.ok_or(AccessError::Pruned { block_id: stored.block_id })?;
         let record = &stored.record;
@@ -137,7 +137,7 @@ impl AccessView {
         (nothing_above && below).then_some(lowest)
     }
 
-    fn status(&self, stored: &StoredBlock) -> Result<BlockStatus, AccessError> {
+    fn status(&self, stored: &IndexedBlock) -> Result<BlockStatus, AccessError> {
         let height = stored.record.header.height;
         let sealed_height = match self.sealed_below_root() {
             Some(block) => block.header.height,
@@ -156,7 +156,7 @@ impl AccessView {
     /// Members of the committee of the parent's epoch whose bits are set.
     ///
     /// None where the parent is not known, as before the root.
-    fn parent_voter_ids(&self, stored: &StoredBlock) -> Result<Vec<Identifier>, AccessError> {
+    fn parent_voter_ids(&self, stored: &IndexedBlock) -> Result<Vec<Identifier>, AccessError> {
         let header = &stored.record.header;
         let parent = self.prover.reader().ordinal_of(&header.parent_id);
         let Some(parent) = parent.map_err(AccessError::read)? else {

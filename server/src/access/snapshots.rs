@@ -11,7 +11,7 @@ use weir_protocol::model::{Identifier, QuorumCertificate};
 use weir_protocol::protocol_state::ProtocolState;
 
 use super::{AccessError, AccessView};
-use crate::prover::StoredBlock;
+use crate::prover::IndexedBlock;
 
 impl AccessView {
     /// The snapshot at the latest finalized block whose certificate is known.
@@ -108,7 +108,7 @@ struct Ancestry<'a> {
 }
 
 impl<'a> Ancestry<'a> {
-    fn of(view: &'a AccessView, head: &StoredBlock) -> Result<Self, AccessError> {
+    fn of(view: &'a AccessView, head: &IndexedBlock) -> Result<Self, AccessError> {
         let mut pending = BTreeMap::new();
         let mut block = head.clone();
         while block.record.header.height > view.head().first_height {

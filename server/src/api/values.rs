@@ -8,9 +8,9 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 use weir_protocol::request::IdentityFilter;
 
-use crate::prover::{Proved, StoredBlock};
+use crate::prover::{IndexedBlock, Proved};
 
-pub(super) fn block(block: &StoredBlock) -> v1::BlockReference {
+pub(super) fn block(block: &IndexedBlock) -> v1::BlockReference {
     let header = &block.record.header;
     block_reference(&block.block_id, header.height, header.view)
 }

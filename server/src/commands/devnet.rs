@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel};
-use weir_devnet::archive::{self, Amount, Progress};
+use weir_devnet::archive::{self, Amount, ArchiveProgress};
 use weir_devnet::config::{Chances, EpochConfig, NodeCounts};
 use weir_devnet::schedule::{ScheduledEvent, Trigger};
 use weir_devnet::{BlockTime, Config, Keep, Live, Network, access};
@@ -227,7 +227,7 @@ fn write(config: Config, dir: &Path, amount: Amount) -> anyhow::Result<ExitCode>
     let progress = archive::write(config, dir, amount, |progress| show(&bar, amount, progress))?;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
-    let Progress { blocks, height, epochs } = progress;
+    let ArchiveProgress { blocks, height, epochs } = progress;
     let pace = f64::from(u32::try_from(blocks).unwrap_or(u32::MAX)) / seconds.max(1e-9);
     println!(
         "weir-server: wrote {blocks} blocks to {}, height {height}, {epochs} epochs complete, in \
@@ -251,7 +251,7 @@ fn progress_bar(amount: Amount) -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, amount: Amount, progress: Progress) {
+fn show(bar: &ProgressBar, amount: Amount, progress: ArchiveProgress) {
     bar.set_position(match amount {
         Amount::Blocks(_) => progress.blocks,
         Amount::Epochs(_) => progress.epochs,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_server::indexer::payload;
+use weir_server::payload;
 use weir_server::store::{Opened, Store, StoreOptions, fsck};
 
 /// Checks a data folder; 1 when something is wrong with it.

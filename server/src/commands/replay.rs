@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use weir_server::ingest::certificates::Thoroughness;
-use weir_server::replay::{Replay, ReplayError, evidence_json};
+use weir_server::ingest::evidence_json;
+use weir_server::replay::{Replay, ReplayError};
 use weir_server::source::ChainFolder;
 
 /// Replays a folder; 3 when it holds conflicting certificates, 4 when a certified block breaks a rule.

@@ -21,7 +21,7 @@ use tonic::transport::Channel;
 use weir_protocol::model::Identifier;
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
-use weir_server::indexer::{End, IndexError, Indexer, Progress};
+use weir_server::indexer::{End, IndexError, IndexProgress, Indexer};
 use weir_server::prover::Prover;
 use weir_server::source::ChainFolder;
 use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
@@ -238,7 +238,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
+fn show(bar: &ProgressBar, progress: IndexProgress) {
     let (read, total) = progress.source;
     bar.set_length(total);
     bar.set_position(read);

@@ -8,9 +8,9 @@ use weir_protocol::hotstuff::finality::ForkBlock;
 use weir_protocol::model::{EpochPhase, Identifier, Seal};
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
-use super::{IndexError, payload};
-use crate::ingest::Accepted;
-use crate::replay::evidence_json;
+use super::IndexError;
+use crate::ingest::{Accepted, evidence_json};
+use crate::payload;
 use crate::store::{BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, Reader, WriteBatch};
 
 /// Turns accepted blocks into writes, and keeps the head that goes with them.

@@ -6,7 +6,6 @@
 mod batch;
 mod error;
 pub mod feed;
-pub mod payload;
 mod resume;
 mod taking;
 
@@ -54,7 +53,7 @@ pub enum End {
 
 /// How far indexing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct IndexProgress {
     /// Blocks in the store.
     pub blocks: u64,
     /// Latest finalized height.
@@ -133,7 +132,7 @@ impl Indexer {
     /// When the source cannot be read, or has a block that breaks a rule and no other source has a
     /// better one (the blocks before it are indexed), or when the store fails.
     /// [`IndexError::Halted`] when the block is the network's all the same.
-    pub fn run(&mut self, progress: impl FnMut(Progress)) -> Result<End, IndexError> {
+    pub fn run(&mut self, progress: impl FnMut(IndexProgress)) -> Result<End, IndexError> {
         let outcome = self.run_batches(progress);
         if !matches!(outcome, Err(IndexError::SourceGone)) {
             self.feed.ended();
@@ -141,7 +140,7 @@ impl Indexer {
         outcome
     }
 
-    fn run_batches(&mut self, mut progress: impl FnMut(Progress)) -> Result<End, IndexError> {
+    fn run_batches(&mut self, mut progress: impl FnMut(IndexProgress)) -> Result<End, IndexError> {
         loop {
             let Batch { mut accepted, positions, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
@@ -230,10 +229,10 @@ impl Indexer {
         Ok(refused)
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> IndexProgress {
         let reader = self.store.reader();
         let head = reader.head();
-        Progress {
+        IndexProgress {
             blocks: head.blocks,
             finalized_height: head.finalized.height,
             source: self.feed.progress(),

@@ -7,10 +7,11 @@ use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::sealing::LastSealed;
 
+use super::IndexError;
 use super::batch::{BatchWriter, Pending};
-use super::{IndexError, payload};
 use crate::ingest::{Chain, Restored, Rule, failure, position_of};
-use crate::prover::{Prover, ProverError, StoredBlock};
+use crate::payload;
+use crate::prover::{IndexedBlock, Prover, ProverError};
 use crate::store::Head;
 
 /// The source is of the chain and spork that the store holds.
@@ -86,7 +87,7 @@ impl<'a> RootSnapshot<'a> {
 
 fn restored(
     prover: &Prover,
-    block: &StoredBlock,
+    block: &IndexedBlock,
     writer: &mut BatchWriter,
     root: &RootSnapshot<'_>,
 ) -> Result<Restored, IndexError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_protocol::hotstuff::finality::Progress;
+use weir_protocol::hotstuff::finality::ForksProgress;
 use weir_protocol::model::{
     Block, ExecutionResult, Header, Identifier, PayloadRoots, VersionBeacon,
 };
@@ -29,7 +29,7 @@ pub struct Accepted {
     /// The last version beacon in the results that its payload seals.
     pub version_beacon: Option<VersionBeacon>,
     /// What became final by it, and conflicts that became known.
-    pub progress: Progress,
+    pub progress: ForksProgress,
     /// The certificates it carries; none for the root.
     pub claim: Option<Claim>,
 }

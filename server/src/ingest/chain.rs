@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
-use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, Progress};
+use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, ForksProgress};
 use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots, Versions};
 use weir_protocol::protocol_state::ProtocolState;
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed};
@@ -80,7 +80,7 @@ impl Chain {
             state,
             last_sealed,
             version_beacon: None,
-            progress: Progress { finalized: vec![position], ..Progress::default() },
+            progress: ForksProgress { finalized: vec![position], ..ForksProgress::default() },
             claim: None,
         };
         Ok((chain, root))

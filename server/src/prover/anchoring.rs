@@ -7,7 +7,7 @@ use weir_protocol::protocol_state::EpochName;
 use weir_protocol::request::{Depth, Held};
 
 use super::bundle::Bundler;
-use super::{Prover, ProverError, StoredBlock, WithCommit};
+use super::{IndexedBlock, Prover, ProverError, WithCommit};
 
 /// What a block is anchored in: what the client holds, and how far it wants proof.
 pub(super) struct Anchor<'a> {
@@ -17,7 +17,7 @@ pub(super) struct Anchor<'a> {
 
 impl Prover {
     /// The block for a client that knows its ID.
-    pub(super) fn known_block(&self, block: &StoredBlock) -> BlockProof {
+    pub(super) fn known_block(&self, block: &IndexedBlock) -> BlockProof {
         BlockProof {
             header: block.record.header.clone(),
             roots: Some(block.record.roots),
@@ -29,7 +29,7 @@ impl Prover {
     /// The block with all the proof there is of it, for what the client holds.
     pub(super) fn anchor_block(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         anchor: &Anchor<'_>,
         bundler: &mut Bundler<'_>,
     ) -> Result<BlockProof, ProverError> {
@@ -53,7 +53,7 @@ impl Prover {
     /// The block by hash links from the head that the client holds.
     fn linked(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         head_id: Option<Identifier>,
     ) -> Result<BlockProof, ProverError> {
         let head_id = head_id.ok_or(ProverError::NoHead)?;
@@ -82,7 +82,7 @@ impl Prover {
     /// them so long ago that it has dropped them.
     fn add_committees(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         proof: &BlockProof,
         held: &Held,
         bundler: &mut Bundler<'_>,
@@ -108,7 +108,7 @@ impl Prover {
     /// The block with all the proof there is of it, for a client with this checkpoint.
     pub(super) fn anchored(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         checkpoint_id: Option<Identifier>,
     ) -> Result<BlockProof, ProverError> {
         let mut proof = self.known_block(block);
@@ -129,9 +129,9 @@ impl Prover {
     /// client does not know that epoch's committee.
     fn later_checkpoint(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         checkpoint_id: Option<Identifier>,
-    ) -> Result<Option<StoredBlock>, ProverError> {
+    ) -> Result<Option<IndexedBlock>, ProverError> {
         let Some(checkpoint_id) = checkpoint_id else {
             return Ok(None);
         };
@@ -144,15 +144,15 @@ impl Prover {
         Ok(Some(checkpoint).filter(|_| earlier_epoch && linked))
     }
 
-    fn is_final(&self, block: &StoredBlock) -> Result<bool, ProverError> {
+    fn is_final(&self, block: &IndexedBlock) -> Result<bool, ProverError> {
         Ok(self.reader.finalized_at(block.record.header.height)? == Some(block.ordinal))
     }
 
     /// Headers after the block, up to and with the checkpoint.
     fn links(
         &self,
-        block: &StoredBlock,
-        checkpoint: &StoredBlock,
+        block: &IndexedBlock,
+        checkpoint: &IndexedBlock,
     ) -> Result<Vec<Header>, ProverError> {
         let (from, to) = (block.record.header.height + 1, checkpoint.record.header.height);
         let found = (to + 1).saturating_sub(from);
@@ -173,7 +173,7 @@ impl Prover {
     /// Descendants up to the first 2-chain, and the certificate of the last; as much as there is.
     fn certificates(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
     ) -> Result<(Vec<Header>, Option<QuorumCertificate>), ProverError> {
         let mut descendants: Vec<Header> = Vec::new();
         let mut last = block.clone();
@@ -199,7 +199,7 @@ impl Prover {
     }
 
     /// The final child; above the latest final block the one that made it final; else the first.
-    fn child(&self, block: &StoredBlock) -> Result<Option<StoredBlock>, ProverError> {
+    fn child(&self, block: &IndexedBlock) -> Result<Option<IndexedBlock>, ProverError> {
         let height = block.record.header.height + 1;
         let is_final = self.is_final(block)?;
         let ordinal = match self.reader.finalized_at(height)? {
@@ -211,7 +211,7 @@ impl Prover {
     }
 
     /// The certified child of the very next view, among the newest blocks.
-    fn finalizing_child(&self, block: &StoredBlock) -> Result<Option<StoredBlock>, ProverError> {
+    fn finalizing_child(&self, block: &IndexedBlock) -> Result<Option<IndexedBlock>, ProverError> {
         let end = self.head().blocks.min(block.ordinal.saturating_add(PENDING_MAX));
         for ordinal in block.ordinal + 1..end {
             let candidate = self.block_at(ordinal)?;

@@ -6,7 +6,7 @@ use weir_protocol::protocol_state::EpochName;
 use weir_protocol::request::HopsRequest;
 
 use super::bundle::Bundler;
-use super::{Prover, ProverError, StoredBlock, WithCommit};
+use super::{IndexedBlock, Prover, ProverError, WithCommit};
 
 impl Prover {
     /// The hops from an epoch to the ones after it: as many as are wanted, and about 1 MiB. Empty
@@ -47,7 +47,7 @@ impl Prover {
     }
 
     /// A final block of the epoch whose state commits the next one.
-    fn hop_block(&self, counter: u64) -> Result<Option<StoredBlock>, ProverError> {
+    fn hop_block(&self, counter: u64) -> Result<Option<IndexedBlock>, ProverError> {
         let epoch = self.reader.epoch(counter)?;
         let ordinal = epoch.and_then(|epoch| epoch.hop_ordinal);
         ordinal.map(|ordinal| self.block_at(ordinal)).transpose()
@@ -55,7 +55,7 @@ impl Prover {
 
     fn hop(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         (epoch_state_id, entry): (Identifier, &EpochStateEntry),
         bundler: &mut Bundler<'_>,
     ) -> Result<Hop, ProverError> {

@@ -42,14 +42,14 @@ pub struct Proved {
     /// The evidence.
     pub evidence: AnswerProof,
     /// The block.
-    pub block: StoredBlock,
+    pub block: IndexedBlock,
     /// Its protocol state.
     pub state: Arc<ProtocolState>,
 }
 
 /// A block as the store has it.
 #[derive(Clone, Debug)]
-pub struct StoredBlock {
+pub struct IndexedBlock {
     /// Position in the order of ingestion.
     pub ordinal: u64,
     /// Its ID.
@@ -157,7 +157,7 @@ impl Prover {
         Bundler::new(&self.reader, &self.deltas, held)
     }
 
-    fn select(&self, selector: Selector) -> Result<StoredBlock, ProverError> {
+    fn select(&self, selector: Selector) -> Result<IndexedBlock, ProverError> {
         let head = self.head();
         match selector {
             Selector::LatestFinalized => self.block_at(head.finalized.ordinal),
@@ -171,7 +171,7 @@ impl Prover {
         }
     }
 
-    pub(crate) fn block_by_id(&self, block_id: Identifier) -> Result<StoredBlock, ProverError> {
+    pub(crate) fn block_by_id(&self, block_id: Identifier) -> Result<IndexedBlock, ProverError> {
         let unknown = || ProverError::UnknownBlock { block_id, head: self.head() };
         let ordinal = self.reader.ordinal_of(&block_id)?.ok_or_else(unknown)?;
         self.block_at(ordinal)
@@ -181,15 +181,15 @@ impl Prover {
     ///
     /// # Errors
     /// When the store has no such record.
-    pub fn block_at(&self, ordinal: u64) -> Result<StoredBlock, ProverError> {
+    pub fn block_at(&self, ordinal: u64) -> Result<IndexedBlock, ProverError> {
         let stored = self.reader.block(ordinal)?.ok_or(ProverError::MissingRecord { ordinal })?;
-        Ok(StoredBlock { ordinal, block_id: stored.id(), record: stored.record.clone() })
+        Ok(IndexedBlock { ordinal, block_id: stored.id(), record: stored.record.clone() })
     }
 
     fn add_topic(
         &self,
         question: &Question,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         state: &ProtocolState,
         bundler: &mut Bundler<'_>,
     ) -> Result<(), ProverError> {

@@ -7,14 +7,14 @@ use weir_protocol::model::ExecutionResult;
 
 use super::anchoring::Anchor;
 use super::bundle::Bundler;
-use super::{Prover, ProverError, StoredBlock};
-use crate::indexer::payload::{self, StoredPayload};
+use super::{IndexedBlock, Prover, ProverError};
+use crate::payload::{self, StoredPayload};
 
 impl Prover {
     /// Proof that the block is sealed; `None` when it is not, as of the latest final block.
     pub(super) fn seal_proof(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
         anchor: &Anchor<'_>,
         bundler: &mut Bundler<'_>,
     ) -> Result<Option<SealProof>, ProverError> {
@@ -44,7 +44,7 @@ impl Prover {
     /// Proof of the newest block sealed as of the block; `None` where no seal is near enough.
     pub(super) fn last_sealed_proof(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
     ) -> Result<Option<LastSealedProof>, ProverError> {
         let empty_root = merkle::root(&[]);
         let mut ancestors = Vec::new();
@@ -73,7 +73,7 @@ impl Prover {
     /// The execution result that the final chain's seal of the block names.
     pub(crate) fn sealed_result(
         &self,
-        block: &StoredBlock,
+        block: &IndexedBlock,
     ) -> Result<ExecutionResult, ProverError> {
         let not_sealed = || ProverError::NotSealed { block_id: block.block_id, head: self.head() };
         let sealing = self.sealing_block(block)?.ok_or_else(not_sealed)?;
@@ -95,8 +95,8 @@ impl Prover {
     /// The block whose payload seals this one, on the final chain.
     pub(crate) fn sealing_block(
         &self,
-        block: &StoredBlock,
-    ) -> Result<Option<StoredBlock>, ProverError> {
+        block: &IndexedBlock,
+    ) -> Result<Option<IndexedBlock>, ProverError> {
         let height = block.record.header.height;
         if self.reader.finalized_at(height)? != Some(block.ordinal) {
             return Ok(None);
@@ -105,13 +105,13 @@ impl Prover {
         ordinal.map(|ordinal| self.block_at(ordinal)).transpose()
     }
 
-    fn payload(&self, block: &StoredBlock) -> Result<Option<StoredPayload>, ProverError> {
+    fn payload(&self, block: &IndexedBlock) -> Result<Option<StoredPayload>, ProverError> {
         let malformed = |source| ProverError::Malformed { what: "payload", source };
         let bytes = self.reader.payload(block.ordinal)?;
         bytes.map(|bytes| payload::decode(&bytes).map_err(malformed)).transpose()
     }
 
-    fn payload_or_pruned(&self, block: &StoredBlock) -> Result<StoredPayload, ProverError> {
+    fn payload_or_pruned(&self, block: &IndexedBlock) -> Result<StoredPayload, ProverError> {
         let pruned = || ProverError::PrunedPayload { block_id: block.block_id, head: self.head() };
         self.payload(block)?.ok_or_else(pruned)
     }

@@ -8,13 +8,13 @@ use weir_protocol::protocol_state::ProtocolState;
 use weir_protocol::request::TreeRequest;
 use weir_protocol::snapshot_tree::SnapshotTree;
 
-use super::{Prover, ProverError, StoredBlock};
+use super::{IndexedBlock, Prover, ProverError};
 
 /// A proof from a snapshot tree, and what it is about.
 #[derive(Clone, Debug)]
 pub struct TreeProof {
     /// The block.
-    pub block: StoredBlock,
+    pub block: IndexedBlock,
     /// The tree's root.
     pub root: Identifier,
     /// The proof.

@@ -62,7 +62,7 @@ pub struct LeftOut {
 
 /// What a new fact about the forks led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ForksProgress {
     /// Blocks that became final, by ascending height.
     pub finalized: Vec<ForkBlock>,
     /// Conflicts that became known.

@@ -24,8 +24,8 @@ fn extend(
     fork: u8,
     mut parent: ForkBlock,
     views: &[u64],
-) -> (ForkBlock, Progress) {
-    let mut all = Progress::default();
+) -> (ForkBlock, ForksProgress) {
+    let mut all = ForksProgress::default();
     for &view in views {
         parent = block(fork, view, parent);
         let progress = forks.add(parent).unwrap();
@@ -58,7 +58,7 @@ fn an_explicit_certificate_counts() {
     let mut forks = Forks::new(root(), 100);
     let (tip, _) = extend(&mut forks, 0, root(), &[11, 12]);
     assert_eq!(views(&forks.certify(tip.block_id).unwrap().finalized), [11]);
-    assert_eq!(forks.certify(tip.block_id).unwrap(), Progress::default());
+    assert_eq!(forks.certify(tip.block_id).unwrap(), ForksProgress::default());
     let block_id = id(9, 9);
     assert_eq!(forks.certify(block_id), Err(ForksError::UnknownBlock { block_id }));
 }
@@ -70,7 +70,7 @@ fn a_certified_orphan_of_an_earlier_view_is_no_evidence() {
     assert_eq!(views(&progress.finalized), [13, 14]);
     // Late, below the final height, certified by its child of view 12.
     let (orphan, progress) = extend(&mut forks, 1, root(), &[11, 12]);
-    assert_eq!(progress, Progress::default());
+    assert_eq!(progress, ForksProgress::default());
     assert!(forks.is_certified(&orphan.parent_id));
     assert_eq!(forks.finality(&orphan.block_id), Some(Finality::Pending));
 }
@@ -80,7 +80,7 @@ fn an_uncertified_fork_of_a_later_view_is_no_evidence() {
     let mut forks = Forks::new(root(), 100);
     extend(&mut forks, 0, root(), &[11, 12, 13]);
     let (_, progress) = extend(&mut forks, 1, root(), &[14]);
-    assert_eq!(progress, Progress::default());
+    assert_eq!(progress, ForksProgress::default());
 }
 
 #[bounded::test]
@@ -135,10 +135,10 @@ fn pruning_keeps_the_final_block_and_takes_late_blocks() {
     assert_eq!(forks.latest_finalized().view, 12);
     // Below the heights held: ignored. At the lowest of them: taken without the parent.
     let below = block(1, 11, root());
-    assert_eq!(forks.add(below), Ok(Progress::default()));
+    assert_eq!(forks.add(below), Ok(ForksProgress::default()));
     assert_eq!(forks.block(&below.block_id), None);
     let orphan = block(1, 15, below);
-    assert_eq!(forks.add(orphan), Ok(Progress::default()));
+    assert_eq!(forks.add(orphan), Ok(ForksProgress::default()));
     let (_, progress) = extend(&mut forks, 1, orphan, &[17]);
     let finalized = forks.latest_finalized();
     let expected = LeftOut { finalized, certified: orphan };
@@ -157,8 +157,8 @@ fn rejects_blocks_that_do_not_fit() {
     assert_eq!(height, Err(ForksError::Height { parent: 5, found: 7 }));
     let view = forks.add(ForkBlock { view: 10, ..good });
     assert_eq!(view, Err(ForksError::View { parent: 10, found: 10 }));
-    assert_eq!(forks.add(good), Ok(Progress::default()));
-    assert_eq!(forks.add(good), Ok(Progress::default()));
+    assert_eq!(forks.add(good), Ok(ForksProgress::default()));
+    assert_eq!(forks.add(good), Ok(ForksProgress::default()));
     let full = forks.add(block(0, 12, good));
     assert_eq!(full, Err(ForksError::TooManyBlocks { limit: 2 }));
 }
