@@ -88,6 +88,17 @@ test("answers are those that the command line prints", async () => {
   }
 });
 
+test("a seal in a later epoch is walked to", async () => {
+  const first = rows[0].epoch_counter;
+  const ofFirst = rows.filter((row) => row.finalized && row.epoch_counter === first);
+  for (const { height } of ofFirst.slice(-3)) {
+    // Not synced: only the checkpoint's epoch is known at first, perhaps the next.
+    const client = await start();
+    const status = await client.status({ height });
+    assert.deepEqual([status.height, status.sealed, status.trust], [height, true, "sealed"]);
+  }
+});
+
 test("selectors, epochs and absence", async () => {
   const client = await start();
   const row = rows.find((row) => row.finalized && row.height === head.height - 40);

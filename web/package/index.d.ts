@@ -235,6 +235,11 @@ export class TrustedState {
   verify(question: Question, evidence: Uint8Array, now: Now, view: "epoch"): EpochAnswer;
   verify(question: Question, evidence: Uint8Array, now: Now, view: "status"): StatusAnswer;
   verify<T extends Topic>(question: Question<T>, evidence: Uint8Array, now: Now): AnswerTo<T>;
+  /**
+   * Whether the evidence verified last has a seal that nothing known yet proves: it may lie in a later
+   * epoch, after whose hops the same question has a better answer.
+   */
+  leavesSeal(): boolean;
   held(): Held;
   summary(): TrustedSummary;
   /** Gives the memory back at once, instead of some time after the last use. */

@@ -145,15 +145,21 @@ export class LightClient {
         const answer = told(this.#server, () =>
           this.#trusted.verify(question, evidence, this.#now(), view));
         await this.#keep();
+        if (this.#trusted.leavesSeal() && await this.#learnsOfLaterEpoch()) continue;
         return answer;
       } catch (error) {
         if (error.kind !== "missing" || error.rule !== "LaterEpoch") throw error;
-        const before = this.trusted.newest_epoch_counter;
-        await this.#page();
-        if (this.trusted.newest_epoch_counter <= before) throw error;
+        if (!await this.#learnsOfLaterEpoch()) throw error;
       }
     }
     throw this.#tooManyHops();
+  }
+
+  /** Fetches and applies one page of hops; whether it had one. */
+  async #learnsOfLaterEpoch() {
+    const before = this.trusted.newest_epoch_counter;
+    await this.#page();
+    return this.trusted.newest_epoch_counter > before;
   }
 
   /** Fetches and applies one page of hops; whether there are more. */

@@ -17,7 +17,10 @@ use crate::value::{read_whole, set, to_js, whole};
 /// `needs-update` and what it is, `invalid` and the rule that is broken, or `usage`.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct TrustedState(weir_verifier::TrustedState);
+pub struct TrustedState {
+    trusted: weir_verifier::TrustedState,
+    leaves_seal: bool,
+}
 
 #[wasm_bindgen]
 impl TrustedState {
@@ -30,7 +33,7 @@ impl TrustedState {
         let checkpoint_id = question::identifier(checkpoint_id)?;
         let trusted = weir_verifier::TrustedState::from_checkpoint_bytes(checkpoint_id, evidence)
             .map_err(|rejected| rejection(&rejected))?;
-        Ok(Self(trusted.into_value()))
+        Ok(Self { trusted: trusted.into_value(), leaves_seal: false })
     }
 
     /// Takes over what was kept before; the caller vouches for the bytes.
@@ -40,14 +43,15 @@ impl TrustedState {
     #[wasm_bindgen(js_name = fromBytes)]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, JsValue> {
         let trusted = weir_verifier::TrustedState::from_bytes(bytes);
-        trusted.map(Self).map_err(|error| not_a_state(&error))
+        let trusted = trusted.map_err(|error| not_a_state(&error))?;
+        Ok(Self { trusted, leaves_seal: false })
     }
 
     /// What to keep: one byte string, the same for the same state.
     #[wasm_bindgen(js_name = toBytes)]
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_bytes()
+        self.trusted.to_bytes()
     }
 
     /// Applies a page of epoch hops, at the time `now` in Unix milliseconds, or `{now_ms,
@@ -60,7 +64,7 @@ impl TrustedState {
         let timing = read_timing(now)?;
         let evidence = HopsPage::from_bytes(evidence).map_err(not_evidence)?;
         let applied =
-            self.0.apply_hops(&evidence, &timing).map_err(|rejected| rejection(&rejected))?;
+            self.trusted.apply_hops(&evidence, &timing).map_err(|rejected| rejection(&rejected))?;
         let object = Object::new();
         set(&object, "skipped", &whole(applied.skipped));
         set(&object, "applied", &whole(applied.applied));
@@ -84,18 +88,27 @@ impl TrustedState {
         let question = question::read(question)?;
         let shape = question::shape(&question, view.as_deref())?;
         let evidence = AnswerProof::from_bytes(evidence).map_err(not_evidence)?;
-        let answer = self
-            .0
-            .verify(&question, &evidence, &timing)
-            .map_err(|rejected| rejection(&rejected))?;
+        let read = self.trusted.read(&question, &evidence, &timing, |block| {
+            Ok((block.answer()?, block.leaves_seal()))
+        });
+        let (answer, leaves_seal) = read.map_err(|rejected| rejection(&rejected))?;
+        self.leaves_seal = leaves_seal;
         Ok(to_js(&json::render(shape, &answer)))
+    }
+
+    /// Whether the evidence verified last has a seal that nothing known yet proves: it may lie in a later
+    /// epoch, after which the same question has a better answer.
+    #[wasm_bindgen(js_name = leavesSeal)]
+    #[must_use]
+    pub fn leaves_seal(&self) -> bool {
+        self.leaves_seal
     }
 
     /// What to send with a request, so that the answer leaves it out: `{checkpoint_id, head_id,
     /// newest_epoch_counter, preimage_ids}`.
     #[must_use]
     pub fn held(&self) -> JsValue {
-        let held = self.0.held();
+        let held = self.trusted.held();
         let object = Object::new();
         for (name, id) in [("checkpoint_id", held.checkpoint_id), ("head_id", held.head_id)] {
             set(&object, name, &id.map(|id| id.to_hex()).into());
@@ -110,7 +123,7 @@ impl TrustedState {
     /// newest_epoch_counter}`, blocks as `{block_id, height, view, timestamp_ms}`.
     #[must_use]
     pub fn summary(&self) -> JsValue {
-        let trusted = &self.0;
+        let trusted = &self.trusted;
         let object = Object::new();
         set(&object, "chain_id", &trusted.chain_id().into());
         set(&object, "checkpoint", &block(trusted.checkpoint()));

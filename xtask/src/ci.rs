@@ -34,5 +34,6 @@ const STEPS: &[&[&str]] = &[
     &["build", "-p", "weir-peers", "--target", WASM],
     &["build", "-p", "weir-protocol", "--no-default-features", "--target", WASM],
     &["build", "-p", "weir-verifier", "--no-default-features", "--target", WASM],
+    &["build", "-p", "weir-walk", "--no-default-features", "--target", WASM],
 ];
 const WASM: &str = "wasm32-unknown-unknown";
