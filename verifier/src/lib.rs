@@ -142,20 +142,22 @@ pub fn verify_file(
     bytes: &[u8],
     timing: &Timing,
 ) -> Result<(Question, Verified<Answer>), Rejection> {
-    let (_, proof, answer) = open_file(checkpoint_id, bytes, timing)?;
+    let (_, proof, answer) = open_file(checkpoint_id, bytes, timing, |block| block.answer())?;
     Ok((proof.question, answer))
 }
 
-/// As [`verify_file`], and returns what is trusted after it, and the answer's proof.
-fn open_file(
+/// As [`verify_file`], but for what `read` makes of the block; with what is trusted after it, and the
+/// answer's proof.
+fn open_file<T>(
     checkpoint_id: Identifier,
     bytes: &[u8],
     timing: &Timing,
-) -> Result<(TrustedState, AnswerProof, Verified<Answer>), Rejection> {
+    read: impl FnOnce(&ProvedBlock<'_>) -> Result<T, Rejection>,
+) -> Result<(TrustedState, AnswerProof, T), Rejection> {
     let EvidenceFile { checkpoint, hops, answer } = EvidenceFile::from_bytes(bytes)?;
     let trusted = TrustedState::from_block(checkpoint_id, &checkpoint, &answer.bundle)?;
     let mut trusted = trusted.into_value();
     trusted.apply_hops(&HopsPage { hops, more: false }, timing)?;
-    let verified = trusted.verify(&answer.question, &answer, timing)?;
-    Ok((trusted, answer, verified))
+    let value = trusted.read(&answer.question, &answer, timing, read)?;
+    Ok((trusted, answer, value))
 }

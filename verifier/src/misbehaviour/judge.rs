@@ -1,8 +1,8 @@
 //! Whether an accusation holds.
 
 use super::super::{
-    Anchor, Rejection, Timing, Trust, TrustedState, Verified, Violation, check_receipt, open,
-    open_file, verify_file, verify_tree,
+    Anchor, ProvedBlock, Rejection, Timing, Trust, TrustedState, Verified, Violation,
+    check_receipt, open, open_file, verify_file, verify_tree,
 };
 use super::{Act, Finding, Grounds, Misbehaviour, MisbehaviourError, WrongAnswer};
 use alloc::vec::Vec;
@@ -127,7 +127,8 @@ impl WrongAnswer {
         let trusted = match &self.grounds {
             Grounds::Word(bytes) => TrustedState::from_bytes(bytes)?,
             Grounds::Proof { file, held } => {
-                let (own, proof, head) = open_file(checkpoint_id, file, timing)?;
+                let (own, proof, head) =
+                    open_file(checkpoint_id, file, timing, |block| block.answer())?;
                 if head.trust < Trust::Finalized {
                     return Err(MisbehaviourError::Grounds { what: "head, which is not final" });
                 }
@@ -166,13 +167,12 @@ impl WrongAnswer {
                 let Selector::Id(block_id) = asked.block else {
                     return Err(MisbehaviourError::Grounds { what: "block of the tree" });
                 };
-                let (mut trusted, proof, found) = open_file(checkpoint_id, file, timing)?;
+                let read = |block: &ProvedBlock<'_>| Ok((block.answer()?, block.tree_root()));
+                let (_, _, (found, root)) = open_file(checkpoint_id, file, timing, read)?;
                 if found.block_id != block_id {
                     return Err(MisbehaviourError::Grounds { what: "block of the tree" });
                 }
-                let question = proof.question.clone();
-                let root = trusted.read(&question, &proof, timing, |block| block.tree_root())?;
-                Ok(root.root)
+                Ok(root?.root)
             }
             Grounds::Named(_) | Grounds::Word(_) => {
                 Err(MisbehaviourError::Grounds { what: "root of the tree" })
