@@ -47,7 +47,7 @@ impl Fault {
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
         match &rejection {
-            Rejection::Missing(Missing::Clock { .. } | Missing::TrustExpired { .. }) => {
+            rejection if rejection.is_about_time() => {
                 Self::Ours(Status::failed_precondition(rejection.to_string()))
             }
             Rejection::NeedsUpdate(_) => Self::Upstream(Status::unavailable(rejection.to_string())),

@@ -117,19 +117,23 @@ impl Chain {
         let request = Request::EpochHops(HopsRequest { epoch_counter, held, max_hops });
         let mut turn = self.upstreams.turn();
         while let Some(upstream) = turn.next() {
-            let applied = match upstream.send(&request).await {
-                Ok(bytes) => self.apply(state, state.preimages(), &bytes).await,
-                Err(fault) => Err(fault),
-            };
-            match applied {
-                Ok((next, page)) => {
-                    return Ok((Arc::new(next), page.more));
-                }
+            match self.page_one(upstream, state, &request).await {
+                Ok((next, page)) => return Ok((Arc::new(next), page.more)),
                 Err(fault) => turn.failed(upstream, fault)?,
             }
         }
         // Those that lag do not know the epoch.
         if turn.is_refused() { Ok((state.clone(), false)) } else { Err(turn.over()) }
+    }
+
+    async fn page_one(
+        &self,
+        upstream: &Upstream,
+        state: &Arc<TrustedState>,
+        request: &Request,
+    ) -> Result<(TrustedState, HopsPage), Fault> {
+        let bytes = upstream.send(request).await?;
+        self.apply(state, state.preimages(), &bytes).await
     }
 
     /// Applies a page of hops for a client in this state that holds these preimages.

@@ -47,8 +47,10 @@ impl Chain {
         while let Some(upstream) = turn.next() {
             match self.relay_one(upstream, &client).await {
                 Ok(relayed) if self.newest.is_ahead_of(&relayed.answer, asked.question.block) => {
-                    let best = behind.as_ref().map_or(0, |behind| behind.answer.height);
-                    behind = behind.filter(|_| best >= relayed.answer.height).or(Some(relayed));
+                    let best = behind.as_ref().map(|behind| behind.answer.height);
+                    if best < Some(relayed.answer.height) {
+                        behind = Some(relayed);
+                    }
                 }
                 Ok(relayed) => {
                     self.newest.saw(&relayed.answer);
