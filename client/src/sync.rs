@@ -9,7 +9,7 @@ use weir_walk::{Beginning, Judge, Standing, Walker, start};
 use crate::transport::Servers;
 
 pub use weir_walk::{
-    AskError, ClockOptions, Fault, Lie, Outcome, Remark, SyncProgress, Testimony, Verdict,
+    AskError, ClockOptions, Fault, Lie, Outcome, Remark, Stale, SyncProgress, Testimony, Verdict,
 };
 
 /// A client of one server, or of several.

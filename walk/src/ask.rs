@@ -12,7 +12,7 @@ use weir_verifier::{
 use alloc::string::ToString as _;
 
 use crate::asking::Attempt;
-use crate::{AskError, Outcome, Remark, Walker};
+use crate::{AskError, Outcome, Stale, Walker};
 
 /// What is read from a proved block, and what decides whether it is the last word.
 struct Read<T> {
@@ -95,9 +95,9 @@ impl Walker {
         known: u64,
         attempt: &mut Attempt,
     ) -> Result<(), AskError> {
-        let url = self.asking.url().to_string();
-        self.asking.remark(Remark::Stale { url: url.clone(), found, known });
-        self.asking.pass_for(AskError::Stale { url, found, known }, attempt)
+        let stale = Stale { url: self.asking.url().to_string(), found, known };
+        self.asking.remark(stale.clone().into());
+        self.asking.pass_for(stale.into(), attempt)
     }
 
     /// Decodes and verifies an answer.

@@ -65,9 +65,8 @@ impl Asking {
 
     /// The same way out, to one peer only.
     pub(crate) fn alone_with(&self, peer: usize) -> Self {
-        let (io, peers) = (self.io.clone(), self.peers.clone());
-        let asking = Self { judge: self.judge, ..Self::new(peers, self.checkpoint_id, self.clock) };
-        Self { io, present: peer, alone: true, ..asking }
+        let anew = Self::new(self.peers.clone(), self.checkpoint_id, self.clock);
+        Self { io: self.io.clone(), judge: self.judge, present: peer, alone: true, ..anew }
     }
 
     /// What shows misbehaviour, if it holds.
@@ -80,11 +79,12 @@ impl Asking {
         &self.peers
     }
 
-    /// The peer that is asked next, and its URL.
+    /// The peer that is asked next.
     pub(crate) fn present(&self) -> usize {
         self.present
     }
 
+    /// Its URL.
     pub(crate) fn url(&self) -> &str {
         self.peers.name(self.present)
     }
@@ -284,16 +284,9 @@ impl Attempt {
 
     /// Why it has failed.
     fn end(mut self) -> AskError {
-        let silence = match self.silent.pop() {
-            Some(only) if self.silent.is_empty() => Some(only.into()),
-            Some(last) => {
-                self.silent.push(last);
-                Some(TransportError::All { errors: mem::take(&mut self.silent) }.into())
-            }
-            None => None,
-        };
-        if let Some(silence) = silence {
-            self.note(silence);
+        if !self.silent.is_empty() {
+            let silence = TransportError::of_all(mem::take(&mut self.silent));
+            self.note(silence.into());
         }
         self.why.expect("an attempt goes on for a reason")
     }

@@ -57,17 +57,20 @@ pub enum Remark {
         proved_by: String,
     },
     /// Its newest block is older than one that is proved already.
-    #[error(
-        "{url} is behind: its newest block is at height {found}, height {known} is proved already"
-    )]
-    Stale {
-        /// The server.
-        url: String,
-        /// Height of its newest block.
-        found: u64,
-        /// Height that is proved.
-        known: u64,
-    },
+    #[error(transparent)]
+    Stale(#[from] Stale),
+}
+
+/// A server's newest block is older than one that is proved already.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{url} is behind: its newest block is at height {found}, height {known} is proved already")]
+pub struct Stale {
+    /// The server.
+    pub url: String,
+    /// Height of its newest block.
+    pub found: u64,
+    /// Height that is proved.
+    pub known: u64,
 }
 
 /// Why a server is set aside.

@@ -7,7 +7,7 @@ use thiserror::Error;
 use weir_protocol::evidence::HOPS_MAX;
 use weir_verifier::{Rejection, TimingError};
 
-use crate::{Fault, Lie, TransportError};
+use crate::{Fault, Lie, Stale, TransportError};
 
 /// Why a question has no verified answer.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -27,17 +27,8 @@ pub enum AskError {
         lies: Vec<Lie>,
     },
     /// The server's newest block is older than one that is proved already.
-    #[error(
-        "{url} is behind: its newest block is at height {found}, height {known} is proved already"
-    )]
-    Stale {
-        /// The server.
-        url: String,
-        /// Height of its newest block.
-        found: u64,
-        /// Height that is proved.
-        known: u64,
-    },
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The server misleads otherwise.
     #[error("{url}: {fault}")]
     Misled {
@@ -77,7 +68,7 @@ impl AskError {
             Self::Transport(error) if error.is_silence() => 0,
             Self::Rejected { rejection: Rejection::Invalid(_), .. } | Self::Misled { .. } => 1,
             Self::Transport(_) => 2,
-            Self::Stale { .. } => 3,
+            Self::Stale(_) => 3,
             Self::Rejected { .. } | Self::Timing(_) | Self::TooManyHops { .. } => 4,
         }
     }

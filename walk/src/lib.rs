@@ -37,7 +37,7 @@ mod walker;
 pub mod watch;
 mod witnesses;
 
-pub use blame::{Fault, Judge, Lie, Remark};
+pub use blame::{Fault, Judge, Lie, Remark, Stale};
 pub use error::AskError;
 pub use io::{Asked, Call, Heard, Moment, Reply, ServerSays, Step, Walk};
 pub use sync::SyncProgress;

@@ -97,6 +97,12 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Why none of some servers gave an answer: of one server its own error.
+    #[must_use]
+    pub fn of_all(mut errors: Vec<Self>) -> Self {
+        if errors.len() == 1 { errors.remove(0) } else { Self::All { errors } }
+    }
+
     /// Whether the server gave no answer at all; else it refused, which is an answer.
     #[must_use]
     pub fn is_silence(&self) -> bool {

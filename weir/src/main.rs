@@ -167,7 +167,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     });
     match asked {
         Some(AskError::Rejected { rejection, .. }) => of_rejection(rejection),
-        Some(AskError::Transport(_) | AskError::Stale { .. }) => EXIT_SERVER,
+        Some(AskError::Transport(_) | AskError::Stale(_)) => EXIT_SERVER,
         Some(AskError::Timing(_)) => EXIT_USAGE,
         Some(_) => EXIT_INVALID,
         None => EXIT_LOCAL,

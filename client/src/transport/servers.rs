@@ -71,7 +71,7 @@ impl Servers {
                 sent => return sent,
             }
         }
-        Err(if errors.len() == 1 { errors.remove(0) } else { TransportError::All { errors } })
+        Err(TransportError::of_all(errors))
     }
 
     /// Does what a walk asks for until it ends.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tonic::Status;
-use weir_client::sync::{AskError, LightClient, Remark, Verdict};
+use weir_client::sync::{AskError, LightClient, Remark, Stale, Verdict};
 use weir_client::transport::{Servers, TransportError};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::proxy::TestProxy;
@@ -47,7 +47,7 @@ async fn latest_never_stands_below_what_is_proved() {
     let mut client = moved_on(&ahead, &[&behind, &ahead]).await;
     let answer = client.ask(&latest, Depth::Seal).await.unwrap().answer;
     assert_eq!(answer.height, known);
-    let [Remark::Stale { url, found, known: proved }] = client.remarks() else {
+    let [Remark::Stale(Stale { url, found, known: proved })] = client.remarks() else {
         panic!("{:?}", client.remarks())
     };
     assert_eq!((url, *proved), (&behind.url(), known));
@@ -57,9 +57,9 @@ async fn latest_never_stands_below_what_is_proved() {
     let mut client = moved_on(&ahead, &[&behind]).await;
     for _ in 0..2 {
         let error = client.ask(&latest, Depth::Seal).await.unwrap_err();
-        assert!(matches!(error, AskError::Stale { .. }), "{error}");
+        assert!(matches!(error, AskError::Stale(_)), "{error}");
         let error = client.sync(|_, _| ()).await.unwrap_err();
-        assert!(matches!(error, AskError::Stale { .. }), "{error}");
+        assert!(matches!(error, AskError::Stale(_)), "{error}");
     }
     assert_eq!(client.trusted().head().height, known);
     // The blocks that it has are proved all the same.
@@ -78,7 +78,7 @@ async fn the_newest_sealed_block_does_not_go_back_either() {
     // The server that is ahead is silent from now on; the other one gives no older block instead.
     between.lie(Call::Answer, Arc::new(|_| Err(Status::unavailable("gone"))));
     let error = client.ask(&sealed, Depth::Seal).await.unwrap_err();
-    assert!(matches!(error, AskError::Stale { known, .. } if known == first), "{error}");
+    assert!(matches!(error, AskError::Stale(Stale { known, .. }) if known == first), "{error}");
 }
 
 #[bounded::test]
@@ -160,7 +160,7 @@ async fn a_proxy_passes_on_what_there_is() {
     let newest = client.ask(&latest, Depth::Seal).await.unwrap().answer.height;
     between.lie(Call::Answer, Arc::new(|_| Err(Status::unavailable("gone"))));
     let error = client.ask(&latest, Depth::Seal).await.unwrap_err();
-    assert!(matches!(error, AskError::Stale { known, .. } if known == newest), "{error}");
+    assert!(matches!(error, AskError::Stale(Stale { known, .. }) if known == newest), "{error}");
     let another = through(&proxy, root).await.ask(&latest, Depth::Seal).await.unwrap().answer;
     assert_eq!(another.height, behind.prover.head().finalized.height);
 }
