@@ -6,7 +6,9 @@
 use thiserror::Error;
 use weir_protocol::chunk_assignment::DEFAULT_CHUNK_ASSIGNMENT_ALPHA;
 use weir_protocol::codec::snapshot::SnapshotError;
-use weir_protocol::model::{KV_STORE_VERSION_MAX, Role, SIMULATED_KV_STORE_VERSION, Versions};
+use weir_protocol::model::{
+    FUTURE_KV_STORE_VERSION, KV_STORE_VERSION_MAX, Role, SIMULATED_KV_STORE_VERSION, Versions,
+};
 
 use crate::schedule::{Command, Schedule, Trigger};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub root: RootConfig,
     /// What happens when.
     pub schedule: Schedule,
+    /// Whether the network may run the version that stands for one to come, see [`Versions::Future`].
+    pub plays_future: bool,
 }
 
 /// Number of nodes of each role.
@@ -178,6 +182,7 @@ impl Default for Config {
                 timestamp_ms: 1_767_225_600_000,
             },
             schedule: Schedule::default(),
+            plays_future: false,
         }
     }
 }
@@ -307,7 +312,7 @@ impl Config {
     /// Which versions of the protocol state the network may run.
     #[must_use]
     pub fn versions(&self) -> Versions {
-        Versions::of_chain(&self.chain_id)
+        if self.plays_future { Versions::Future } else { Versions::of_chain(&self.chain_id) }
     }
 
     /// A network that commits the snapshot tree's root in its protocol state, from an upgrade soon
@@ -318,8 +323,23 @@ impl Config {
     pub fn with_snapshot_tree(mut self) -> Self {
         SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
         self.root.protocol_version = KV_STORE_VERSION_MAX;
+        self.upgrading_soon(SIMULATED_KV_STORE_VERSION)
+    }
+
+    /// A network that is ahead of this crate: it begins with Flow's highest version, and soon upgrades to
+    /// [`FUTURE_KV_STORE_VERSION`], which nobody knows who is not told to.
+    ///
+    /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
+    #[must_use]
+    pub fn with_future_version(mut self) -> Self {
+        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
+        self.root.protocol_version = KV_STORE_VERSION_MAX;
+        self.plays_future = true;
+        self.upgrading_soon(FUTURE_KV_STORE_VERSION)
+    }
+
+    fn upgrading_soon(self, version: u64) -> Self {
         let lead_views = self.epochs.finalization_safety_threshold + COMMIT_MARGIN_VIEWS;
-        let version = SIMULATED_KV_STORE_VERSION;
         self.at(Trigger::Now, Command::UpgradeVersion { version, lead_views })
     }
 

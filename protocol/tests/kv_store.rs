@@ -8,8 +8,8 @@ use weir_protocol::codec::Entity;
 use weir_protocol::codec::msgpack::MsgpackError;
 use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::model::{
-    ExecutionMeteringParameters, ExecutionParameters, Identifier, KvStore, MagnitudeVersion,
-    SIMULATED_KV_STORE_VERSION, UpdatableField, ViewBasedActivator,
+    ExecutionMeteringParameters, ExecutionParameters, FUTURE_KV_STORE_VERSION, Identifier, KvStore,
+    MagnitudeVersion, SIMULATED_KV_STORE_VERSION, UpdatableField, ViewBasedActivator,
 };
 
 #[bounded::test]
@@ -60,7 +60,7 @@ fn rejects_unknown_versions_and_trailing_bytes() {
     let vector = &common::lines("primitives/kv_store.jsonl.gz")[0];
     let store = store(vector);
     let mut data = store.to_msgpack();
-    assert_eq!(KvStore::from_msgpack(4, &data), Err(MsgpackError::Version { max: 3, found: 4 }));
+    assert_eq!(KvStore::from_msgpack(5, &data), Err(MsgpackError::Version { max: 3, found: 5 }));
     data.push(0);
     assert_eq!(
         KvStore::from_msgpack(store.version, &data),
@@ -96,6 +96,24 @@ fn reads_absent_weights_as_none() {
 }
 
 /// What `docs/proposals/snapshot-tree-in-kv-store.md` says, against the bytes of Flow's version 3.
+#[bounded::test]
+fn the_version_to_come_wraps_flows() {
+    let flow = with_weights(BTreeMap::from([(1, 2)]));
+    let store = KvStore { version: FUTURE_KV_STORE_VERSION, ..flow.clone() };
+    assert!(store.has_fields_of_version());
+    assert_eq!(store.to_msgpack(), flow.to_msgpack());
+    let (rlp, version) = (store.to_rlp(), FUTURE_KV_STORE_VERSION);
+    assert_eq!(KvStore::decode(&mut Decoder::new(&rlp)).as_ref(), Ok(&store));
+    assert_eq!(KvStore::from_msgpack(version, &store.to_msgpack()).as_ref(), Ok(&store));
+    // Whoever does not know the version reads it all the same, and nothing else.
+    for (bytes, version) in [(&rlp, version), (&flow.to_rlp(), flow.version)] {
+        assert_eq!(KvStore::decode_version(&mut Decoder::new(bytes)), Ok(version));
+    }
+    let rlp_of_9 = KvStore { version: 9, ..flow }.to_rlp();
+    assert_eq!(KvStore::decode_version(&mut Decoder::new(&rlp_of_9)), Ok(9));
+    assert!(KvStore::decode(&mut Decoder::new(&rlp_of_9)).is_err());
+}
+
 #[bounded::test]
 fn the_simulated_version_nests_flows_and_appends_the_root() {
     let flow = with_weights(BTreeMap::from([(1, 2)]));

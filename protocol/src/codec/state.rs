@@ -3,7 +3,8 @@
 //! The store's versions nest one in the other (flow-go
 //! `state/protocol/protocol_state/kvstore/models.go`), so each version above 0 wraps the fields
 //! of the one below in a list of its own. The simulated version, which is not Flow's, wraps the
-//! highest of Flow's and appends the snapshot tree's root, 32 bytes.
+//! highest of Flow's and appends the snapshot tree's root, 32 bytes; the one that stands for a version
+//! to come only wraps it.
 
 use super::Entity;
 use super::entities::take_id;
@@ -26,15 +27,27 @@ impl Entity for KvStore {
 }
 
 impl KvStore {
+    /// Reads the version of a key-value store, also of one that this crate does not know.
+    ///
+    /// # Errors
+    /// When the next item is not a list of a version and a model, whatever that is.
+    pub fn decode_version(decoder: &mut Decoder<'_>) -> Result<u64, RlpError> {
+        decoder.list(|d| {
+            let version = d.uint()?;
+            d.raw()?;
+            Ok(version)
+        })
+    }
+
     /// Reads a key-value store's RLP.
     ///
     /// # Errors
-    /// When the next item is not exactly the RLP of a store of version 0 to 3, or of the simulated
-    /// one; whether the network may run that one is for the caller to say ([`Versions`]).
+    /// When the next item is not exactly the RLP of a store of version 0 to 3, or of one that is not
+    /// Flow's; whether the network may run that one is for the caller to say ([`Versions`]).
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, RlpError> {
         decoder.list(|d| {
             let version = d.uint()?;
-            if !Versions::Simulated.include(version) {
+            if !Versions::Future.include(version) {
                 return Err(RlpError::Invalid { field: "key-value store version" });
             }
             decode_model(d, version).map(|store| Self { version, ..store })

@@ -33,4 +33,6 @@ pub use state::{
     ExecutionMeteringParameters, ExecutionParameters, KvStore, MagnitudeVersion, UpdatableField,
     ViewBasedActivator,
 };
-pub use versions::{KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION, Versions};
+pub use versions::{
+    FUTURE_KV_STORE_VERSION, KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION, Versions,
+};

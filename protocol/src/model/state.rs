@@ -1,6 +1,6 @@
 //! The protocol state: the key-value store and the epoch state it points to.
 
-use super::{Identifier, KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION};
+use super::{Identifier, KV_STORE_VERSION_MAX, SIMULATED_KV_STORE_VERSION, Versions};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -78,6 +78,18 @@ pub struct KvStore {
 }
 
 impl KvStore {
+    /// The upgrade that is scheduled, until its version is in force.
+    #[must_use]
+    pub fn pending_upgrade(&self) -> Option<ViewBasedActivator<u64>> {
+        self.version_upgrade.filter(|upgrade| upgrade.data != self.version)
+    }
+
+    /// The upgrade that is scheduled or in force, if it leads to a version that is none of these.
+    #[must_use]
+    pub fn upgrade_beyond(&self, known: Versions) -> Option<ViewBasedActivator<u64>> {
+        self.version_upgrade.filter(|upgrade| !known.include(upgrade.data))
+    }
+
     /// Whether exactly the fields are there that the version has.
     #[must_use]
     pub fn has_fields_of_version(&self) -> bool {

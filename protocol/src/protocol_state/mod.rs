@@ -12,6 +12,7 @@
 mod epochs;
 mod identity_table;
 mod parts;
+mod scheduled_upgrade;
 pub mod sealing;
 mod set_value;
 mod state;
@@ -26,6 +27,7 @@ pub use identity_table::{
     identity_table, next_identity_table,
 };
 pub use parts::{ProtocolStateError, UntrustedProtocolState};
+pub use scheduled_upgrade::ScheduledUpgrade;
 pub use state::{EpochEvents, EpochName, ProtocolState};
 
 use crate::codec::Entity;

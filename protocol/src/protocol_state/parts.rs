@@ -35,7 +35,7 @@ impl ProtocolState {
     /// may run is for the caller to check ([`Versions`]).
     pub fn new(parts: UntrustedProtocolState) -> Result<Self, ProtocolStateError> {
         let UntrustedProtocolState { kv, epoch_state, previous, current, next } = parts;
-        if !Versions::Simulated.include(kv.version) {
+        if !Versions::Future.include(kv.version) {
             return Err(ProtocolStateError::UnsupportedVersion { found: kv.version });
         }
         if !kv.has_fields_of_version() {

@@ -57,10 +57,10 @@ impl KvStore {
     /// map counts as an empty one. Everything else has one form.
     ///
     /// # Errors
-    /// When the version is above [`KV_STORE_VERSION_MAX`] and not the simulated one, or `bytes` are
+    /// When the version is above [`KV_STORE_VERSION_MAX`] and none that is simulated, or `bytes` are
     /// not exactly such a store's msgpack form.
     pub fn from_msgpack(version: u64, bytes: &[u8]) -> Result<Self, MsgpackError> {
-        if !Versions::Simulated.include(version) {
+        if !Versions::Future.include(version) {
             return Err(MsgpackError::Version { max: KV_STORE_VERSION_MAX, found: version });
         }
         if bytes.len() > KV_STORE_LEN_MAX {
@@ -333,8 +333,8 @@ impl<'a> Reader<'a> {
 fn field_count(version: u64) -> u8 {
     match version {
         SIMULATED_KV_STORE_VERSION => FIELDS_SIMULATED,
-        VERSION_WITH_EXECUTION => FIELDS_V3,
-        _ => FIELDS_V0,
+        0..VERSION_WITH_EXECUTION => FIELDS_V0,
+        _ => FIELDS_V3,
     }
 }
 

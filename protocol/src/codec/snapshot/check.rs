@@ -18,7 +18,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Result<(), SnapshotError> {
     let segment = &snapshot.sealing_segment;
     check_chain(segment, &snapshot.params.chain_id)?;
     check_seals(segment)?;
-    let versions = Versions::of_chain(&snapshot.params.chain_id);
+    let versions = Versions::written_on_chain(&snapshot.params.chain_id);
     for (id, entry) in &segment.protocol_state_entries {
         check_version(versions, id, entry.kv_store.version)?;
         check_state(id, entry)?;
