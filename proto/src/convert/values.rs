@@ -67,9 +67,10 @@ pub fn state_to_wire(
     v1::Snapshot {
         protocol_state_id: bytes(protocol_state_id),
         protocol_state_version: kv.version,
-        pending_upgrade: kv.version_upgrade.as_ref().map(|upgrade| v1::ProtocolVersionUpgrade {
+        pending_upgrade: kv.pending_upgrade().map(|upgrade| v1::ProtocolVersionUpgrade {
             version: upgrade.data,
             activation_view: upgrade.activation_view,
+            estimated_time_ms: 0,
         }),
         epoch_state_id: bytes(&kv.epoch_state_id),
         epoch_counter: epoch.counter,

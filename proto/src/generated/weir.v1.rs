@@ -171,6 +171,16 @@ pub struct GetServerInfoResponse {
     /// where you learned of the server: this field is the server's word like all others here.
     #[prost(bytes = "bytes", tag = "19")]
     pub receipt_key: ::prost::bytes::Bytes,
+    /// Version of the protocol state in force at the latest finalized block.
+    #[prost(uint64, tag = "20")]
+    pub protocol_state_version: u64,
+    /// The upgrade that is scheduled; empty once its version is in force.
+    #[prost(message, optional, tag = "21")]
+    pub pending_upgrade: ::core::option::Option<ProtocolVersionUpgrade>,
+    /// Whether the server does not know the version of the pending upgrade: it stops before the first
+    /// block that has it, until a newer version of it is started.
+    #[prost(bool, tag = "22")]
+    pub needs_update: bool,
 }
 impl ::prost::Name for GetServerInfoResponse {
     const NAME: &'static str = "GetServerInfoResponse";
@@ -309,6 +319,7 @@ pub struct Snapshot {
     pub protocol_state_id: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "3")]
     pub protocol_state_version: u64,
+    /// The upgrade that is scheduled; empty once its version is in force.
     #[prost(message, optional, tag = "4")]
     pub pending_upgrade: ::core::option::Option<ProtocolVersionUpgrade>,
     #[prost(bytes = "bytes", tag = "5")]
@@ -360,6 +371,10 @@ pub struct ProtocolVersionUpgrade {
     pub version: u64,
     #[prost(uint64, tag = "2")]
     pub activation_view: u64,
+    /// About when that view comes, Unix milliseconds, at the pace that the current epoch was set up for;
+    /// 0 where it is not estimated.
+    #[prost(uint64, tag = "3")]
+    pub estimated_time_ms: u64,
 }
 impl ::prost::Name for ProtocolVersionUpgrade {
     const NAME: &'static str = "ProtocolVersionUpgrade";

@@ -26,6 +26,7 @@ use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
 use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, RECEIPT_METADATA};
+use weir_protocol::model::Versions;
 
 use crate::access::{AccessError, AccessView};
 use crate::prover::Prover;
@@ -45,6 +46,8 @@ pub struct ApiOptions {
     pub signer: Option<Signer>,
     /// An access node for the methods of the Access API that cannot be answered from the store.
     pub pass_on: Option<Channel>,
+    /// Protocol versions that the server knows, if not those of the chain.
+    pub versions: Option<Versions>,
 }
 
 /// Serves until `shutdown` resolves.

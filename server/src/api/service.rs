@@ -16,7 +16,7 @@ use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{EVIDENCE_VERSION, Receipt, Statement};
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, Versions};
 use weir_protocol::request::{IdentityFilter, Request as Asking, Topic};
 
 use super::errors::{invalid, reference, unproved};
@@ -35,6 +35,8 @@ pub(super) struct SnapshotService {
     indexing: Arc<AtomicBool>,
     sync: Option<watch::Receiver<SyncState>>,
     signer: Option<Signer>,
+    /// Protocol versions that the server knows, if not those of the chain.
+    versions: Option<Versions>,
     streams: Streams,
     /// Turns true when the server ends.
     ended: watch::Receiver<bool>,
@@ -51,8 +53,8 @@ struct Answered {
 
 impl SnapshotService {
     pub(super) fn new(prover: Prover, options: &ApiOptions, ended: watch::Receiver<bool>) -> Self {
-        let ApiOptions { indexing, sync, signer, .. } = options.clone();
-        Self { prover, indexing, sync, signer, streams: Streams::default(), ended }
+        let ApiOptions { indexing, sync, signer, versions, .. } = options.clone();
+        Self { prover, indexing, sync, signer, versions, streams: Streams::default(), ended }
     }
 
     /// Runs `prove` on a thread that may block.
@@ -99,10 +101,12 @@ impl SnapshotApi for SnapshotService {
         _request: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
         let head = self.prover.latest().head();
+        let known = self.versions;
+        let version = self.blocking(move |prover| prover.protocol_version(known)).await?;
         let sync = self.sync.as_ref().map(|sync| sync.borrow().clone());
         Ok(Response::new(v1::GetServerInfoResponse {
             sync_state: sync.as_ref().map_or_else(String::new, |sync| sync.name().to_owned()),
-            sync_detail: sync.as_ref().map_or_else(String::new, ToString::to_string),
+            sync_detail: values::detail(sync.as_ref(), &version),
             chain_id: head.chain.chain_id.clone(),
             spork_id: values::bytes(&head.chain.spork_id),
             spork_root_block_height: head.chain.spork_root_block_height,
@@ -123,6 +127,9 @@ impl SnapshotApi for SnapshotService {
                 .unwrap_or_default(),
             evidence_versions: vec![u32::try_from(EVIDENCE_VERSION).unwrap_or(u32::MAX)],
             epoch_counter: head.epoch_counter,
+            protocol_state_version: version.version,
+            pending_upgrade: version.pending.as_ref().map(values::upgrade),
+            needs_update: version.needs_update,
             conflicting_certificates: head
                 .conflicting
                 .as_deref()

@@ -5,14 +5,29 @@ use weir_proto::convert::{
 };
 use weir_proto::weir::v1;
 use weir_protocol::model::Identifier;
-use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
+use weir_protocol::protocol_state::{EpochName, ProtocolState, ScheduledUpgrade, identity_table};
 use weir_protocol::request::IdentityFilter;
 
-use crate::prover::{IndexedBlock, Proved};
+use crate::prover::{IndexedBlock, ProtocolVersion, Proved};
+use crate::source::access::SyncState;
 
 pub(super) fn block(block: &IndexedBlock) -> v1::BlockReference {
     let header = &block.record.header;
     block_reference(&block.block_id, header.height, header.view)
+}
+
+pub(super) fn upgrade(upgrade: &ScheduledUpgrade) -> v1::ProtocolVersionUpgrade {
+    v1::ProtocolVersionUpgrade {
+        version: upgrade.version,
+        activation_view: upgrade.activation_view,
+        estimated_time_ms: upgrade.about_ms.unwrap_or_default(),
+    }
+}
+
+/// Where following the network stands, and what an operator has to do.
+pub(super) fn detail(sync: Option<&SyncState>, version: &ProtocolVersion) -> String {
+    let said = sync.map(ToString::to_string).filter(|said| !said.is_empty());
+    said.into_iter().chain(version.warning()).collect::<Vec<_>>().join("; ")
 }
 
 /// How far the server knows a block to be; a client proves it by the evidence.

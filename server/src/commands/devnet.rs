@@ -64,6 +64,11 @@ pub(crate) struct DevnetOptions {
     /// soon upgrades to one that is not Flow's, and its chain ID is weir-devnet, not flow-localnet
     #[arg(long)]
     snapshot_tree: bool,
+    /// Run a protocol version that this build does not know: the network begins with version 3 and soon
+    /// upgrades to 4, and its chain ID is weir-devnet. To see what clients and servers do that are too
+    /// old; `serve --future-version` plays a server that is not
+    #[arg(long, conflicts_with = "snapshot_tree")]
+    future_version: bool,
     /// Date the root block now, not 2026-01-01; the chain is then another at every start
     #[arg(long)]
     start_now: bool,
@@ -119,7 +124,13 @@ impl DevnetOptions {
             config.root.timestamp_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         }
         config.schedule.events.clone_from(&self.events);
-        if self.snapshot_tree { config.with_snapshot_tree() } else { config }
+        if self.snapshot_tree {
+            config.with_snapshot_tree()
+        } else if self.future_version {
+            config.with_future_version()
+        } else {
+            config
+        }
     }
 
     fn amount(&self) -> Option<Amount> {

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use metrics::{describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
+use weir_protocol::model::Versions;
+use weir_server::prover::{ProtocolVersion, Prover};
 use weir_server::source::access::SyncState;
 use weir_server::store::Head;
 
@@ -20,6 +22,14 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
     describe_gauge!("store_finalized_height", "latest finalized height");
     describe_gauge!("store_sealed_height", "latest sealed height");
     describe_gauge!("store_epoch_counter", "epoch of the latest finalized block");
+    describe_gauge!("protocol_version", "protocol version of the latest finalized block");
+    describe_gauge!("protocol_upgrade_version", "version of the pending upgrade, 0 without one");
+    describe_gauge!("protocol_upgrade_view", "view from which on the pending upgrade is in force");
+    describe_gauge!("protocol_upgrade_time_seconds", "about when that view comes, Unix seconds");
+    describe_gauge!(
+        "protocol_upgrade_needs_update",
+        "1 when the pending upgrade is to a version that this server does not know"
+    );
     describe_gauge!("ingest_state", "1 for the state that following the network is in");
     describe_gauge!("ingest_lag_milliseconds", "age of the newest block when it came in");
     describe_gauge!(
@@ -49,6 +59,39 @@ pub(crate) async fn report_head(mut head: watch::Receiver<Arc<Head>>) {
             return;
         }
     }
+}
+
+/// Keeps the gauges of the protocol version, and warns of an upgrade to one that is not known here.
+pub(crate) async fn report_upgrade(prover: Prover, known: Option<Versions>) {
+    let mut head = prover.reader().watch_head();
+    let mut warned = None;
+    loop {
+        head.mark_unchanged();
+        let latest = prover.latest();
+        let read = tokio::task::spawn_blocking(move || latest.protocol_version(known)).await;
+        if let Ok(Ok(now)) = read {
+            set_version(&now);
+            let pending = now.pending.map(|upgrade| (upgrade.version, upgrade.activation_view));
+            if let Some(warning) = now.warning().filter(|_| pending != warned) {
+                tracing::warn!("{warning}");
+                warned = pending;
+            }
+        }
+        if head.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn set_version(now: &ProtocolVersion) {
+    let (version, view, ms) = now.pending.map_or((0, 0, 0), |upgrade| {
+        (upgrade.version, upgrade.activation_view, upgrade.about_ms.unwrap_or_default())
+    });
+    set("protocol_version", now.version);
+    set("protocol_upgrade_version", version);
+    set("protocol_upgrade_view", view);
+    set("protocol_upgrade_time_seconds", ms / 1000);
+    set("protocol_upgrade_needs_update", u64::from(now.needs_update));
 }
 
 /// Logs where following the network stands whenever it changes in kind, and keeps its gauges.

@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Channel;
-use weir_protocol::model::Identifier;
+use weir_protocol::model::{Identifier, Versions};
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
 use weir_server::indexer::{End, IndexError, IndexProgress, Indexer};
@@ -68,10 +68,21 @@ pub(crate) struct ServeOptions {
     /// then be shown to others. Answers are not signed if left out
     #[arg(long, value_name = "FILE")]
     receipt_key: Option<PathBuf>,
+    /// Know the protocol version that `devnet --future-version` upgrades to, as a later version of Weir
+    /// would: for trials with clients that do not
+    #[arg(long)]
+    future_version: bool,
     /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
     /// accounts, events and collections
     #[arg(long, value_name = "URL", value_parser = access_url)]
     pass_on: Option<Uri>,
+}
+
+impl ServeOptions {
+    /// Protocol versions that the server plays to know, if not those of the chain.
+    fn known_versions(&self) -> Option<Versions> {
+        self.future_version.then_some(Versions::Future)
+    }
 }
 
 /// Indexes and serves until interrupted.
@@ -123,7 +134,8 @@ fn open(
             (Indexer::open_feed(data, store, Box::new(feed), stop.clone())?, sync)
         }
     };
-    Ok((indexer.keeping_payloads(options.keep_payloads), sync))
+    let indexer = indexer.keeping_payloads(options.keep_payloads);
+    Ok((options.known_versions().into_iter().fold(indexer, Indexer::knowing), sync))
 }
 
 /// What the user trusts.
@@ -156,10 +168,12 @@ async fn serve(
     let state = sync.subscribe();
     tokio::spawn(metrics::report_sync(state.clone()));
     tokio::spawn(metrics::report_head(indexer.reader().watch_head()));
+    let versions = options.known_versions();
+    tokio::spawn(metrics::report_upgrade(prover.clone(), versions));
     let worker = index_in_background(indexer, indexing.clone(), sync)?;
     let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
     let pass_on = options.pass_on.clone().map(access_node);
-    let api = ApiOptions { indexing, sync: Some(state), signer, pass_on };
+    let api = ApiOptions { indexing, sync: Some(state), signer, pass_on, versions };
     api::serve(listener, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {

@@ -8,8 +8,8 @@ use weir_protocol::codec::{Entity, entity_ids, payload_hash, payload_roots};
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, ForksProgress};
 use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots, Versions};
-use weir_protocol::protocol_state::ProtocolState;
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed};
+use weir_protocol::protocol_state::{ProtocolState, StepError};
 
 use super::committees::Committees;
 use super::prepared::Prepared;
@@ -57,6 +57,10 @@ impl Chain {
         let fail = |rule| failure(&position, rule);
         let state = Arc::new(state_of(snapshot.head_state()).map_err(fail)?);
         let mut chain = Self::new(&block.header, Forks::new(position, blocks_max));
+        let found = state.version();
+        if !chain.versions.include(found) {
+            return Err(fail(StepError::UnsupportedVersion { found }.into()));
+        }
         let committee = chain.committees.current(&state).map_err(fail)?;
         verify_root_qc(&committee, &position, snapshot.quorum_certificate()).map_err(fail)?;
         let last_sealed = last_sealed(snapshot).map_err(fail)?;

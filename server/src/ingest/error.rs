@@ -219,7 +219,7 @@ impl Rule {
             Self::TimeoutCertificate { .. } => "timeout_certificate",
             Self::Committee { .. } => "committee",
             Self::Seals(_) => "seals",
-            Self::Step(step) if step.is_unsupported_version() => "protocol_state_version",
+            Self::Step(step) if step.is_unsupported_version() => UNSUPPORTED_VERSION,
             Self::Step(_) => "protocol_state",
             Self::ProtocolStateId { .. } => "protocol_state_id",
             Self::RootSeal => "root_seal",
@@ -248,6 +248,13 @@ impl Error for Halt {
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error } = self;
+        if error.rule.name() == UNSUPPORTED_VERSION {
+            return write!(
+                f,
+                "{error}; the network upgraded to a protocol version that Weir {VERSION} does not know, \
+                 and a newer version of Weir goes on from here"
+            );
+        }
         write!(f, "{error}; the block is certified, ")?;
         match error.rule.breach() {
             Breach::Form => write!(
@@ -264,3 +271,6 @@ impl fmt::Display for Halt {
         }
     }
 }
+
+/// Name of the rule that the protocol version is one that is known here.
+const UNSUPPORTED_VERSION: &str = "protocol_state_version";

@@ -8,6 +8,7 @@ mod hops;
 mod seals;
 mod states;
 mod tree;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use bundle::{Bundler, Deltas};
 pub use error::ProverError;
 pub use states::States;
 pub use tree::TreeProof;
+pub use upgrade::ProtocolVersion;
 
 /// Makes evidence from one store.
 #[derive(Clone, Debug)]
