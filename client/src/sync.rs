@@ -90,6 +90,14 @@ impl LightClient {
         self.servers.drive(self.walker.walk(|walker| walker.ask(question, depth))).await
     }
 
+    /// How far a block is; see [`Walker::status`].
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn status(&mut self, block: Selector, depth: Depth) -> Result<Outcome, AskError> {
+        self.servers.drive(self.walker.walk(|walker| walker.status(block, depth))).await
+    }
+
     /// The protocol state at a block, with its identity table.
     ///
     /// # Errors

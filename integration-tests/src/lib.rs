@@ -201,6 +201,7 @@ impl TestServer {
         let stop = Arc::new(AtomicBool::new(false));
         let mut indexer =
             Indexer::open(&data.path().join("data"), StoreOptions::default(), &folder, stop)?;
+        indexer = options.versions.into_iter().fold(indexer, Indexer::knowing);
         indexer.run(|_| ())?;
         let prover = Prover::new(indexer.reader());
         let root_id = prover.block_at(0)?.block_id;

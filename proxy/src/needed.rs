@@ -72,13 +72,30 @@ fn check(found: &Preimages, needed: &BTreeSet<Identifier>) -> Result<(), Fault> 
 /// Everything that a protocol state names.
 fn reachable(state_id: Option<Identifier>, sources: &[&Preimages]) -> BTreeSet<Identifier> {
     let mut ids = BTreeSet::from_iter(state_id);
-    if let Some((kv, entry)) = state_id.and_then(|state_id| open(state_id, sources)) {
-        ids.insert(kv.epoch_state_id);
-        let others = [&entry.previous_epoch, &entry.next_epoch].into_iter().flatten();
-        let epochs = others.chain([&entry.current_epoch]);
-        ids.extend(epochs.flat_map(|epoch| [epoch.setup_id, epoch.commit_id]));
+    let Some(kv) = state_id.and_then(|state_id| find(state_id, sources)) else { return ids };
+    for id in named_by(kv) {
+        ids.insert(id);
+        ids.extend(find(id, sources).map(events_of).unwrap_or_default());
     }
     ids
+}
+
+/// What a key-value store may name. Of a version that is not known here that is each string of 32 bytes
+/// in it: what it is cannot be told, and that the store says it is proved.
+fn named_by(kv: &[u8]) -> Vec<Identifier> {
+    if let Ok(kv) = KvStore::decode(&mut Decoder::new(kv)) {
+        return vec![kv.epoch_state_id];
+    }
+    let strings = kv.windows(1 + Identifier::LEN).filter(|window| window[0] == STRING_OF_32);
+    strings.filter_map(|window| Some(Identifier(window[1..].try_into().ok()?))).collect()
+}
+
+/// The events that an epoch state names.
+fn events_of(entry: &[u8]) -> Vec<Identifier> {
+    let Ok(entry) = EpochStateEntry::decode(&mut Decoder::new(entry)) else { return Vec::new() };
+    let others = [&entry.previous_epoch, &entry.next_epoch].into_iter().flatten();
+    let epochs = others.chain([&entry.current_epoch]);
+    epochs.flat_map(|epoch| [epoch.setup_id, epoch.commit_id]).collect()
 }
 
 fn open(state_id: Identifier, sources: &[&Preimages]) -> Option<(KvStore, EpochStateEntry)> {
@@ -90,4 +107,63 @@ fn open(state_id: Identifier, sources: &[&Preimages]) -> Option<(KvStore, EpochS
 
 fn find<'a>(id: Identifier, sources: &[&'a Preimages]) -> Option<&'a [u8]> {
     sources.iter().find_map(|preimages| preimages.get(&id))
+}
+
+/// How RLP begins a string of 32 bytes.
+const STRING_OF_32: u8 = 0x80 + 32;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use weir_protocol::codec::Entity as _;
+    use weir_protocol::codec::rlp::Encoder;
+    use weir_protocol::model::{DynamicIdentityEntry, EpochStateContainer};
+
+    use super::*;
+
+    fn container(byte: u8) -> EpochStateContainer {
+        EpochStateContainer {
+            setup_id: Identifier([byte; 32]),
+            commit_id: Identifier([byte + 1; 32]),
+            active_identities: vec![DynamicIdentityEntry {
+                node_id: Identifier([byte + 2; 32]),
+                ejected: false,
+            }],
+            epoch_extensions: Vec::new(),
+        }
+    }
+
+    /// A store of a version to come: its form is not known, but for the first field.
+    fn store(version: u64, epoch_state_id: Identifier) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        encoder.list(|e| {
+            e.uint(version);
+            e.list(|e| {
+                e.bytes(b"a field of its own");
+                e.list(|e| e.bytes(&epoch_state_id.0));
+            });
+        });
+        encoder.finish()
+    }
+
+    #[bounded::test]
+    fn what_a_store_names_is_needed_whatever_its_version() {
+        let entry = EpochStateEntry {
+            previous_epoch: Some(container(10)),
+            current_epoch: container(20),
+            next_epoch: None,
+            epoch_fallback_triggered: false,
+        };
+        let mut preimages = Preimages::default();
+        let entry_id = preimages.insert(entry.to_rlp());
+        let store_id = preimages.insert(store(9, entry_id));
+        let needed = reachable(Some(store_id), &[&preimages]);
+        let events = [10, 11, 20, 21].map(|byte| Identifier([byte; 32]));
+        let expected: BTreeSet<_> = [entry_id, store_id].into_iter().chain(events).collect();
+        assert_eq!(needed, expected);
+        check(&preimages, &needed).unwrap();
+        preimages.insert(b"something else".to_vec());
+        assert!(matches!(check(&preimages, &needed), Err(Fault::Wrong(_))));
+    }
 }

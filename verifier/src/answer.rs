@@ -3,16 +3,16 @@
 use super::certify::{Anchored, AnchoredBy};
 use super::sources::Sources;
 use super::state::{self, StateView};
-use super::{Missing, NotYet, Rejection, Trust, Violation, rules};
+use super::status::{self, StatusAnswer};
+use super::{NotYet, Rejection, Trust, Violation};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity;
-use weir_protocol::evidence::{AnswerProof, LastSealedProof, SealProof};
-use weir_protocol::merkle;
+use weir_protocol::evidence::{AnswerProof, SealProof};
 use weir_protocol::model::{
     EpochCommit, EpochExtension, EpochPhase, EpochSetup, EpochStateContainer, ExecutionResult,
-    Identifier, IdentitySkeleton, KvStore, PayloadRoots, Seal,
+    Header, Identifier, IdentitySkeleton, KvStore, Seal,
 };
 use weir_protocol::protocol_state::{
     EpochIdentities, EpochName, Identity, IdentityTableError, ParticipationStatus,
@@ -44,6 +44,8 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnswerValue {
+    /// How far the block is, which needs no protocol state.
+    Status(StatusAnswer),
     /// Summary of the protocol state.
     Snapshot(SnapshotAnswer),
     /// One node; `None` when the identity table has no such node.
@@ -125,17 +127,26 @@ pub struct ExecutionResultAnswer {
     pub result: ExecutionResult,
 }
 
+impl SnapshotAnswer {
+    /// The part that needs no protocol state.
+    #[must_use]
+    pub fn status(&self) -> StatusAnswer {
+        let Self { protocol_state_id, last_sealed_block_id, sealed_by, .. } = *self;
+        let protocol_state_id = Some(protocol_state_id);
+        StatusAnswer { protocol_state_id, last_sealed_block_id, sealed_by }
+    }
+}
+
 /// Derives the answer to the question of a proved block's evidence; `state` opens its state.
 pub(super) fn derive<'a>(
     proof: &AnswerProof,
     state: impl Fn() -> Result<&'a StateView, Rejection>,
     sources: Sources<'_>,
-    Anchored { trust, by: anchored_by }: Anchored,
+    anchored: Anchored,
 ) -> Result<Answer, Rejection> {
-    let header = &proof.block.header;
-    let sealed = || sealed(proof, trust);
+    let sealed = || sealed(proof, anchored.trust);
     let value = match &proof.question.topic {
-        Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, state()?, trust)?),
+        Topic::Snapshot => AnswerValue::Snapshot(snapshot(proof, state()?, anchored.trust)?),
         Topic::Identity(node_id) => {
             let only = |identity: &Identity<'_>| identity.skeleton.node_id == *node_id;
             AnswerValue::Identity(identities(state()?, sources, only)?.pop())
@@ -151,16 +162,26 @@ pub(super) fn derive<'a>(
         Topic::Seal => AnswerValue::Seal(seal(sealed()?)),
         Topic::ExecutionResult => AnswerValue::ExecutionResult(result(sealed()?, sources)?),
     };
-    Ok(Answer {
+    Ok(about(&proof.block.header, anchored, value))
+}
+
+/// Derives how far a proved block is.
+pub(super) fn derive_status(proof: &AnswerProof, anchored: Anchored) -> Result<Answer, Rejection> {
+    let value = AnswerValue::Status(status::derive(proof, anchored.trust)?);
+    Ok(about(&proof.block.header, anchored, value))
+}
+
+fn about(header: &Header, anchored: Anchored, value: AnswerValue) -> Answer {
+    Answer {
         block_id: header.id(),
         height: header.height,
         view: header.view,
         timestamp_ms: header.timestamp_ms,
         chain_id: header.chain_id.clone(),
-        trust,
-        anchored_by,
+        trust: anchored.trust,
+        anchored_by: anchored.by,
         value,
-    })
+    }
 }
 
 fn snapshot(
@@ -168,12 +189,7 @@ fn snapshot(
     state: &StateView,
     trust: Trust,
 ) -> Result<SnapshotAnswer, Rejection> {
-    let last_sealed_block_id =
-        proof.last_sealed.as_ref().map(|last| last_sealed(proof, last)).transpose()?;
-    let sealed_by = match (&proof.seal, trust) {
-        (Some(seal), Trust::Sealed) => Some((seal.block.header.id(), seal.block.header.height)),
-        _ => None,
-    };
+    let StatusAnswer { last_sealed_block_id, sealed_by, .. } = status::derive(proof, trust)?;
     Ok(SnapshotAnswer {
         protocol_state_id: state.protocol_state_id,
         kv_store: state.kv.clone(),
@@ -276,37 +292,4 @@ fn result(proof: &SealProof, sources: Sources<'_>) -> Result<ExecutionResultAnsw
         return Err(Violation::SealedBlock { expected, found }.into());
     }
     Ok(ExecutionResultAnswer { result_id, result })
-}
-
-/// The highest block sealed in the newest payload with seals, back from the block.
-fn last_sealed(proof: &AnswerProof, last: &LastSealedProof) -> Result<Identifier, Rejection> {
-    let broken = |reason| Violation::LastSealed { reason };
-    let missing = || Missing::PayloadRoots { block_id: proof.block.header.id() };
-    let mut newest = (&proof.block.header, proof.block.roots.as_ref().ok_or_else(missing)?);
-    for (header, roots) in &last.ancestors {
-        if !has_no_seals(newest.1) {
-            return Err(broken("a newer payload has seals").into());
-        }
-        rules::continues(header, newest.0)?;
-        rules::payload_hash(header, roots)?;
-        newest = (header, roots);
-    }
-    let ids: Vec<_> = last.seals.iter().map(Entity::id).collect();
-    if ids.is_empty() || merkle::root_of_complete_list(&ids) != Ok(newest.1.seals_root) {
-        return Err(broken("the seals are not those of the payload").into());
-    }
-    if last.sealed_headers.len() != last.seals.len() {
-        return Err(broken("one header is needed for every seal").into());
-    }
-    for (seal, header) in last.seals.iter().zip(&last.sealed_headers) {
-        if seal.block_id != header.id() {
-            return Err(broken("a header is not that of the sealed block").into());
-        }
-    }
-    let highest = last.sealed_headers.iter().max_by_key(|header| header.height);
-    Ok(highest.map(Entity::id).ok_or(broken("no seals"))?)
-}
-
-fn has_no_seals(roots: &PayloadRoots) -> bool {
-    roots.seals_root == merkle::root(&[])
 }

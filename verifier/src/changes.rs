@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity as _;
-use weir_protocol::model::{EpochPhase, Header, Identifier, ViewBasedActivator};
+use weir_protocol::model::{EpochPhase, Header, Identifier, Versions, ViewBasedActivator};
 use weir_protocol::request::{IdentityFilter, Question, Selector, Topic};
 
 /// The protocol state at a block, with its identity table.
@@ -58,6 +58,8 @@ pub struct VersionAt {
     pub version: u64,
     /// The upgrade scheduled last; it stays after its activation.
     pub upgrade: Option<ViewBasedActivator<u64>>,
+    /// Whether the upgrade is to a version that is not known here.
+    pub needs_update: bool,
 }
 
 /// What is different between two protocol states.
@@ -140,7 +142,11 @@ pub(super) fn whole_state(
             first_view: state.current_setup.first_view,
             final_view: state.final_view(),
         },
-        version: VersionAt { version: state.kv.version, upgrade: state.kv.version_upgrade },
+        version: VersionAt {
+            version: state.kv.version,
+            upgrade: state.kv.version_upgrade,
+            needs_update: state.kv.upgrade_beyond(Versions::of_chain(&header.chain_id)).is_some(),
+        },
         identities: identities(state, sources, |_| true)?,
     })
 }

@@ -21,7 +21,7 @@ pub use question::{NoQuestion, identifier, question, selector, shape, tree_quest
 
 use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, Trust,
+    SealAnswer, SnapshotAnswer, StatusAnswer, Trust,
 };
 
 /// Which part of an answer to show: a snapshot answers three questions.
@@ -50,7 +50,10 @@ pub fn render(shape: Shape, answer: &Answer) -> Value {
     object.insert("anchored_by".into(), anchored_by(answer.anchored_by));
     let fields = match (&answer.value, shape) {
         (AnswerValue::Snapshot(snapshot), Shape::Epoch) => epoch_fields(answer, snapshot),
-        (AnswerValue::Snapshot(snapshot), Shape::Status) => status_fields(answer, snapshot),
+        (AnswerValue::Snapshot(snapshot), Shape::Status) => {
+            status_fields(answer, &snapshot.status())
+        }
+        (AnswerValue::Status(status), _) => status_fields(answer, status),
         (AnswerValue::Snapshot(snapshot), _) => snapshot_fields(answer, snapshot),
         (AnswerValue::Identity(node), _) => json!({ "identities": identities(node.as_slice()) }),
         (AnswerValue::Identities(nodes), _) => json!({ "identities": identities(nodes) }),
@@ -89,15 +92,15 @@ fn epoch_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
     })
 }
 
-fn status_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
-    let sealed_by = snapshot.sealed_by;
+fn status_fields(answer: &Answer, status: &StatusAnswer) -> Value {
+    let sealed_by = status.sealed_by;
     json!({
         "certified": answer.trust >= Trust::Certified,
         "finalized": answer.trust >= Trust::Finalized,
         "sealed": answer.trust >= Trust::Sealed,
         "sealed_by_block_id": sealed_by.map(|(block_id, _)| block_id.to_hex()),
         "sealed_by_height": sealed_by.map(|(_, height)| height),
-        "last_sealed_block_id": snapshot.last_sealed_block_id.map(|id| id.to_hex()),
+        "last_sealed_block_id": status.last_sealed_block_id.map(|id| id.to_hex()),
     })
 }
 
@@ -119,7 +122,7 @@ fn snapshot_fields(answer: &Answer, snapshot: &SnapshotAnswer) -> Value {
     if let Some(root) = kv.snapshot_tree_root {
         fields["snapshot_tree_root"] = json!(root.to_hex());
     }
-    for more in [epoch_fields(answer, snapshot), status_fields(answer, snapshot)] {
+    for more in [epoch_fields(answer, snapshot), status_fields(answer, &snapshot.status())] {
         if let (Value::Object(object), Value::Object(more)) = (&mut fields, more) {
             object.extend(more);
         }

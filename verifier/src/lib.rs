@@ -33,9 +33,12 @@ mod receipt;
 mod rules;
 mod sources;
 mod state;
+mod status;
 mod timing;
 mod tree;
 mod trusted;
+mod upgrade;
+mod violation;
 
 pub use answer::{
     Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer, SealAnswer,
@@ -43,13 +46,14 @@ pub use answer::{
 };
 pub use certify::{AnchoredBy, Trust};
 pub use changes::{Change, EpochAt, StateAt, VersionAt, about_state};
-pub use error::{Missing, NeedsUpdate, NotYet, Rejection, Violation};
+pub use error::{Missing, NeedsUpdate, NotYet, Rejection};
 pub use misbehaviour::{
     Act, Finding, Grounds, MISBEHAVIOUR_BYTES_MAX, MISBEHAVIOUR_VERSION, Misbehaviour,
     MisbehaviourError, ProofWanted, WrongAnswer,
 };
 pub use open::{ProvedBlock, open};
 pub use receipt::{ReceiptError, check_receipt};
+pub use status::StatusAnswer;
 pub use timing::{
     CLOCK_SKEW_MS_DEFAULT, CLOCK_SKEW_MS_MAX, TRUSTING_PERIOD_MS_MAX, TRUSTING_PERIOD_MS_MIN,
     Timing, TimingError,
@@ -59,6 +63,7 @@ pub use trusted::{
     HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
     TrustedState, TrustedStateError,
 };
+pub use violation::Violation;
 
 use alloc::sync::Arc;
 use sources::Sources;
@@ -143,6 +148,19 @@ pub fn verify_file(
     timing: &Timing,
 ) -> Result<(Question, Verified<Answer>), Rejection> {
     let (_, proof, answer) = open_file(checkpoint_id, bytes, timing, |block| block.answer())?;
+    Ok((proof.question, answer))
+}
+
+/// As [`verify_file`], but only how far the block is, which needs no protocol state.
+///
+/// # Errors
+/// As [`verify_file`].
+pub fn verify_file_status(
+    checkpoint_id: Identifier,
+    bytes: &[u8],
+    timing: &Timing,
+) -> Result<(Question, Verified<Answer>), Rejection> {
+    let (_, proof, answer) = open_file(checkpoint_id, bytes, timing, |block| block.status())?;
     Ok((proof.question, answer))
 }
 

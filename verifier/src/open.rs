@@ -12,7 +12,7 @@ use super::{
 use alloc::string::ToString as _;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Bundle, DeltaError, Preimages};
-use weir_protocol::model::{Header, Identifier};
+use weir_protocol::model::{Header, Identifier, Versions};
 use weir_protocol::request::{Question, Selector, Topic};
 use weir_protocol::snapshot_tree;
 
@@ -48,7 +48,7 @@ pub fn open<'a>(
     rules::answers_the_question(question, &proof.question)?;
     let both = [&preimages, anchor.held()];
     let sources = anchor.sources(&both);
-    let state = open_state(proof, sources)?;
+    let state = open_state(anchor, proof, sources)?;
     let anchored = level_of_trust(&Certifier::new(anchor, sources), proof, state.as_ref().ok());
     let anchored = match (anchored, &state) {
         // Without its state, too little is known of the epoch that the block says it is of.
@@ -113,6 +113,15 @@ impl<'a> ProvedBlock<'a> {
         })
     }
 
+    /// How far the block is, which needs no protocol state: it is told of a block whose state has a
+    /// version that is not known here as well.
+    ///
+    /// # Errors
+    /// When the proof of the last sealed block fails.
+    pub fn status(&self) -> Result<Verified<Answer>, Rejection> {
+        answer::derive_status(self.proof, self.anchored).map(Verified)
+    }
+
     /// The whole protocol state with its identity table.
     ///
     /// # Errors
@@ -154,7 +163,9 @@ impl<'a> ProvedBlock<'a> {
         let (header, block_id) = (self.header(), self.header().id());
         let roots = self.proof.block.roots.as_ref();
         let roots = roots.ok_or(Missing::PayloadRoots { block_id })?;
-        let kv = self.with_sources(|sources| key_value_store(header, roots, sources))?;
+        let kv = self.with_sources(|sources| {
+            key_value_store(header, roots, sources, || self.anchor.schedule())
+        })?;
         let missing = NotYet::CommittedTree { block_id, version: kv.version };
         let root = kv.snapshot_tree_root.ok_or(missing)?;
         Ok(Verified(self.root(root, roots.protocol_state_id, true)))
@@ -162,9 +173,12 @@ impl<'a> ProvedBlock<'a> {
 
     /// What a client's trust gains from it.
     pub(super) fn into_advance(self) -> Advance {
-        let state_id = self.state.as_ref().ok().map(|state| state.protocol_state_id);
+        let known = Versions::of_chain(&self.header().chain_id);
+        let state = self.state.as_ref().ok();
+        let schedules = |state: &StateView| state.kv.upgrade_beyond(known).is_some();
+        let state = state.map(|state| (state.protocol_state_id, schedules(state)));
         let (block, trust) = (TrustedBlock::of(self.header()), self.anchored.trust);
-        Advance { block, state_id, preimages: self.preimages, trust }
+        Advance { block, state, preimages: self.preimages, trust }
     }
 
     fn root(&self, root: Identifier, protocol_state_id: Identifier, committed: bool) -> TreeRoot {
@@ -193,6 +207,7 @@ impl<'a> ProvedBlock<'a> {
 
 /// The block's state, or why it cannot be opened; what opens must be what the header commits to.
 fn open_state(
+    anchor: Anchor<'_>,
     proof: &AnswerProof,
     sources: Sources<'_>,
 ) -> Result<Result<StateView, Rejection>, Rejection> {
@@ -201,7 +216,7 @@ fn open_state(
         return Ok(Err(Missing::PayloadRoots { block_id: header.id() }.into()));
     };
     rules::payload_hash(header, roots)?;
-    match StateView::derive(header, roots, sources) {
+    match StateView::derive(header, roots, sources, || anchor.schedule()) {
         Err(invalid @ Rejection::Invalid(_)) => Err(invalid),
         state => Ok(state),
     }

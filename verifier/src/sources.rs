@@ -62,7 +62,12 @@ impl<'a> Sources<'a> {
 
     /// A key-value store.
     pub(super) fn kv_store(&self, id: Identifier) -> Result<KvStore, Rejection> {
-        self.open("key-value store", id, KvStore::decode)
+        self.open(KV_STORE, id, KvStore::decode)
+    }
+
+    /// Version of a key-value store, whether it is known or not.
+    pub(super) fn kv_store_version(&self, id: Identifier) -> Result<u64, Rejection> {
+        self.open(KV_STORE, id, KvStore::decode_version)
     }
 
     /// An epoch state.
@@ -105,5 +110,6 @@ impl<'a> Sources<'a> {
     }
 }
 
+const KV_STORE: &str = "key-value store";
 static NOTHING: Decoded =
     Decoded { protocol_state_id: None, epoch_states: BTreeMap::new(), setups: BTreeMap::new() };

@@ -1,10 +1,10 @@
 //! The protocol state behind a block's payload roots, from content-addressed preimages.
 
 use super::sources::Sources;
+use super::upgrade::Schedule;
 use super::{Rejection, Violation};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use weir_protocol::codec::rlp::RlpError;
 use weir_protocol::model::{
     EpochSetup, EpochStateContainer, EpochStateEntry, Header, Identifier, KvStore, PayloadRoots,
     Versions,
@@ -28,9 +28,10 @@ impl StateView {
         header: &Header,
         roots: &PayloadRoots,
         sources: Sources<'_>,
+        schedule: impl FnOnce() -> Schedule,
     ) -> Result<Self, Rejection> {
         let protocol_state_id = roots.protocol_state_id;
-        let kv = key_value_store(header, roots, sources)?;
+        let kv = key_value_store(header, roots, sources, schedule)?;
         let entry = sources.epoch_state(kv.epoch_state_id)?;
         let current_setup = sources.setup(entry.current_epoch.setup_id)?;
         Ok(Self { protocol_state_id, kv, entry, current_setup })
@@ -57,19 +58,20 @@ impl StateView {
     }
 }
 
-/// Opens the key-value store that `roots` commit to, of a version that the header's network may run.
+/// Opens the key-value store that `roots` commit to, of a version that the header's network may run;
+/// of another version, what is proved of its schedule decides what that means.
 pub(super) fn key_value_store(
     header: &Header,
     roots: &PayloadRoots,
     sources: Sources<'_>,
+    schedule: impl FnOnce() -> Schedule,
 ) -> Result<KvStore, Rejection> {
     let id = roots.protocol_state_id;
-    let kv = sources.kv_store(id)?;
-    if Versions::of_chain(&header.chain_id).include(kv.version) {
-        return Ok(kv);
+    let version = sources.kv_store_version(id)?;
+    if Versions::of_chain(&header.chain_id).include(version) {
+        return sources.kv_store(id);
     }
-    let source = RlpError::Invalid { field: "key-value store version" };
-    Err(Violation::Preimage { what: "key-value store", id, source }.into())
+    Err(schedule().verdict(header, version))
 }
 
 fn container(entry: &EpochStateEntry, name: EpochName) -> Option<&EpochStateContainer> {
@@ -83,6 +85,16 @@ fn container(entry: &EpochStateEntry, name: EpochName) -> Option<&EpochStateCont
 /// Last view of an epoch, extensions counted.
 pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) -> u64 {
     container.epoch_extensions.last().map_or(setup.final_view, |extension| extension.final_view)
+}
+
+/// First view of a state's current epoch, 0 when it cannot be opened: no block of the state has one
+/// below it.
+pub(super) fn first_view(sources: Sources<'_>, protocol_state_id: Identifier) -> u64 {
+    let setup = sources
+        .kv_store(protocol_state_id)
+        .and_then(|kv| sources.epoch_state(kv.epoch_state_id))
+        .and_then(|entry| sources.setup(entry.current_epoch.setup_id));
+    setup.map_or(0, |setup| setup.first_view)
 }
 
 /// IDs of the preimages behind a protocol state, as far as they can be followed.

@@ -2,7 +2,7 @@
 
 use weir_protocol::evidence::{AnswerProof, Bundle, EvidenceFile, HOPS_MAX, HopsPage};
 use weir_protocol::request::{
-    AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector,
+    AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector, Topic,
 };
 use weir_verifier::{
     Answer, HopsApplied, Missing, ProvedBlock, Rejection, Timing, Trust, Verified, Violation,
@@ -12,6 +12,7 @@ use weir_verifier::{
 use alloc::string::ToString as _;
 
 use crate::asking::Attempt;
+use crate::upgrades::Unscheduled;
 use crate::{AskError, Outcome, Stale, Walker};
 
 /// What is read from a proved block, and what decides whether it is the last word.
@@ -35,8 +36,44 @@ impl Walker {
         self.outcome(answer, proof)
     }
 
-    /// What `read` makes of the block that is proved, and the evidence.
+    /// How far a block is, which is told of blocks whose protocol version is not known here as well.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn status(&mut self, block: Selector, depth: Depth) -> Result<Outcome, AskError> {
+        let question = Question { block, topic: Topic::Snapshot };
+        let (answer, proof) = self.ask_and_read(&question, depth, |block| block.status()).await?;
+        self.outcome(answer, proof)
+    }
+
+    /// What `read` makes of the block that is proved, and the evidence; of a block whose protocol
+    /// version is not known here, once it is proved whether the network upgraded to it.
     pub(crate) async fn ask_and_read<T>(
+        &mut self,
+        question: &Question,
+        depth: Depth,
+        read: impl Fn(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<(T, AnswerProof), AskError> {
+        let error = match self.ask_known(question, depth, &read).await {
+            Ok(answered) => return Ok(answered),
+            Err(error) => error,
+        };
+        let Some(block) = Unscheduled::of(&error) else { return Err(error) };
+        let (path, before) = (self.path.take(), self.trusted.clone());
+        let found = self.find_schedule(block).await;
+        let again = match found {
+            Ok(()) => self.ask_known(question, depth, &read).await,
+            Err(_) => Err(error),
+        };
+        if path.is_some() {
+            // What is kept of the way here has no part of what was asked for this.
+            (self.path, self.trusted) = (path, before);
+        }
+        again
+    }
+
+    /// As [`Self::ask_and_read`], with what is proved by now.
+    pub(crate) async fn ask_known<T>(
         &mut self,
         question: &Question,
         depth: Depth,
@@ -127,12 +164,23 @@ impl Walker {
     /// Fetches and applies one page of hops; whether it had one.
     pub(crate) async fn learns_of_later_epoch(&mut self) -> Result<bool, AskError> {
         let newest_known = self.trusted.newest_epoch().counter();
-        self.page().await?;
+        self.page_known().await?;
         Ok(self.trusted.newest_epoch().counter() > newest_known)
     }
 
     /// Fetches and applies one page of hops; whether there are more.
     pub(crate) async fn page(&mut self) -> Result<bool, AskError> {
+        let error = match self.page_known().await {
+            Ok(more) => return Ok(more),
+            Err(error) => error,
+        };
+        let Some(block) = Unscheduled::of(&error) else { return Err(error) };
+        self.find_schedule(block).await?;
+        self.page_known().await
+    }
+
+    /// As [`Self::page`], with what is proved by now.
+    async fn page_known(&mut self) -> Result<bool, AskError> {
         let mut attempt = Attempt::default();
         loop {
             let epoch_counter = self.trusted.newest_epoch().counter();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use thiserror::Error;
 use weir_protocol::evidence::HOPS_MAX;
-use weir_verifier::{Rejection, TimingError};
+use weir_verifier::{NeedsUpdate, Rejection, TimingError};
 
 use crate::{Fault, Lie, Stale, TransportError};
 
@@ -59,6 +59,19 @@ impl AskError {
             Self::Rejected { url, rejection, .. } => Self::Rejected { url, rejection, lies: told },
             error => error,
         }
+    }
+
+    /// Whether only a newer version of this program can tell, because the network runs a protocol
+    /// version that is not known here.
+    #[must_use]
+    pub fn is_beyond_upgrade(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected {
+                rejection: Rejection::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. }),
+                ..
+            }
+        )
     }
 
     /// How much it says about the question: an answer that proves too little says more than a refusal,

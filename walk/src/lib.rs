@@ -33,6 +33,7 @@ mod sync;
 mod time;
 mod transport_error;
 mod tree;
+mod upgrades;
 mod walker;
 pub mod watch;
 mod witnesses;

@@ -3,7 +3,9 @@
 use weir_protocol::evidence::AnswerProof;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{AnswerRequest, Depth, Request, Selector};
-use weir_verifier::{Anchor, Rejection, StateAt, Timing, Verified, WrongAnswer, about_state, open};
+use weir_verifier::{
+    Anchor, ProvedBlock, Rejection, StateAt, Timing, Verified, WrongAnswer, about_state, open,
+};
 
 use crate::asking::Attempt;
 use crate::{AskError, Walker};
@@ -32,6 +34,15 @@ impl Walker {
         &mut self,
         block_id: Identifier,
     ) -> Result<Verified<StateAt>, AskError> {
+        self.read_known(block_id, |block| block.state_at()).await
+    }
+
+    /// What `read` makes of a block of which only the ID is trusted.
+    pub(crate) async fn read_known<T>(
+        &mut self,
+        block_id: Identifier,
+        read: impl Fn(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, AskError> {
         let mut attempt = Attempt::default();
         loop {
             let (question, held) = (about_state(Selector::Id(block_id)), self.trusted.held());
@@ -39,10 +50,10 @@ impl Walker {
             let request = Request::Answer(asked.clone());
             let reply = self.asking.send(&request, &mut attempt).await?;
             let timing = self.asking.timing()?;
-            match self.open_known(block_id, &asked, &reply.bytes, &timing) {
-                Ok(state) => {
+            match self.open_known((block_id, &asked), &reply.bytes, &timing, &read) {
+                Ok(value) => {
                     self.asking.answered(&mut attempt);
-                    return Ok(state);
+                    return Ok(value);
                 }
                 Err(rejection) => self.asking.reject(rejection, &mut attempt, || {
                     WrongAnswer::new(request, reply.bytes, &self.trusted)
@@ -52,15 +63,15 @@ impl Walker {
         }
     }
 
-    fn open_known(
+    fn open_known<T>(
         &self,
-        block_id: Identifier,
-        asked: &AnswerRequest,
+        (block_id, asked): (Identifier, &AnswerRequest),
         bytes: &[u8],
         timing: &Timing,
-    ) -> Result<Verified<StateAt>, Rejection> {
+        read: impl Fn(&ProvedBlock<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
         let proof = AnswerProof::from_bytes(bytes)?;
         let anchor = Anchor::KnownBlock { block_id, held: self.trusted.preimages() };
-        open(anchor, &asked.question, &proof, timing)?.state_at()
+        read(&open(anchor, &asked.question, &proof, timing)?)
     }
 }

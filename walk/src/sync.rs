@@ -23,8 +23,12 @@ impl Walker {
     /// Walks to the newest epoch and proves the newest final block, telling `progress` of each page
     /// and of what is trusted by then.
     ///
+    /// Where the network runs a protocol version that is not known here, it goes as far as it can: to
+    /// the newest final block of the last epoch whose committee is known.
+    ///
     /// # Errors
-    /// When no server gives evidence that verifies, or all are behind what is proved already.
+    /// When no server gives evidence that verifies, or all are behind what is proved already; when the
+    /// protocol version is not known here ([`AskError::is_beyond_upgrade`]).
     pub async fn sync(
         &mut self,
         mut progress: impl FnMut(&SyncProgress, &TrustedState),
@@ -46,7 +50,12 @@ impl Walker {
             progress(&reached, &self.trusted);
             if !more {
                 let head = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
-                return self.ask(&head, Depth::Finality).await;
+                let outcome = self.ask(&head, Depth::Finality).await;
+                if outcome.as_ref().is_err_and(AskError::is_beyond_upgrade) {
+                    // Whether it can be proved or not, the state of the head cannot be told.
+                    let _status = self.status(head.block, Depth::Finality).await;
+                }
+                return outcome;
             }
         }
         Err(self.too_many_hops())

@@ -1,6 +1,7 @@
 //! Events as text.
 
 use weir_client::watch::{Event, EventKind};
+use weir_protocol::model::KV_STORE_VERSION_MAX;
 use weir_verifier::{Change, EpochAt, IdentityAnswer};
 use weir_walk::watch::json::identity_change;
 
@@ -34,6 +35,10 @@ fn change_text(change: &Change) -> String {
             let upgrade = after.upgrade.map_or_else(String::new, |upgrade| {
                 format!(", version {} from view {}", upgrade.data, upgrade.activation_view)
             });
+            let upgrade = match after.needs_update {
+                true => format!("{upgrade} (this program knows up to {KV_STORE_VERSION_MAX})"),
+                false => upgrade,
+            };
             format!("protocol state version {}{upgrade}; was {}", after.version, before.version)
         }
         Change::Identity { before, after } => {

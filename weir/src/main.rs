@@ -14,6 +14,7 @@ mod state_folder;
 mod sync;
 mod text;
 mod tree;
+mod upgrade;
 mod watch;
 
 use std::fmt;
@@ -27,9 +28,12 @@ use clap::Parser as _;
 use weir_client::sync::{AskError, Outcome};
 use weir_client::transport::unix_ms;
 use weir_client::watch::WatchError;
-use weir_protocol::request::{Depth, Question};
+use weir_protocol::request::Question;
 use weir_verifier::json::{self, Shape};
-use weir_verifier::{Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file};
+use weir_verifier::{
+    Answer, AnswerValue, Misbehaviour, MisbehaviourError, Rejection, verify_file,
+    verify_file_status,
+};
 
 use args::{Arguments, Command};
 use question::View;
@@ -70,7 +74,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 fn answer(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::Result<u8> {
-    let outcome = runtime()?.block_on(ask(arguments, question))?;
+    let outcome = runtime()?.block_on(ask(arguments, question, shape))?;
     if let Some(path) = &arguments.save {
         let file = outcome.file.context("the client kept no evidence")?;
         fs::write(path, file.to_bytes())
@@ -79,12 +83,12 @@ fn answer(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::R
     print(arguments, shape, &outcome.answer)
 }
 
-async fn ask(arguments: &Arguments, question: &Question) -> anyhow::Result<Outcome> {
+async fn ask(arguments: &Arguments, question: &Question, shape: Shape) -> anyhow::Result<Outcome> {
     if arguments.save.is_some() {
-        return session::ask_for_evidence(arguments, question).await;
+        return session::ask_for_evidence(arguments, question, shape).await;
     }
     let mut session = Session::begin(arguments).await?;
-    let outcome = session.client.ask(question, Depth::Seal).await;
+    let outcome = session::ask(&mut session.client, question, shape).await;
     session.end(outcome).await
 }
 
@@ -94,7 +98,8 @@ fn verify(arguments: &Arguments, file: &Path, view: Option<View>) -> anyhow::Res
         return evidence::verify(arguments, file, &bytes);
     }
     let timing = arguments.clock().timing(unix_ms())?;
-    let verified = verify_file(arguments.checkpoint()?, &bytes, &timing);
+    let verify = if view == Some(View::Status) { verify_file_status } else { verify_file };
+    let verified = verify(arguments.checkpoint()?, &bytes, &timing);
     let (question, answer) = verified
         .map_err(|rejection| anyhow::Error::new(rejection).context(file.display().to_string()))?;
     let shape = question::shape(&question, view).ok_or(WrongUsage(

@@ -5,12 +5,13 @@ use weir_client::sync::{AskError, LightClient, Outcome, Remark};
 use weir_client::transport::Servers;
 use weir_protocol::request::{Depth, Question};
 use weir_verifier::TrustedState;
+use weir_verifier::json::Shape;
 
 use super::args::Arguments;
 use super::evidence::Kept;
 use super::say::say;
 use super::state_folder::{self, StateFolder};
-use super::{evidence, message};
+use super::{evidence, message, upgrade};
 
 /// The client, and where its trusted state is kept.
 pub(crate) struct Session {
@@ -45,6 +46,7 @@ impl Session {
         self.client.prove_lies().await;
         evidence::tell_lies(&self.kept(), self.client.lies(), ending(&result));
         tell_remarks(self.client.remarks(), &result);
+        tell_upgrade(self.client.trusted(), &result);
         match (result, kept) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error),
@@ -70,20 +72,34 @@ impl Session {
     }
 }
 
+/// Asks a question; how far a block is can be told whatever its protocol version.
+pub(crate) async fn ask(
+    client: &mut LightClient,
+    question: &Question,
+    shape: Shape,
+) -> Result<Outcome, AskError> {
+    if shape == Shape::Status {
+        return client.status(question.block, Depth::Seal).await;
+    }
+    client.ask(question, Depth::Seal).await
+}
+
 /// An answer with the evidence from the checkpoint on, which leaves what is kept alone.
 pub(crate) async fn ask_for_evidence(
     arguments: &Arguments,
     question: &Question,
+    shape: Shape,
 ) -> anyhow::Result<Outcome> {
     let (servers, checkpoint) = (servers(arguments)?, arguments.checkpoint()?);
     let folder = arguments.folder()?;
     let kept = Kept { folder: Some(&folder), checkpoint };
     let started = LightClient::start_keeping_evidence(servers, checkpoint).await;
     let mut client = begun(started, &kept)?.with_clock(arguments.clock());
-    let outcome = client.ask(question, Depth::Seal).await;
+    let outcome = ask(&mut client, question, shape).await;
     client.prove_lies().await;
     evidence::tell_lies(&kept, client.lies(), ending(&outcome));
     tell_remarks(client.remarks(), &outcome);
+    tell_upgrade(client.trusted(), &outcome);
     Ok(outcome?)
 }
 
@@ -108,6 +124,13 @@ fn tell_remarks<T>(remarks: &[Remark], result: &Result<T, AskError>) {
         if ending.as_ref() != Some(&remark) {
             say(&remark);
         }
+    }
+}
+
+/// Says that an upgrade is ahead, unless the error that ends the command says so.
+fn tell_upgrade<T>(trusted: &TrustedState, result: &Result<T, AskError>) {
+    if !result.as_ref().is_err_and(AskError::is_beyond_upgrade) {
+        upgrade::warning(trusted).iter().for_each(say);
     }
 }
 

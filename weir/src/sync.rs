@@ -12,7 +12,7 @@ use weir_verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
 use super::session::Session;
-use super::{EXIT_INVALID, evidence, stdout, text};
+use super::{EXIT_INVALID, evidence, stdout, text, upgrade};
 
 /// Syncs, keeps what is proved, and prints a summary.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -82,6 +82,7 @@ fn summary(client: &LightClient, outcome: &Outcome, elapsed_ms: u64, servers: &[
         "trust": trust_of_head(outcome, trusted).name(),
         "elapsed_ms": elapsed_ms,
         "peak_memory_bytes": peak_memory_bytes(),
+        "upgrade_ahead": upgrade::to_json(trusted),
         "servers": servers,
     })
 }

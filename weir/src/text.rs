@@ -125,7 +125,7 @@ fn identity_table(nodes: &[IdentityAnswer]) -> String {
     format!("{table}\n{} nodes\n", nodes.len())
 }
 
-const SHOWN_ABOVE: [&str; 10] = [
+const SHOWN_ABOVE: [&str; 11] = [
     "anchored_by",
     "block_id",
     "checkpoint_id",
@@ -135,5 +135,6 @@ const SHOWN_ABOVE: [&str; 10] = [
     "node_id",
     "servers",
     "trust",
+    "upgrade_ahead",
     "view",
 ];

@@ -12,12 +12,13 @@ use weir_client::watch::{
     Cursor, CursorError, Event, Filter, Kind, Level, Start, Watch, WatchError, WatchOptions,
 };
 use weir_protocol::model::{Identifier, Role};
+use weir_protocol::protocol_state::ScheduledUpgrade;
 
 use super::args::Arguments;
 use super::say::say;
 use super::session::Session;
 use super::state_folder::StateFolder;
-use super::{events, evidence, stdout};
+use super::{events, evidence, stdout, upgrade};
 
 /// What to tell.
 #[derive(Debug, Args)]
@@ -104,7 +105,7 @@ impl WatchArguments {
 /// Prints events until it is interrupted, and keeps what is proved with each.
 pub(crate) async fn run(arguments: &Arguments, watched: &WatchArguments) -> anyhow::Result<u8> {
     let Session { client, folder } = Session::begin(arguments).await?;
-    let mut keeper = Keeper { folder, told: 0, remarked: 0 };
+    let mut keeper = Keeper { folder, told: 0, remarked: 0, warned: None };
     let mut watch = Watch::new(client, watched.options());
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut left = watched.count.unwrap_or(u64::MAX);
@@ -132,6 +133,8 @@ struct Keeper {
     told: usize,
     /// Remarks that were told.
     remarked: usize,
+    /// The upgrade that was warned of.
+    warned: Option<ScheduledUpgrade>,
 }
 
 impl Keeper {
@@ -147,6 +150,13 @@ impl Keeper {
         let remarks = client.remarks();
         remarks[self.remarked..].iter().for_each(say);
         self.remarked = remarks.len();
+        // When it comes is told once: the estimate moves.
+        let ahead = client.trusted().upgrade_ahead();
+        let ahead = ahead.map(|upgrade| ScheduledUpgrade { about_ms: None, ..upgrade });
+        if ahead != self.warned {
+            upgrade::warning(client.trusted()).iter().for_each(say);
+            self.warned = ahead;
+        }
         folder.map_or(Ok(()), |folder| folder.keep(client.trusted()).map(|_| ()))
     }
 }

@@ -55,7 +55,7 @@ async fn halts(follower: Follower) {
     let halted = follower.sync_is(|sync| matches!(sync, SyncState::Halted { .. })).await;
     let reason = format!(
         "halted: block {} at height 5, view 5: protocol state: unsupported protocol state version, \
-         expected at most 3, found 4; the block is certified",
+         expected at most 3, found 4; the network upgraded to a protocol version that Weir",
         chain().id_at(ACTIVATION)
     );
     assert!(halted.to_string().starts_with(&reason), "{halted}");

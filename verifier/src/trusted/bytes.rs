@@ -2,6 +2,7 @@
 
 use super::super::Rejection;
 use super::super::sources::{Decoded, Sources};
+use super::super::state;
 use super::{COMMITTEES_MAX, TrustedBlock, TrustedEpoch, TrustedState};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
@@ -159,11 +160,13 @@ impl Parts {
             committees.insert(epoch.counter, committee);
         }
         let decoded = Decoded::default();
+        let head_state_view = state::first_view(Sources::new(&[&preimages]), head_state_id);
         Ok(TrustedState {
             chain_id,
             checkpoint,
             head,
             head_state_id,
+            head_state_view,
             epochs,
             committees,
             preimages,

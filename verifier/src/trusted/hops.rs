@@ -68,7 +68,7 @@ impl TrustedState {
         let sources = Sources::new(&preimages).with_decoded(&self.decoded);
         let proof = &hop.block;
         let header = &proof.header;
-        let view = open_state(proof, sources)?;
+        let view = open_state(proof, sources, || self.schedule())?;
         let container = committed_next(&view)
             .ok_or(Violation::HopNotCommitted { counter: view.current_setup.counter })?;
         let newest = (self.newest_epoch(), self.newest_committee(sources)?);
@@ -86,7 +86,7 @@ impl TrustedState {
         self.accept(next, TrustedBlock::of(header));
         self.preimages.extend(expanded.clone());
         if header.height > self.head.height {
-            self.advance(TrustedBlock::of(header), view.protocol_state_id);
+            self.advance(TrustedBlock::of(header), Some((view.protocol_state_id, header.view)));
         } else {
             self.forget();
         }

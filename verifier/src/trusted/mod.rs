@@ -11,6 +11,7 @@ pub use hops::HopsApplied;
 use super::open::expand;
 use super::sources::{Decoded, Sources};
 use super::state::{self, StateView};
+use super::upgrade::Schedule;
 use super::{
     Anchor, Answer, Missing, ProvedBlock, Rejection, Timing, Trust, Verified, Violation, open,
     rules,
@@ -25,7 +26,8 @@ use weir_protocol::evidence::{
     AnswerProof, BlockProof, Bundle, CheckpointProof, Evidence, EvidenceError, Preimages,
 };
 use weir_protocol::hotstuff::Committee;
-use weir_protocol::model::{Header, Identifier};
+use weir_protocol::model::{Header, Identifier, Versions};
+use weir_protocol::protocol_state::ScheduledUpgrade;
 use weir_protocol::request::{HELD_IDS_MAX, Held, Question};
 
 /// A checkpoint and what is proved from it: the whole memory of a light client.
@@ -39,7 +41,11 @@ pub struct TrustedState {
     chain_id: String,
     checkpoint: TrustedBlock,
     head: TrustedBlock,
+    /// Newest protocol state that is known of a final block: the head's, unless it was not asked for or
+    /// has a version that is not known here.
     head_state_id: Identifier,
+    /// View of that block at least.
+    head_state_view: u64,
     /// By counter, without gaps, from the checkpoint's epoch on.
     epochs: Vec<TrustedEpoch>,
     /// Of the newest epochs.
@@ -96,7 +102,7 @@ impl TrustedState {
         let preimages = expand(bundle, &[])?;
         let held = [&preimages];
         let sources = Sources::new(&held);
-        let view = open_state(proof, sources)?;
+        let view = open_state(proof, sources, || Schedule::Vouched)?;
         view.contains_view(proof.header.view)?;
         let checkpoint = TrustedBlock::of(&proof.header);
         let (current, committee) = epoch::open(&view.entry.current_epoch, sources, None)?;
@@ -108,6 +114,7 @@ impl TrustedState {
             checkpoint,
             head: checkpoint,
             head_state_id: view.protocol_state_id,
+            head_state_view: checkpoint.view,
             committees: BTreeMap::from([(current.counter, committee)]),
             epochs: vec![current],
             preimages,
@@ -148,13 +155,49 @@ impl TrustedState {
     ) -> Result<T, Rejection> {
         let block = open(Anchor::Trusted(self), question, proof, timing)?;
         let value = read(&block)?;
-        let Advance { block, state_id, preimages, trust } = block.into_advance();
-        if trust >= Trust::Finalized && block.height > self.head.height {
-            self.preimages.extend(preimages);
-            self.advance(block, state_id.unwrap_or(self.head_state_id));
+        let advance = block.into_advance();
+        if advance.trust >= Trust::Finalized {
+            self.learn(advance);
         }
         self.decoded.follow(&self.preimages, self.head_state_id);
         Ok(value)
+    }
+
+    /// Moves up to a final block that is newer than the head, or to the state of one before it that
+    /// schedules an upgrade to a version that is not known here, if there is none yet that does.
+    fn learn(&mut self, advance: Advance) {
+        let Advance { block, state, preimages, .. } = advance;
+        let is_newer = block.height > self.head.height;
+        let schedules = state.is_some_and(|(_, schedules)| schedules);
+        if is_newer || (schedules && self.upgrade_ahead().is_none()) {
+            self.preimages.extend(preimages);
+            let head = if is_newer { block } else { self.head };
+            self.advance(head, state.map(|(state_id, _)| (state_id, block.view)));
+        }
+    }
+
+    /// The upgrade to a version that is not known here, as the newest state that is known schedules it.
+    ///
+    /// From its view on, states cannot be told: a newer version of this program is needed.
+    #[must_use]
+    pub fn upgrade_ahead(&self) -> Option<ScheduledUpgrade> {
+        let held = [&self.preimages];
+        let sources = Sources::new(&held).with_decoded(&self.decoded);
+        let kv = sources.kv_store(self.head_state_id).ok()?;
+        let entry = sources.epoch_state(kv.epoch_state_id).ok()?;
+        let setup = sources.setup(entry.current_epoch.setup_id).ok()?;
+        let head = (self.head.view, self.head.timestamp_ms);
+        let upgrade = ScheduledUpgrade::of(&kv, &setup, head)?;
+        (!upgrade.is_known(Versions::of_chain(&self.chain_id))).then_some(upgrade)
+    }
+
+    /// What the newest state that is known says of upgrades.
+    pub(super) fn schedule(&self) -> Schedule {
+        let held = [&self.preimages];
+        match Sources::new(&held).kv_store(self.head_state_id) {
+            Ok(kv) => Schedule::of(&kv, &self.chain_id, self.head_state_view),
+            Err(_) => Schedule::Unproved,
+        }
     }
 
     /// A final block at this height or above must not contradict what is final already.
@@ -189,10 +232,12 @@ impl TrustedState {
         [self.checkpoint, self.head].into_iter().chain(boundaries)
     }
 
-    /// Makes a final block the head.
-    fn advance(&mut self, block: TrustedBlock, state_id: Identifier) {
-        self.head = block;
-        self.head_state_id = state_id;
+    /// Makes a final block the head, and a state of a block of a view the newest that is known.
+    fn advance(&mut self, head: TrustedBlock, state: Option<(Identifier, u64)>) {
+        self.head = head;
+        if let Some((state_id, view)) = state {
+            (self.head_state_id, self.head_state_view) = (state_id, view);
+        }
         self.forget();
     }
 
@@ -285,9 +330,16 @@ impl TrustedState {
 
     /// With another block for its head, which the caller has proved final.
     pub(crate) fn with_head(self, proof: &BlockProof) -> Self {
-        let state_id = proof.roots.as_ref().map(|roots| roots.protocol_state_id);
-        let head_state_id = state_id.unwrap_or(self.head_state_id);
-        Self { head: TrustedBlock::of(&proof.header), head_state_id, ..self }
+        let head = TrustedBlock::of(&proof.header);
+        match &proof.roots {
+            Some(roots) => Self {
+                head,
+                head_state_id: roots.protocol_state_id,
+                head_state_view: head.view,
+                ..self
+            },
+            None => Self { head, ..self },
+        }
     }
 
     pub(super) fn decoded(&self) -> &Decoded {
@@ -316,18 +368,23 @@ impl TrustedState {
 #[derive(Debug)]
 pub(super) struct Advance {
     pub(super) block: TrustedBlock,
-    /// Its protocol state, if it was opened.
-    pub(super) state_id: Option<Identifier>,
+    /// Its protocol state, if it was opened, and whether it schedules an upgrade to a version that is not
+    /// known here.
+    pub(super) state: Option<(Identifier, bool)>,
     /// What came with its evidence.
     pub(super) preimages: Preimages,
     pub(super) trust: Trust,
 }
 
-fn open_state(proof: &BlockProof, sources: Sources<'_>) -> Result<StateView, Rejection> {
+fn open_state(
+    proof: &BlockProof,
+    sources: Sources<'_>,
+    schedule: impl FnOnce() -> Schedule,
+) -> Result<StateView, Rejection> {
     let missing = || Missing::PayloadRoots { block_id: proof.header.id() };
     let roots = proof.roots.as_ref().ok_or_else(missing)?;
     rules::payload_hash(&proof.header, roots)?;
-    StateView::derive(&proof.header, roots, sources)
+    StateView::derive(&proof.header, roots, sources, schedule)
 }
 
 /// Committees kept: of the newest epoch and of the one before it, which the head may be in.

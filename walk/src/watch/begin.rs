@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use weir_protocol::request::{Question, Selector, Topic};
 
-use super::{Cursor, Level, Place, Point, Start, Watch, WatchError};
+use super::{Cursor, EventBlock, Level, Place, Point, Start, Watch, WatchError};
+use weir_protocol::model::Identifier;
 use weir_verifier::{StateAt, Trust, Verified};
 
 impl Watch {
@@ -14,6 +15,9 @@ impl Watch {
             Level::Sealed => Selector::LatestSealed,
             Level::Certified | Level::Finalized => Selector::LatestFinalized,
         };
+        if self.options.filter.is_nothing() && self.options.start == Start::Latest {
+            return self.begin_with_blocks(latest).await;
+        }
         let (state, before) = match self.options.start {
             Start::Latest => (self.state(latest).await?, None),
             Start::Height(height) => (self.state(Selector::Height(height)).await?, None),
@@ -42,6 +46,29 @@ impl Watch {
             reached: state.height,
             pending: Vec::new(),
             before: before.filter(|cursor| cursor.height > state.height),
+        });
+        self.progress();
+        self.heard = self.now();
+        Ok(())
+    }
+
+    /// Begins a watch of blocks alone, which needs no protocol state.
+    async fn begin_with_blocks(&mut self, latest: Selector) -> Result<(), WatchError> {
+        let block = match self.status(latest).await {
+            Ok(answer) => EventBlock::about(&answer),
+            // What can be proved ends before the newest block; blocks before it can come further.
+            Err(error) if error.is_beyond_upgrade() => {
+                EventBlock::trusted(self.walker.trusted().head())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.teller.begin(Cursor { height: block.height, block_id: block.block_id, changes: None });
+        self.place = Some(Place {
+            // No change is told, so that no state is compared with it.
+            base: Point { block, state_id: Identifier::ZERO },
+            reached: block.height,
+            pending: Vec::new(),
+            before: None,
         });
         self.progress();
         self.heard = self.now();

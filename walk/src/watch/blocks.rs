@@ -1,7 +1,7 @@
 //! How far given blocks are.
 
 use weir_protocol::model::Identifier;
-use weir_protocol::request::{Depth, Question, Selector, Topic};
+use weir_protocol::request::{Depth, Selector};
 
 use super::{BlockStatus, EventBlock, Watch};
 use crate::AskError;
@@ -23,8 +23,7 @@ impl Watch {
             return self.orphaned(index, block_id).await;
         }
         let from = self.walker.asking.present();
-        let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
-        match self.walker.ask(&question, Depth::Seal).await {
+        match self.walker.status(Selector::Id(block_id), Depth::Seal).await {
             Ok(outcome) => self.tell_statuses(index, &outcome.answer),
             Err(error) => self.refused(from, block_id, error),
         }
@@ -33,9 +32,8 @@ impl Watch {
     fn tell_statuses(&mut self, index: usize, answer: &Answer) -> Result<(), AskError> {
         let before = self.blocks[index].1;
         let mut told = before;
-        let Answer { block_id, height, view, timestamp_ms, trust, .. } = *answer;
-        let block = EventBlock { block_id, height, view, timestamp_ms, trust };
-        for status in BlockStatus::reached(trust, before) {
+        let block = EventBlock::about(answer);
+        for status in BlockStatus::reached(answer.trust, before) {
             self.teller.status(block, status, told);
             told = Some(status);
         }
@@ -50,11 +48,11 @@ impl Watch {
     /// The block has a height at which another one is final.
     async fn orphaned(&mut self, index: usize, block_id: Identifier) -> Result<(), AskError> {
         let from = self.walker.asking.present();
-        let state = match self.walker.state_at_known(block_id).await {
-            Ok(state) => state,
+        let orphaned = match self.walker.read_known(block_id, |block| block.status()).await {
+            Ok(answer) => answer,
             Err(error) => return self.refused(from, block_id, error),
         };
-        let finalized = match self.about(Selector::Height(state.height)).await {
+        let finalized = match self.status(Selector::Height(orphaned.height)).await {
             Ok(answer) => answer,
             Err(error) => return self.refused(from, block_id, error),
         };
@@ -62,7 +60,7 @@ impl Watch {
             return self.nothing_new();
         }
         let before = self.blocks[index].1.replace(BlockStatus::Orphaned);
-        self.teller.status(EventBlock::of(&state), BlockStatus::Orphaned, before);
+        self.teller.status(EventBlock::about(&orphaned), BlockStatus::Orphaned, before);
         self.progress();
         Ok(())
     }

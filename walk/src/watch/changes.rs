@@ -3,7 +3,7 @@
 use alloc::format;
 
 use weir_protocol::model::Identifier;
-use weir_protocol::request::{Question, Selector, Topic};
+use weir_protocol::request::Selector;
 
 use super::event::trust_of;
 use super::{Cursor, EventBlock, Level, Pending, Place, Point, Watch};
@@ -50,8 +50,9 @@ impl Watch {
         block_id: Identifier,
         height: u64,
     ) -> Result<(), AskError> {
+        let tells_nothing = self.options.filter.is_nothing();
         let place = self.place();
-        if height <= place.told_to() || place.knows(block_id) {
+        if tells_nothing || height <= place.told_to() || place.knows(block_id) {
             return self.nothing_new();
         }
         let (from, depth) = (self.walker.asking.present(), self.depth());
@@ -119,8 +120,14 @@ impl Watch {
             return self.no_further();
         }
         let from = self.walker.asking.present();
-        let answer = match self.about(Selector::Id(block_id)).await {
+        let tells_nothing = self.options.filter.is_nothing();
+        let answer = match self.status(Selector::Id(block_id)).await {
             Ok(answer) => answer,
+            Err(error) if tells_nothing && error.is_beyond_upgrade() => {
+                // Nothing is told of it, and the blocks asked about may be provable all the same.
+                self.progress();
+                return Ok(());
+            }
             Err(error) => return self.refused(from, block_id, error),
         };
         let needed = trust_of(self.options.level).max(Trust::Finalized);
@@ -131,13 +138,13 @@ impl Watch {
         if self.settle(height).await? {
             return Ok(());
         }
-        let AnswerValue::Snapshot(snapshot) = &answer.value else { return self.nothing_new() };
+        let AnswerValue::Status(status) = &answer.value else { return self.nothing_new() };
         let place = self.place();
         let is_open = place.pending.first().is_some_and(|first| first.point.block.height <= height);
         if is_open {
             return self.nothing_new();
         }
-        if place.base.state_id != snapshot.protocol_state_id {
+        if !tells_nothing && status.protocol_state_id != Some(place.base.state_id) {
             let after = place.told_to();
             return self.distrust(Fault::LeftOut { after, up_to: height });
         }
@@ -155,7 +162,7 @@ impl Watch {
         while let Some(block) = self.place().pending.first().map(|pending| pending.point.block)
             && block.height <= height
         {
-            let answer = match self.about(Selector::Height(block.height)).await {
+            let answer = match self.status(Selector::Height(block.height)).await {
                 Ok(answer) => answer,
                 // Not final as far as this server knows.
                 Err(AskError::Transport(error)) if !error.is_silence() => return Ok(false),
@@ -176,9 +183,9 @@ impl Watch {
         Ok(false)
     }
 
-    pub(super) async fn about(&mut self, block: Selector) -> Result<Answer, AskError> {
-        let question = Question { block, topic: Topic::Snapshot };
+    /// How far a block is, and the ID of its state, whatever its protocol version.
+    pub(super) async fn status(&mut self, block: Selector) -> Result<Answer, AskError> {
         let depth = self.depth();
-        Ok(self.walker.ask(&question, depth).await?.answer.into_value())
+        Ok(self.walker.status(block, depth).await?.answer.into_value())
     }
 }

@@ -36,6 +36,12 @@ impl Filter {
         Self { kinds: Some(BTreeSet::new()), ..Self::default() }
     }
 
+    /// Whether no change is told at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.kinds.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     /// Changes of this kind.
     #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {

@@ -83,6 +83,7 @@ fn version(version: &VersionAt) -> Value {
     json!({
         "protocol_state_version": version.version,
         "version_upgrade": version.upgrade.as_ref().map(json::version_upgrade),
+        "needs_update": version.needs_update,
     })
 }
 

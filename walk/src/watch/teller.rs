@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::{BlockStatus, Cursor, Event, EventBlock, EventKind, Filter, Pending};
 use weir_protocol::model::Identifier;
-use weir_verifier::{StateAt, Trust};
+use weir_verifier::{Answer, StateAt, Trust, TrustedBlock};
 
 /// Events that wait to be taken.
 #[derive(Debug)]
@@ -98,6 +98,18 @@ impl EventBlock {
     /// The block of a state.
     pub(super) fn of(state: &StateAt) -> Self {
         let StateAt { block_id, height, view, timestamp_ms, trust, .. } = *state;
+        Self { block_id, height, view, timestamp_ms, trust }
+    }
+
+    /// A block that is trusted to be final.
+    pub(super) fn trusted(block: &TrustedBlock) -> Self {
+        let TrustedBlock { block_id, height, view, timestamp_ms } = *block;
+        Self { block_id, height, view, timestamp_ms, trust: Trust::Finalized }
+    }
+
+    /// The block of an answer.
+    pub(super) fn about(answer: &Answer) -> Self {
+        let Answer { block_id, height, view, timestamp_ms, trust, .. } = *answer;
         Self { block_id, height, view, timestamp_ms, trust }
     }
 }

@@ -87,8 +87,8 @@ fn states(cases: &mut Cases, forge: &Forge) {
     lie(("state-with-a-stranger", "State", what), |state| {
         state.entry.current_epoch.active_identities[0].node_id = Identifier::ZERO;
     });
-    let what = "A store of a version that nobody knows.";
-    lie(("store-of-another-version", "Preimage", what), |state| state.kv.version = 9);
+    let what = "A store of a version that nobody knows, in a block that is vouched for.";
+    lie(("store-of-another-version", "ProtocolVersion", what), |state| state.kv.version = 9);
     // The same, as the committee could sign it.
     let signed = |state: &super::forge::State| {
         let (question, mut page) = evidence(state, &all);

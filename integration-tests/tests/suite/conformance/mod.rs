@@ -19,6 +19,7 @@ mod seals;
 mod signers;
 mod states;
 mod trees;
+mod upgrades;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -38,7 +39,8 @@ async fn groups() -> Vec<Group> {
     let other = Chain::reference("ejection").await;
     let long = Chain::reference("thirty-epochs").await;
     let forge = Forge::new().await;
-    let (simulated, _dir) = trees::simulated().await;
+    let (simulated, _simulated) = trees::simulated().await;
+    let future = upgrades::future().await;
     let groups = vec![
         format::group(&happy),
         questions::group(&happy),
@@ -52,6 +54,7 @@ async fn groups() -> Vec<Group> {
         anchors::group(&forge),
         conflicts::group(&forge),
         states::group(&long),
+        upgrades::group(&future, &forge),
     ];
     let cases = groups.iter().flat_map(|group| &group.cases);
     let wrong = cases.filter(|case| case.rule.as_deref() != case.expected.rule()).count();

@@ -11,7 +11,7 @@ use weir_conformance::{Group, Task};
 const RULES: [(&str, &str, &str); 6] = [
     (
         "Violation",
-        "verifier/src/error.rs",
+        "verifier/src/violation.rs",
         "Evidence that breaks a rule: whoever sent it is at fault",
     ),
     ("Missing", "verifier/src/error.rs", "What is missing, and whoever asks can get or mend"),

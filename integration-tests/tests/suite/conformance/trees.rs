@@ -330,6 +330,6 @@ fn flows(cases: &mut Cases, honest: &AnswerProof) {
         assert_eq!(store.version, SIMULATED_KV_STORE_VERSION);
     });
     let task = cases.committed_tree(block_id, &store);
-    let what = "A version that no network of Flow's runs, in a block of the main network.";
-    cases.lie(("version-of-no-flow-network", "Preimage", what), task);
+    let what = "A version that is not known of Flow's, in a block of the main network that is vouched for.";
+    cases.lie(("version-of-no-flow-network", "ProtocolVersion", what), task);
 }
