@@ -1,247 +1,216 @@
-// From a checkpoint to the head, and from a question to its answer: which evidence to fetch next,
-// and when to stop. The verifier decides; nothing that it did not verify is returned.
+// A light client for pages and Node. What to ask next, of whom, and what is true is the walk's and the
+// verifier's; here are the transport, the clock and the store.
 
-import { WeirError, isWeirError, storeError } from "./errors.js";
+import { Driver } from "./driver.js";
+import { WeirError, storeError } from "./errors.js";
 import { Server } from "./grpc_web.js";
 import { load } from "./load.js";
 import { MemoryStore } from "./stores.js";
-import { TrustedState } from "./verifier.js";
-import { checkpointCall, hopsCall, questionCall } from "./wire.js";
+import { Client } from "./verifier.js";
 
-const HOPS_MAX = 4096;
-const HEAD = { block: "latest_finalized", topic: "snapshot" };
-
-/** A client of one server. */
+/** A client of one server, or of several. */
 export class LightClient {
-  #server;
-  #trusted;
-  #store;
-  #clock;
-  #checkpoint;
-  #hops = 0;
-  #bytesReceived = 0;
+  #options;
+  #client;
+  #driver;
   #kept;
   /** Ends when the call before has ended: one at a time moves the trusted state. */
   #turn = Promise.resolve();
 
-  constructor(secret, fields) {
+  constructor(secret, options, client) {
     if (secret !== SECRET) throw new TypeError("use LightClient.start");
-    this.#server = fields.server;
-    this.#trusted = fields.trusted;
-    this.#store = fields.store;
-    this.#clock = fields.clock;
-    this.#checkpoint = fields.checkpoint;
-    this.#bytesReceived = fields.bytesReceived;
+    this.#options = options;
+    this.#client = client;
+    this.#driver = new Driver(client, options.connections, options.nowMs);
   }
 
   /** Goes on from what the store has, or fetches and verifies the checkpoint. */
-  static async start(options) {
-    const { url, store = new MemoryStore(), clock = {}, source } = options;
-    const server = new Server(url, options);
-    await load(source);
-    const checkpoint = String(options.checkpoint).toLowerCase();
-    if (!/^[0-9a-f]{64}$/.test(checkpoint)) {
-      throw new WeirError("usage", "Argument", "a checkpoint is a block ID, 64 hexadecimal digits");
-    }
-    const common = { server, store, clock, checkpoint };
-    const kept = await store.load(checkpoint);
-    if (kept !== undefined) {
-      return new LightClient(SECRET, { ...common, trusted: resume(kept, checkpoint), bytesReceived: 0 });
-    }
-    const bytes = await server.evidence(checkpointCall(checkpoint));
-    const trusted = told(server, () => TrustedState.fromCheckpoint(checkpoint, bytes));
-    const client = new LightClient(SECRET, { ...common, trusted, bytesReceived: bytes.length });
-    await client.#keep();
-    return client;
+  static async start(given) {
+    const options = read(given);
+    await load(given.source);
+    const { store, checkpoint, keepEvidence, signal } = options;
+    const kept = keepEvidence ? undefined : await store.load(checkpoint);
+    const client = kept === undefined ? new Client(options) : resume(options, kept);
+    const light = new LightClient(SECRET, options, client);
+    if (kept === undefined) await light.#driver.run({ signal });
+    await light.#keep(client);
+    return light;
   }
 
   /** What is trusted: the chain, the checkpoint, the head and the epochs. */
   get trusted() {
-    return this.#trusted.summary();
+    return this.#client.trusted();
   }
 
   /** Epochs walked and bytes of evidence received by this client. */
   get effort() {
-    return { hops: this.#hops, bytes_received: this.#bytesReceived };
+    const { hops = 0, bytes_received = 0 } = this.#client.report() ?? {};
+    return { hops, bytes_received };
+  }
+
+  /** What is known of the servers: which lied, with what shows it to others, and which are behind. */
+  get report() {
+    const { lies = [], remarks = [] } = this.#client.report() ?? {};
+    return { lies, remarks };
   }
 
   /** The trusted state as bytes, for another device. */
   exportState() {
-    return this.#trusted.toBytes();
+    return this.#client.toBytes();
   }
 
-  /** Walks to the newest epoch and proves the newest final block. */
-  sync(onProgress = () => {}) {
-    return this.#inTurn(async () => {
-      const { epoch_counter: target } = await this.#server.info();
-      for (let page = 0; page <= HOPS_MAX; page += 1) {
-        const more = await this.#page();
-        const trusted = this.trusted;
-        onProgress({
-          epoch_counter: trusted.newest_epoch_counter,
-          first_epoch_counter: trusted.oldest_epoch_counter,
-          target_epoch_counter: target,
-          bytes_received: this.#bytesReceived,
-        });
-        if (!more) {
-          const answer = await this.#ask(HEAD, { proof: "final" });
-          return { answer, head: this.trusted.head, ...this.effort };
-        }
-      }
-      throw this.#tooManyHops();
-    });
+  /** Walks to the newest epoch, proves the newest final block, and asks the other servers about it. */
+  async sync(onProgress = () => {}, { signal } = {}) {
+    const { value, evidence } = await this.#task((client) => client.sync(), signal, onProgress);
+    return { ...value, evidence, head: this.trusted.head, ...this.effort };
   }
 
   /** Asks one question, walking as many epochs as it takes. */
-  ask(question, options = {}) {
-    return this.#inTurn(() => this.#ask(question, options));
+  async ask(question, { proof, view, signal } = {}) {
+    const { value } = await this.#task((client) => client.ask(question, proof, view), signal);
+    return value;
+  }
+
+  /** As `ask`, of a client that keeps evidence: `{answer, evidence}`, which `weir verify` reads. */
+  async prove(question, { proof, view, signal } = {}) {
+    const told = await this.#task((client) => client.ask(question, proof, view), signal);
+    if (told.evidence !== undefined) return { answer: told.value, evidence: told.evidence };
+    throw new WeirError("usage", "Argument", "start the client with `keepEvidence: true`");
   }
 
   /** The current epoch at a block: counter, phase, views left. */
-  epoch(block = "latest_finalized") {
-    return this.ask({ block, topic: "snapshot" }, { view: "epoch" });
+  epoch(block = "latest_finalized", options) {
+    return this.ask({ block, topic: "snapshot" }, { ...options, view: "epoch" });
   }
 
   /** How far a block is: certified, finalized, sealed. */
-  status(block = "latest_finalized") {
-    return this.ask({ block, topic: "snapshot" }, { view: "status" });
+  status(block = "latest_finalized", options) {
+    return this.ask({ block, topic: "snapshot" }, { ...options, view: "status" });
   }
 
   /** Everything in the protocol state at a block. */
-  snapshot(block = "latest_finalized") {
-    return this.ask({ block, topic: "snapshot" });
+  snapshot(block = "latest_finalized", options) {
+    return this.ask({ block, topic: "snapshot" }, options);
   }
 
   /** The identity table at a block, or a part of it; nothing is left out. */
-  identities(filter = {}, block = "latest_finalized") {
-    return this.ask({ block, topic: { identities: filter } });
+  identities(filter = {}, block = "latest_finalized", options) {
+    return this.ask({ block, topic: { identities: filter } }, options);
   }
 
   /** One node; an empty list is the proof that there is no such node. */
-  identity(nodeId, block = "latest_finalized") {
-    return this.ask({ block, topic: { identity: nodeId } });
+  identity(nodeId, block = "latest_finalized", options) {
+    return this.ask({ block, topic: { identity: nodeId } }, options);
   }
 
   /** Setup and commit of an epoch as of a block. */
-  epochEvents(epoch = "current", block = "latest_finalized") {
-    return this.ask({ block, topic: { epoch } });
+  epochEvents(epoch = "current", block = "latest_finalized", options) {
+    return this.ask({ block, topic: { epoch } }, options);
   }
 
   /** The block's seal, and the block that holds it. */
-  seal(block = "latest_sealed") {
-    return this.ask({ block, topic: "seal" });
+  seal(block = "latest_sealed", options) {
+    return this.ask({ block, topic: "seal" }, options);
   }
 
   /** The execution result sealed for the block. */
-  executionResult(block = "latest_sealed") {
-    return this.ask({ block, topic: "execution_result" });
+  executionResult(block = "latest_sealed", options) {
+    return this.ask({ block, topic: "execution_result" }, options);
   }
 
-  async #ask(question, { proof = "sealed", view } = {}) {
-    for (let walked = 0; walked <= HOPS_MAX; walked += 1) {
-      const call = argument(() => questionCall(question, this.#trusted.held(), proof));
-      const evidence = await this.#evidence(call);
-      try {
-        const answer = told(this.#server, () =>
-          this.#trusted.verify(question, evidence, this.#now(), view));
-        await this.#keep();
-        if (this.#trusted.leavesSeal() && await this.#learnsOfLaterEpoch()) continue;
-        return answer;
-      } catch (error) {
-        if (error.kind !== "missing" || error.rule !== "LaterEpoch") throw error;
-        if (!await this.#learnsOfLaterEpoch()) throw error;
-      }
-    }
-    throw this.#tooManyHops();
+  /** The root of a block's snapshot tree, for devices that take no more than small proofs. */
+  async treeRoot(block = "latest_finalized", { signal } = {}) {
+    return (await this.#task((client) => client.treeRoot(block), signal)).value;
   }
 
-  /** Fetches and applies one page of hops; whether it had one. */
-  async #learnsOfLaterEpoch() {
-    const before = this.trusted.newest_epoch_counter;
-    await this.#page();
-    return this.trusted.newest_epoch_counter > before;
+  /** What a block's snapshot tree has of these items, under the root that this client proves. */
+  async askTree(items, block = "latest_finalized", { signal } = {}) {
+    return (await this.#task((client) => client.askTree(block, items), signal)).value;
   }
 
-  /** Fetches and applies one page of hops; whether there are more. */
-  async #page() {
-    const call = hopsCall(this.trusted.newest_epoch_counter, this.#trusted.held());
-    const evidence = await this.#evidence(call);
+  /** Events as they happen, each proved, and none left out. It has a walk of its own. */
+  async *watch({ signal, ...watched } = {}) {
+    const client = new Client({ ...this.#options, keepEvidence: false }, this.exportState());
+    const driver = new Driver(client, this.#options.connections, this.#options.nowMs);
     try {
-      const { applied, more } = told(this.#server, () =>
-        this.#trusted.applyHops(evidence, this.#now()));
-      this.#hops += applied;
-      return more && applied > 0;
+      for (;;) {
+        client.nextEvent(watched);
+        const { value } = await driver.run({ signal });
+        await this.#keep(client);
+        yield value;
+      }
     } finally {
-      // The hops before a wrong one are proved.
-      await this.#keep();
+      driver.close();
+      client.free();
     }
   }
 
-  async #evidence(call) {
-    const evidence = await this.#server.evidence(call);
-    this.#bytesReceived += evidence.length;
-    return evidence;
-  }
-
-  /** Keeps what is proved, if it is more than before. */
-  async #keep() {
-    const { newest_epoch_counter, head } = this.trusted;
-    const mark = `${newest_epoch_counter} ${head.block_id}`;
-    if (mark === this.#kept) return;
-    const bytes = this.#trusted.toBytes();
-    const entry = { bytes, newest_epoch_counter, head_height: head.height, head_id: head.block_id };
-    await this.#store.save(this.#checkpoint, entry);
-    this.#kept = mark;
-  }
-
-  #now() {
-    const { now_ms = Date.now(), trusting_period_ms, clock_skew_ms } = this.#clock;
-    return { now_ms, trusting_period_ms, clock_skew_ms };
-  }
-
-  #inTurn(run) {
+  #task(begin, signal, onProgress = () => {}) {
+    const run = async () => {
+      signal?.throwIfAborted();
+      begin(this.#client);
+      try {
+        return await this.#driver.run({
+          signal,
+          onProgress: async ({ kind: _, ...progress }) => {
+            await this.#keep(this.#client);
+            onProgress(progress);
+          },
+        });
+      } finally {
+        // What was proved before the end of it failed stays proved.
+        await this.#keep(this.#client);
+      }
+    };
     const result = this.#turn.then(run);
     this.#turn = result.then(() => {}, () => {});
     return result;
   }
 
-  #tooManyHops() {
-    const { url } = this.#server;
-    const message = `${url} leads through more than ${HOPS_MAX} epochs`;
-    return new WeirError("invalid", "TooManyHops", message, { url });
+  /** Keeps what is proved, if it is more than before. */
+  async #keep(client) {
+    const { newest_epoch_counter, head } = client.trusted();
+    const mark = `${newest_epoch_counter} ${head.block_id}`;
+    if (mark === this.#kept) return;
+    const entry = {
+      bytes: client.toBytes(),
+      newest_epoch_counter,
+      head_height: head.height,
+      head_id: head.block_id,
+    };
+    await this.#options.store.save(this.#options.checkpoint, entry);
+    this.#kept = mark;
   }
 }
 
 const SECRET = Symbol("LightClient.start");
 
+/** The options, each what it should be. */
+function read(given) {
+  const { store = new MemoryStore(), clock = {}, keepEvidence = false, signal } = given;
+  const servers = [given.servers ?? given.url].flat();
+  const checkpoint = String(given.checkpoint).toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(checkpoint)) {
+    throw new WeirError("usage", "Argument", "a checkpoint is a block ID, 64 hexadecimal digits");
+  }
+  const connections = servers.map((address) => new Server(address, given));
+  // The names under which the client knows them are those that errors have.
+  const named = servers.map((address, index) => {
+    const key = String(address).split("#")[1];
+    const { url } = connections[index];
+    return key === undefined ? url : `${url}#${key}`;
+  });
+  const nowMs = () => Number(clock.now_ms ?? Date.now());
+  return { servers: named, connections, checkpoint, clock, keepEvidence, store, signal, nowMs };
+}
+
 /** A kept state is used or refused, never passed over. */
-function resume(bytes, checkpoint) {
-  let trusted;
+function resume(options, kept) {
   try {
-    trusted = TrustedState.fromBytes(bytes);
+    return new Client(options, kept);
   } catch (error) {
+    if (error.rule === "AnotherCheckpoint") throw storeError(error.rule, error.message, error);
+    if (error.kind === "usage") throw error;
     throw storeError("Damaged", `what is kept cannot be used: ${error.message}`, error);
-  }
-  if (trusted.summary().checkpoint.block_id !== checkpoint) {
-    throw storeError("AnotherCheckpoint", "what is kept is of another checkpoint");
-  }
-  return trusted;
-}
-
-/** Adds to the verifier's verdict whose evidence it is about. */
-function told(server, verify) {
-  try {
-    return verify();
-  } catch (error) {
-    if (isWeirError(error)) error.url = server.url;
-    throw error;
-  }
-}
-
-function argument(make) {
-  try {
-    return make();
-  } catch (error) {
-    throw new WeirError("usage", "Argument", error.message, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
+use weir_host::HostError;
 use weir_protocol::evidence::EvidenceError;
 use weir_verifier::Rejection;
 use weir_verifier::json::rule_name;
@@ -26,6 +27,16 @@ pub(crate) fn not_evidence(source: EvidenceError) -> JsValue {
 /// Why bytes are not a trusted state.
 pub(crate) fn not_a_state(source: &(impl Debug + fmt::Display)) -> JsValue {
     error("invalid", &rule_name(source), source)
+}
+
+/// Why a task failed.
+pub(crate) fn host_error(failed: &HostError) -> JsValue {
+    let object = error(failed.kind, &failed.rule, failed);
+    if let Some(url) = &failed.url {
+        // Setting a field of a new object cannot fail.
+        let _set = Reflect::set(&object, &"url".into(), &url.into());
+    }
+    object
 }
 
 /// An argument that the caller has to correct.

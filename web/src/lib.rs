@@ -4,6 +4,7 @@
 //! Nothing here talks to a server, reads a clock or keeps anything: the script beside it does.
 #![forbid(unsafe_code)]
 
+mod client;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod error;
@@ -11,6 +12,7 @@ mod question;
 mod trusted_state;
 mod value;
 
+pub use client::Client;
 #[cfg(feature = "conformance")]
 pub use conformance::check_suite;
 pub use trusted_state::{TrustedState, verify_file};

@@ -16,7 +16,9 @@ pub(crate) fn package(root: &Path) -> anyhow::Result<()> {
     if out.exists() {
         fs::remove_dir_all(&out)?;
     }
-    bind(root, &[], &out)?;
+    // What most pages need, and all of it, which is loaded where it is needed.
+    bind(root, &["--no-default-features", "--features", "watch"], &out, "verifier")?;
+    bind(root, &[], &out, "verifier_full")?;
     fs::copy(root.join("LICENSE"), out.join("LICENSE"))?;
     for entry in fs::read_dir(root.join(PACKAGE))? {
         let entry = entry?;
@@ -32,12 +34,12 @@ pub(crate) fn package(root: &Path) -> anyhow::Result<()> {
 /// Writes the binding with the negative suite in it, for tests.
 pub(crate) fn conformance(root: &Path) -> anyhow::Result<PathBuf> {
     let out = root.join("target/wasm-conformance");
-    bind(root, &["--features", "conformance"], &out)?;
+    bind(root, &["--features", "conformance"], &out, "verifier")?;
     Ok(out)
 }
 
 /// Compiles the crate and writes the script that loads it.
-fn bind(root: &Path, features: &[&str], out: &Path) -> anyhow::Result<()> {
+fn bind(root: &Path, features: &[&str], out: &Path, name: &str) -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(["build", "-p", "weir-wasm", "--profile", "wasm", "--target", TARGET])
         .args(features)
@@ -50,7 +52,7 @@ fn bind(root: &Path, features: &[&str], out: &Path) -> anyhow::Result<()> {
     let compiled = root.join("target").join(TARGET).join("wasm/weir_wasm.wasm");
     Bindgen::new()
         .input_path(compiled)
-        .out_name("verifier")
+        .out_name(name)
         .web(true)?
         .typescript(false)
         .remove_name_section(true)
