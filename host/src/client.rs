@@ -93,7 +93,7 @@ impl Client {
         let beginning = Beginning {
             checkpoint_id,
             clock: options.clock,
-            keeps_evidence: options.keep_evidence,
+            keeps_evidence: cfg!(feature = "evidence") && options.keep_evidence,
             judge: judge(),
         };
         let walk = start(urls, beginning).map_err(|none| HostError::usage(&none))?;
@@ -323,9 +323,10 @@ impl Client {
 fn servers(options: &Options) -> Result<(Vec<ServerAddress>, Vec<String>), HostError> {
     let servers: Vec<_> =
         options.servers.iter().map(|text| ServerAddress::read(text)).collect::<Result<_, _>>()?;
-    if !cfg!(feature = "evidence") && servers.iter().any(|server| server.key.is_some()) {
+    let wants_evidence = options.keep_evidence || servers.iter().any(|server| server.key.is_some());
+    if wants_evidence && !cfg!(feature = "evidence") {
         return Err(HostError::usage(
-            &"this build checks no receipts: a server has no `#KEY` here",
+            &"this build has no receipts and keeps no evidence: no `#KEY`, no evidence to keep",
         ));
     }
     let urls = servers.iter().map(|server| server.url.clone()).collect();

@@ -1,7 +1,5 @@
 //! Failures as hosts see them: a kind that says who can act, a rule, a message.
 
-use std::fmt::Debug;
-
 use weir_protocol::evidence::EvidenceError;
 use weir_protocol::model::Identifier;
 use weir_verifier::json::{NoQuestion, rule_name};
@@ -50,7 +48,7 @@ impl HostError {
             Rejection::Missing(missing) => ("missing", rule_name(missing)),
             Rejection::NotYet(not_yet) => ("not-yet", rule_name(not_yet)),
             Rejection::NeedsUpdate(needs) => ("needs-update", rule_name(needs)),
-            Rejection::Invalid(violation) => ("invalid", rule_name(violation)),
+            Rejection::Invalid(violation) => ("invalid", rule_name(&**violation)),
         };
         Self::of(kind, rule, rejection)
     }
@@ -96,7 +94,6 @@ impl From<TrustedStateError> for HostError {
 
 impl From<AskError> for HostError {
     fn from(error: AskError) -> Self {
-        let named = |kind: &'static str, error: &(dyn Debug + Sync)| (kind, rule_name(&error));
         match &error {
             AskError::Transport(error) => Self::transport(error),
             AskError::Rejected { url, rejection, .. } => Self::rejected(rejection).about(url),
@@ -105,8 +102,7 @@ impl From<AskError> for HostError {
                 Self::of("transport", "Stale".to_owned(), &error).about(&stale.url)
             }
             AskError::Misled { url, fault } => {
-                let (kind, rule) = named("invalid", fault);
-                Self::of(kind, rule, &error).about(url)
+                Self::of("invalid", rule_name(fault), &error).about(url)
             }
             AskError::TooManyHops { url } => {
                 Self::of("invalid", "TooManyHops".to_owned(), &error).about(url)

@@ -10,6 +10,7 @@
 mod calls;
 mod client;
 mod error;
+mod fields;
 mod options;
 mod tasks;
 #[cfg(feature = "watch")]

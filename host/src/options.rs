@@ -1,10 +1,12 @@
 //! What a client is begun with.
 
+use serde_json::Value;
 use weir_protocol::model::Identifier;
 use weir_protocol::request;
 use weir_walk::ClockOptions;
 
 use crate::HostError;
+use crate::fields::Fields;
 
 /// What a client is begun with.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,31 @@ pub struct Options {
     /// Keeps the evidence from the checkpoint on, so that each answer comes with a file that
     /// `weir verify` reads.
     pub keep_evidence: bool,
+}
+
+impl Options {
+    /// Reads `{servers, checkpoint, clock?: {now_ms?, trusting_period_ms?, clock_skew_ms?}, keep_evidence?}`.
+    ///
+    /// # Errors
+    /// When a field is not what it should be.
+    pub fn read(options: &Value) -> Result<Self, HostError> {
+        let names = ["servers", "checkpoint", "clock", "keep_evidence"];
+        let fields = Fields::read(options, "options", &names)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let names = ["now_ms", "trusting_period_ms", "clock_skew_ms"];
+        let clock = fields.get("clock").unwrap_or(&Value::Null);
+        let clock = Fields::read(clock, "a clock", &names)?;
+        Ok(Self {
+            servers: fields.list("servers")?.iter().map(text).collect(),
+            checkpoint: fields.text("checkpoint")?.unwrap_or_default().to_owned(),
+            clock: ClockOptions {
+                now_ms: clock.whole("now_ms")?,
+                trusting_period_ms: clock.whole("trusting_period_ms")?,
+                clock_skew_ms: clock.whole("clock_skew_ms")?,
+            },
+            keep_evidence: fields.flag("keep_evidence")?,
+        })
+    }
 }
 
 /// A server's URL, and the ed25519 key that has to sign its answers.

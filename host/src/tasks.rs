@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use weir_protocol::evidence::EvidenceFile;
 use weir_protocol::request::Question;
 #[cfg(feature = "tree")]
 use weir_verifier::TreeRoot;
@@ -12,17 +11,48 @@ use weir_verifier::TrustedState;
 use weir_verifier::json::{self as verifier_json, Shape};
 #[cfg(feature = "watch")]
 use weir_walk::watch::{Watch, WatchOptions, json as watch_json};
-use weir_walk::{AskError, Outcome, SyncProgress, Testimony, Walker};
+use weir_walk::{AskError, Outcome, ServerReport, SyncProgress, Walker};
 
 #[cfg(feature = "watch")]
 use crate::WatchFields;
 use crate::client::{Ended, Seen, Told, Traveller};
+#[cfg(all(feature = "tree", feature = "watch"))]
+use crate::fields::Fields;
 use crate::{Client, Depth, HostError};
 
 impl Client {
+    /// Begins the task that an object names: `{"task": "sync"}`, `{"task": "ask", "question", "proof"?,
+    /// "view"?}`, `{"task": "tree_root", "block"}`, `{"task": "ask_tree", "block", "items"}` or `{"task":
+    /// "next_event", "watch"?}`; see the methods of these names.
+    ///
+    /// # Errors
+    /// As theirs, and when it names none.
+    #[cfg(all(feature = "tree", feature = "watch"))]
+    pub fn begin_task(&mut self, task: &Value) -> Result<(), HostError> {
+        let name = task.get("task").and_then(Value::as_str).unwrap_or_default();
+        let what = format!("the task `{name}`");
+        let fields = |names: &[&str]| Fields::read(task, &what, &[&["task"], names].concat());
+        let field = |fields: Fields<'_>, name| fields.get(name).cloned().unwrap_or_default();
+        match name {
+            "sync" => fields(&[]).and_then(|_| self.sync()),
+            "ask" => {
+                let fields = fields(&["question", "proof", "view"])?;
+                let depth = Depth::read(fields.text("proof")?)?;
+                self.ask(&field(fields, "question"), depth, fields.text("view")?)
+            }
+            "tree_root" => self.tree_root(&field(fields(&["block"])?, "block")),
+            "ask_tree" => {
+                let fields = fields(&["block", "items"])?;
+                self.ask_tree(&field(fields, "block"), &field(fields, "items"))
+            }
+            "next_event" => self.next_event(WatchFields(&field(fields(&["watch"])?, "watch"))),
+            _ => Err(HostError::usage(&"a task is sync, ask, tree_root, ask_tree or next_event")),
+        }
+    }
+
     /// Walks to the newest epoch and proves the newest final block; then asks the other servers as
     /// witnesses. Tells `{answer, servers}`, the answer as [`Self::ask`] tells it and each server as
-    /// `{url, head_height, verdict}`.
+    /// `{url, head_height, lag, verdict}`; a witness may have led on to a newer head than the answer's.
     ///
     /// # Errors
     /// When another task is on its way.
@@ -37,7 +67,7 @@ impl Client {
                 let outcome = walker.sync(progress).await?;
                 let testimonies = walker.cross_check().await?;
                 let answer = verifier_json::render(Shape::Snapshot, &outcome.answer);
-                let servers: Value = testimonies.iter().map(testimony).collect();
+                let servers: Value = walker.reports(&testimonies).map(server).collect();
                 Ok(told(json!({ "answer": answer, "servers": servers }), &outcome))
             })
         })
@@ -118,8 +148,10 @@ impl Client {
     ) -> Result<(), HostError> {
         self.begin(|traveller, seen| match traveller {
             Traveller::Walker(walker) => Ok(walker.into_walk(async |mut walker| {
+                #[cfg(feature = "evidence")]
                 let before = walker.lies().len();
                 let told = task(&mut walker, seen).await;
+                #[cfg(feature = "evidence")]
                 if walker.lies().len() > before {
                     walker.prove_lies().await;
                 }
@@ -145,19 +177,29 @@ fn watching(traveller: Traveller, options: WatchOptions) -> Watch {
 
 #[cfg(feature = "watch")]
 async fn next_event(mut watch: Watch) -> Ended {
+    #[cfg(feature = "evidence")]
     let before = watch.walker().lies().len();
     let told = match watch.next().await {
         Ok(event) => Ok(Told { value: watch_json::event(&event), evidence: None }),
         Err(error) => Err(error.into()),
     };
+    #[cfg(feature = "evidence")]
     if watch.walker().lies().len() > before {
         watch.prove_lies().await;
     }
     Ended { traveller: Traveller::Watch(Box::new(watch)), told }
 }
 
+#[cfg(feature = "evidence")]
 fn told(value: Value, outcome: &Outcome) -> Told {
-    Told { value, evidence: outcome.file.as_ref().map(EvidenceFile::to_bytes) }
+    let evidence = outcome.file.as_ref().map(weir_protocol::evidence::EvidenceFile::to_bytes);
+    Told { value, evidence }
+}
+
+/// Nothing is kept to make evidence of.
+#[cfg(not(feature = "evidence"))]
+fn told(value: Value, _outcome: &Outcome) -> Told {
+    Told { value, evidence: None }
 }
 
 #[cfg(feature = "tree")]
@@ -173,10 +215,7 @@ fn tree_root(root: &TreeRoot) -> Value {
     })
 }
 
-fn testimony(testimony: &Testimony) -> Value {
-    json!({
-        "url": testimony.url,
-        "head_height": testimony.head_height,
-        "verdict": testimony.verdict.name(),
-    })
+fn server(report: ServerReport<'_>) -> Value {
+    let ServerReport { url, head_height, lag, verdict } = report;
+    json!({ "url": url, "head_height": head_height, "lag": lag, "verdict": verdict })
 }

@@ -8,7 +8,6 @@ mod question;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Debug, Write as _};
 use serde_json::{Map, Value, json};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
@@ -279,22 +278,11 @@ pub fn tree_answer(answer: &TreeAnswer) -> Value {
 
 /// Name of an error's variant, as the negative suite and `docs/rules.md` have it.
 #[must_use]
-pub fn rule_name(error: &impl Debug) -> String {
-    let mut name = Name(String::new());
-    // Ends with an error where the name ends, so that no more is written.
-    let _ended = write!(name, "{error:?}");
-    name.0
-}
-
-/// Takes letters and digits up to the first other character.
-struct Name(String);
-
-impl fmt::Write for Name {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
-        self.0.push_str(&text[..end.unwrap_or(text.len())]);
-        if end.is_some() { Err(fmt::Error) } else { Ok(()) }
-    }
+pub fn rule_name<'a, E>(error: &'a E) -> String
+where
+    &'static str: From<&'a E>,
+{
+    String::from(<&'static str>::from(error))
 }
 
 /// Nodes of an identity table.

@@ -9,10 +9,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 #[cfg(feature = "watch")]
 use weir_host::WatchFields;
-use weir_host::{ClockOptions, Depth, HostError, Moment, Options, Step};
+use weir_host::{Depth, HostError, Moment, Options, Step};
 
 use crate::error::host_error;
-use crate::question::number;
 use crate::value::{from_js, set, to_js, whole};
 
 /// A client without its transport: it says what to send, and hears what came back.
@@ -22,14 +21,14 @@ pub struct Client(weir_host::Client);
 
 #[wasm_bindgen]
 impl Client {
-    /// Begins at the checkpoint, with `{servers, checkpoint, clock?, keepEvidence?}`: the first task; or
+    /// Begins at the checkpoint, with `{servers, checkpoint, clock?, keep_evidence?}`: the first task; or
     /// with the bytes that were kept before, where nothing is to be fetched.
     ///
     /// # Errors
     /// When an option is not what it should be, or the bytes are no trusted state.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue, kept: Option<Vec<u8>>) -> Result<Client, JsValue> {
-        let options = read_options(options)?;
+        let options = Options::read(&from_js(options)).map_err(|error| host_error(&error))?;
         let begun = match kept {
             Some(kept) => weir_host::Client::resume(&options, &kept),
             None => weir_host::Client::start(&options),
@@ -219,22 +218,4 @@ fn moment(elapsed_ms: f64, now_ms: f64) -> Moment {
     )]
     let (elapsed_ms, unix_ms) = (elapsed_ms as u64, now_ms as u64);
     Moment { elapsed: Duration::from_millis(elapsed_ms), unix_ms }
-}
-
-fn read_options(options: &JsValue) -> Result<Options, JsValue> {
-    let read = from_js(options);
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let servers = read["servers"].as_array().into_iter().flatten().map(text).collect();
-    let clock = js_sys::Reflect::get(options, &"clock".into()).unwrap_or_default();
-    let clock = match clock.is_object() {
-        true => ClockOptions {
-            now_ms: number(&clock, "now_ms")?,
-            trusting_period_ms: number(&clock, "trusting_period_ms")?,
-            clock_skew_ms: number(&clock, "clock_skew_ms")?,
-        },
-        false => ClockOptions::default(),
-    };
-    let keep = js_sys::Reflect::get(options, &"keepEvidence".into()).unwrap_or_default();
-    let keep_evidence = keep.is_truthy();
-    Ok(Options { servers, checkpoint: text(&read["checkpoint"]), clock, keep_evidence })
 }
