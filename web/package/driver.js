@@ -8,7 +8,7 @@ export class Driver {
   #servers;
   #nowMs;
   #stream;
-  /** Why servers gave no answer, by their URLs as the client has them: it keeps only words. */
+  /** Why servers gave no answer, by their place: the client keeps only words. */
   #failed = new Map();
 
   constructor(client, servers, nowMs) {
@@ -20,24 +20,41 @@ export class Driver {
   /** Goes on until the task is done, and returns what it told. */
   async run({ signal, onProgress = () => {} } = {}) {
     this.#failed.clear();
+    let stopped;
     for (;;) {
-      if (signal?.aborted) this.#client.cancel();
+      if (signal?.aborted || stopped !== undefined) this.#client.cancel();
       const step = this.#client.step(performance.now(), this.#nowMs());
       if (step.kind === "done") break;
-      if (step.kind === "progress") await onProgress(step);
-      else await this.#answer(step, signal);
+      if (step.kind === "progress") {
+        try {
+          await onProgress(step);
+        } catch (error) {
+          // The walk is led to its end, so that the client can go on.
+          stopped = { error };
+        }
+      } else {
+        await this.#answer(step, signal);
+      }
     }
-    try {
-      return this.#client.take();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw this.#whole(error);
-    }
+    return this.#told(signal, stopped);
   }
 
   close() {
     this.#stream?.close();
     this.#stream = undefined;
+  }
+
+  #told(signal, stopped) {
+    try {
+      const told = this.#client.take();
+      if (stopped === undefined) return told;
+    } catch (error) {
+      if (stopped === undefined) {
+        signal?.throwIfAborted();
+        throw this.#whole(error);
+      }
+    }
+    throw stopped.error;
   }
 
   async #answer(step, signal) {

@@ -3,37 +3,42 @@
 
 import { Driver } from "./driver.js";
 import { WeirError, storeError } from "./errors.js";
-import { Server } from "./grpc_web.js";
-import { load } from "./load.js";
-import { MemoryStore } from "./stores.js";
-import { Client } from "./verifier.js";
+import { load, loadFull } from "./load.js";
+import { callbackOf, read, signalOf, wordOf } from "./options.js";
 
 /** A client of one server, or of several. */
 export class LightClient {
   #options;
+  #module;
   #client;
   #driver;
   #kept;
+  /** What was last known of the servers: by this client, and by those that watch or read trees. */
+  #known = { lies: [], remarks: [], hops: 0, bytes_received: 0 };
+  #knownBeside = { lies: [], remarks: [] };
   /** Ends when the call before has ended: one at a time moves the trusted state. */
   #turn = Promise.resolve();
 
-  constructor(secret, options, client) {
+  constructor(secret, options, module, client) {
     if (secret !== SECRET) throw new TypeError("use LightClient.start");
     this.#options = options;
+    this.#module = module;
     this.#client = client;
     this.#driver = new Driver(client, options.connections, options.nowMs);
   }
 
-  /** Goes on from what the store has, or fetches and verifies the checkpoint. */
+  /** Goes on from a state or what the store has, or fetches and verifies the checkpoint. */
   static async start(given) {
     const options = read(given);
-    await load(given.source);
-    const { store, checkpoint, keepEvidence, signal } = options;
-    const kept = keepEvidence ? undefined : await store.load(checkpoint);
-    const client = kept === undefined ? new Client(options) : resume(options, kept);
-    const light = new LightClient(SECRET, options, client);
+    const { store, checkpoint, signal, state, keepEvidence } = options;
+    signal?.throwIfAborted();
+    const module = await (options.needsFull ? loadFull(given.fullSource) : load(given.source));
+    const kept = state ?? (keepEvidence ? undefined : await store.load(checkpoint));
+    const client = begin(module, options, kept, state === undefined);
+    const light = new LightClient(SECRET, options, module, client);
     if (kept === undefined) await light.#driver.run({ signal });
     await light.#keep(client);
+    light.#learn();
     return light;
   }
 
@@ -44,14 +49,14 @@ export class LightClient {
 
   /** Epochs walked and bytes of evidence received by this client. */
   get effort() {
-    const { hops = 0, bytes_received = 0 } = this.#client.report() ?? {};
+    const { hops, bytes_received } = this.#known;
     return { hops, bytes_received };
   }
 
   /** What is known of the servers: which lied, with what shows it to others, and which are behind. */
   get report() {
-    const { lies = [], remarks = [] } = this.#client.report() ?? {};
-    return { lies, remarks };
+    const { lies, remarks } = this.#knownBeside;
+    return { lies: [...this.#known.lies, ...lies], remarks: [...this.#known.remarks, ...remarks] };
   }
 
   /** The trusted state as bytes, for another device. */
@@ -61,19 +66,21 @@ export class LightClient {
 
   /** Walks to the newest epoch, proves the newest final block, and asks the other servers about it. */
   async sync(onProgress = () => {}, { signal } = {}) {
+    callbackOf(onProgress);
     const { value, evidence } = await this.#task((client) => client.sync(), signal, onProgress);
     return { ...value, evidence, head: this.trusted.head, ...this.effort };
   }
 
   /** Asks one question, walking as many epochs as it takes. */
   async ask(question, { proof, view, signal } = {}) {
-    const { value } = await this.#task((client) => client.ask(question, proof, view), signal);
-    return value;
+    const [depth, part] = [wordOf("proof", proof), wordOf("view", view)];
+    return (await this.#task((client) => client.ask(question, depth, part), signal)).value;
   }
 
   /** As `ask`, of a client that keeps evidence: `{answer, evidence}`, which `weir verify` reads. */
   async prove(question, { proof, view, signal } = {}) {
-    const told = await this.#task((client) => client.ask(question, proof, view), signal);
+    const [depth, part] = [wordOf("proof", proof), wordOf("view", view)];
+    const told = await this.#task((client) => client.ask(question, depth, part), signal);
     if (told.evidence !== undefined) return { answer: told.value, evidence: told.evidence };
     throw new WeirError("usage", "Argument", "start the client with `keepEvidence: true`");
   }
@@ -119,36 +126,68 @@ export class LightClient {
   }
 
   /** The root of a block's snapshot tree, for devices that take no more than small proofs. */
-  async treeRoot(block = "latest_finalized", { signal } = {}) {
-    return (await this.#task((client) => client.treeRoot(block), signal)).value;
+  treeRoot(block = "latest_finalized", { signal } = {}) {
+    return this.#treeTask((client) => client.treeRoot(block), signal);
   }
 
   /** What a block's snapshot tree has of these items, under the root that this client proves. */
-  async askTree(items, block = "latest_finalized", { signal } = {}) {
-    return (await this.#task((client) => client.askTree(block, items), signal)).value;
+  askTree(items, block = "latest_finalized", { signal } = {}) {
+    return this.#treeTask((client) => client.askTree(block, items), signal);
   }
 
   /** Events as they happen, each proved, and none left out. It has a walk of its own. */
   async *watch({ signal, ...watched } = {}) {
-    const client = new Client({ ...this.#options, keepEvidence: false }, this.exportState());
-    const driver = new Driver(client, this.#options.connections, this.#options.nowMs);
-    try {
+    signalOf(signal);
+    yield* this.#beside(this.#module, async function* (client, driver) {
       for (;;) {
+        signal?.throwIfAborted();
         client.nextEvent(watched);
-        const { value } = await driver.run({ signal });
+        yield (await driver.run({ signal })).value;
+      }
+    });
+  }
+
+  /** Trees are a part that few pages need. */
+  async #treeTask(task, signal) {
+    if (this.#options.needsFull) return (await this.#task(task, signal)).value;
+    signalOf(signal)?.throwIfAborted();
+    const module = await loadFull(this.#options.fullSource);
+    const told = this.#beside(module, async function* (client, driver) {
+      task(client);
+      yield (await driver.run({ signal })).value;
+    });
+    for await (const value of told) return value;
+  }
+
+  /** Runs with another client that trusts the same; what it proves is kept as well. */
+  async *#beside(module, run) {
+    const client = begin(module, { ...this.#options, keepEvidence: false }, this.exportState());
+    const driver = new Driver(client, this.#options.connections, this.#options.nowMs);
+    const before = this.#knownBeside;
+    const learn = () => {
+      const { lies, remarks } = client.report() ?? { lies: [], remarks: [] };
+      this.#knownBeside = {
+        lies: [...before.lies, ...lies],
+        remarks: [...before.remarks, ...remarks],
+      };
+    };
+    try {
+      for await (const value of run(client, driver)) {
+        learn();
         await this.#keep(client);
         yield value;
       }
     } finally {
+      learn();
       driver.close();
       client.free();
     }
   }
 
-  #task(begin, signal, onProgress = () => {}) {
+  #task(task, signal, onProgress = () => {}) {
     const run = async () => {
-      signal?.throwIfAborted();
-      begin(this.#client);
+      signalOf(signal)?.throwIfAborted();
+      task(this.#client);
       try {
         return await this.#driver.run({
           signal,
@@ -158,6 +197,7 @@ export class LightClient {
           },
         });
       } finally {
+        this.#learn();
         // What was proved before the end of it failed stays proved.
         await this.#keep(this.#client);
       }
@@ -165,6 +205,10 @@ export class LightClient {
     const result = this.#turn.then(run);
     this.#turn = result.then(() => {}, () => {});
     return result;
+  }
+
+  #learn() {
+    this.#known = this.#client.report() ?? this.#known;
   }
 
   /** Keeps what is proved, if it is more than before. */
@@ -185,30 +229,14 @@ export class LightClient {
 
 const SECRET = Symbol("LightClient.start");
 
-/** The options, each what it should be. */
-function read(given) {
-  const { store = new MemoryStore(), clock = {}, keepEvidence = false, signal } = given;
-  const servers = [given.servers ?? given.url].flat();
-  const checkpoint = String(given.checkpoint).toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(checkpoint)) {
-    throw new WeirError("usage", "Argument", "a checkpoint is a block ID, 64 hexadecimal digits");
-  }
-  const connections = servers.map((address) => new Server(address, given));
-  // The names under which the client knows them are those that errors have.
-  const named = servers.map((address, index) => {
-    const key = String(address).split("#")[1];
-    const { url } = connections[index];
-    return key === undefined ? url : `${url}#${key}`;
-  });
-  const nowMs = () => Number(clock.now_ms ?? Date.now());
-  return { servers: named, connections, checkpoint, clock, keepEvidence, store, signal, nowMs };
-}
-
-/** A kept state is used or refused, never passed over. */
-function resume(options, kept) {
+/** A client; a kept state is used or refused, never passed over. */
+function begin(module, options, kept, fromStore = false) {
+  const { servers, checkpoint, clock, keepEvidence } = options;
   try {
-    return new Client(options, kept);
+    const given = { servers, checkpoint, clock, keep_evidence: keepEvidence };
+    return new module.Client(given, kept);
   } catch (error) {
+    if (!fromStore || kept === undefined) throw error;
     if (error.rule === "AnotherCheckpoint") throw storeError(error.rule, error.message, error);
     if (error.kind === "usage") throw error;
     throw storeError("Damaged", `what is kept cannot be used: ${error.message}`, error);
