@@ -8,6 +8,7 @@ mod conformance;
 mod ffi;
 mod ffi_cases;
 mod ffi_test;
+mod ffi_walk;
 mod flow_go;
 mod flow_go_bench;
 mod fuzz;
