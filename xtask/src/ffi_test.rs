@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::ffi_walk::Served;
-use crate::process::{is_there, output, pass, succeed};
+use crate::process::{go_is_there, is_there, output, pass, succeed};
 use crate::{ffi, ffi_cases};
 
 /// Builds the libraries and runs the negative suite and the examples in each language.
@@ -18,11 +18,11 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     println!("{} cases", ffi_cases::write(root, &cases)?);
     let saved = Saved::find(&cases)?;
     let served = Served::start(root)?;
-    let languages: [(&str, Test); 4] =
-        [("cc", c), ("python3", python), ("kotlinc", kotlin), ("swiftc", swift)];
+    let languages: [(&str, Test); 5] =
+        [("cc", c), ("python3", python), ("kotlinc", kotlin), ("swiftc", swift), ("go", go)];
     for (compiler, test) in languages {
-        // Kotlin's asks in its own way, see there.
-        if compiler == "kotlinc" || is_there(compiler) {
+        // Kotlin's and Go's ask in their own ways, see there.
+        if ["kotlinc", "go"].contains(&compiler) || is_there(compiler) {
             test(&Tested { root, ffi: &ffi, cases: &cases, saved: &saved, served: &served })?;
         } else {
             println!("SKIPPED: the library for {compiler}, which is not installed");
@@ -113,6 +113,19 @@ fn python(tested: &Tested<'_>) -> anyhow::Result<()> {
     };
     pass(program("smoke.py").arg(tested.cases))?;
     pass(tested.served.tell(&mut program("walk.py")))
+}
+
+/// Tests the package over the C library.
+fn go(tested: &Tested<'_>) -> anyhow::Result<()> {
+    if !go_is_there("the package for Go") {
+        return Ok(());
+    }
+    let c = tested.ffi.join("c");
+    let mut test = Command::new("go");
+    test.args(["test", "-count=1", "./..."]).current_dir(tested.root.join("ffi/go"));
+    test.env("CGO_ENABLED", "1").env("CGO_CFLAGS", format!("-I{}", c.display()));
+    test.env("CGO_LDFLAGS", format!("-L{}", c.display())).env("LD_LIBRARY_PATH", &c);
+    pass(tested.served.tell_by_environment(&mut test))
 }
 
 /// Compiles the example with the generated source, and lets it verify.

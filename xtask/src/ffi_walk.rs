@@ -49,6 +49,15 @@ impl Served {
     pub(crate) fn tell<'a>(&self, program: &'a mut Command) -> &'a mut Command {
         program.args([&self.url, &self.checkpoint, &self.head_id, &self.after])
     }
+
+    /// Tells a program of it, by variables of its environment.
+    pub(crate) fn tell_by_environment<'a>(&self, program: &'a mut Command) -> &'a mut Command {
+        program
+            .env("WEIR_TEST_URL", &self.url)
+            .env("WEIR_TEST_CHECKPOINT", &self.checkpoint)
+            .env("WEIR_TEST_HEAD_ID", &self.head_id)
+            .env("WEIR_TEST_AFTER", &self.after)
+    }
 }
 
 const CHAIN: &str = "integration-tests/vectors/thirty-epochs";

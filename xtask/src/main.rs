@@ -88,7 +88,7 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Test the libraries from C, Python, Kotlin and Swift, as far as their compilers are there
+    /// Test the libraries from C, Python, Kotlin, Swift and Go, as far as their compilers are there
     FfiTest,
     /// Run what CI runs, on this machine as it is
     Ci,
