@@ -9,7 +9,8 @@ use weir_walk::{Beginning, Judge, Standing, Walker, start};
 use crate::transport::Servers;
 
 pub use weir_walk::{
-    AskError, ClockOptions, Fault, Lie, Outcome, Remark, Stale, SyncProgress, Testimony, Verdict,
+    AskError, ClockOptions, Fault, Lie, Outcome, Remark, ServerReport, Stale, SyncProgress,
+    Testimony, Verdict,
 };
 
 /// A client of one server, or of several.
@@ -159,6 +160,14 @@ impl LightClient {
     /// The servers, by preference, and how they have behaved.
     pub fn health(&self) -> impl Iterator<Item = (&str, &Standing)> {
         self.walker.servers()
+    }
+
+    /// The servers after a sync; see [`Walker::reports`].
+    pub fn reports<'a>(
+        &'a self,
+        testimonies: &'a [Testimony],
+    ) -> impl Iterator<Item = ServerReport<'a>> {
+        self.walker.reports(testimonies)
     }
 
     /// Servers set aside since the client began, and why.

@@ -1,7 +1,8 @@
 //! Errors as other languages see them: a kind, the rule by name, and a message.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 
+use weir_host::HostError;
 use weir_protocol::evidence::EvidenceError;
 use weir_verifier::json::{NoQuestion, rule_name};
 use weir_verifier::{Rejection, TrustedStateError};
@@ -46,10 +47,18 @@ pub enum WeirError {
         /// What was expected and what was found.
         reason: String,
     },
+    /// No server gave an answer, or one refused and no other did better.
+    #[error("{reason}")]
+    Transport {
+        /// How it failed, such as `Unavailable`.
+        rule: String,
+        /// Which server, and what happened.
+        reason: String,
+    },
     /// An argument that the caller has to correct.
     #[error("{reason}")]
     Usage {
-        /// `Argument`.
+        /// `Argument`, or `AnotherCheckpoint` of a kept state.
         rule: String,
         /// What would be right.
         reason: String,
@@ -65,6 +74,7 @@ impl WeirError {
             | Self::NotYet { rule, .. }
             | Self::NeedsUpdate { rule, .. }
             | Self::Invalid { rule, .. }
+            | Self::Transport { rule, .. }
             | Self::Usage { rule, .. } => rule,
         }
     }
@@ -75,8 +85,8 @@ impl WeirError {
         Self::Usage { rule: "Argument".into(), reason: reason.to_string() }
     }
 
-    fn invalid(rule: &impl Debug, reason: &impl Display) -> Self {
-        Self::Invalid { rule: rule_name(rule), reason: reason.to_string() }
+    fn invalid(rule: String, reason: &impl Display) -> Self {
+        Self::Invalid { rule, reason: reason.to_string() }
     }
 }
 
@@ -87,7 +97,7 @@ impl From<Rejection> for WeirError {
             Rejection::Missing(missing) => Self::Missing { rule: rule_name(&missing), reason },
             Rejection::NotYet(not_yet) => Self::NotYet { rule: rule_name(&not_yet), reason },
             Rejection::NeedsUpdate(needs) => Self::NeedsUpdate { rule: rule_name(&needs), reason },
-            Rejection::Invalid(violation) => Self::invalid(&violation, &reason),
+            Rejection::Invalid(violation) => Self::invalid(rule_name(&*violation), &reason),
         }
     }
 }
@@ -100,7 +110,21 @@ impl From<EvidenceError> for WeirError {
 
 impl From<TrustedStateError> for WeirError {
     fn from(error: TrustedStateError) -> Self {
-        Self::invalid(&error, &error)
+        Self::invalid(rule_name(&error), &error)
+    }
+}
+
+impl From<HostError> for WeirError {
+    fn from(error: HostError) -> Self {
+        let HostError { kind, rule, message: reason, .. } = error;
+        match kind {
+            "missing" => Self::Missing { rule, reason },
+            "not-yet" => Self::NotYet { rule, reason },
+            "needs-update" => Self::NeedsUpdate { rule, reason },
+            "transport" => Self::Transport { rule, reason },
+            "usage" => Self::Usage { rule, reason },
+            _ => Self::Invalid { rule, reason },
+        }
     }
 }
 

@@ -12,24 +12,20 @@ const CHAIN = "wide-462-nodes";
 const ANSWERS = 40;
 
 /** Milliseconds for the checkpoint, and for each answer; stands alone, as a page is handed it. */
-async function measure(index, wire, url, checkpoint, heights) {
-  const { LightClient, Server, TrustedState } = await import(index);
-  const { questionCall } = await import(wire);
+async function measure(index, url, checkpoint, heights) {
+  const { LightClient } = await import(index);
   const started = performance.now();
   const client = await LightClient.start({ url, checkpoint });
   const checkpointMs = performance.now() - started;
-  const state = TrustedState.fromBytes(client.exportState());
-  const connection = new Server(url);
+  const state = client.exportState();
   const answers = [];
   for (const height of heights) {
-    const question = { block: { height }, topic: "snapshot" };
-    const evidence = await connection.evidence(questionCall(question, state.held(), "final"));
-    const fresh = TrustedState.fromBytes(state.toBytes());
+    // Each from the checkpoint, so that no answer before it spares a certificate.
+    const fresh = await LightClient.start({ url, checkpoint, state });
     const begun = performance.now();
-    const answer = fresh.verify(question, evidence, Date.now());
+    const answer = await fresh.snapshot({ height }, { proof: "final" });
     answers.push(performance.now() - begun);
     if (answer.anchored_by.kind !== "committee") throw new Error("no certificate was checked");
-    fresh.free();
   }
   return { checkpointMs, answers };
 }
@@ -47,7 +43,7 @@ async function inChromium(program, ...asked) {
   try {
     const page = await browser.page();
     await page.open(`${pages.url}/blank.html`);
-    return await page.call(measure, "/weir/index.js", "/weir/wire.js", ...asked);
+    return await page.call(measure, "/weir/index.js", ...asked);
   } finally {
     await browser.stop();
     await pages.stop();
@@ -62,7 +58,7 @@ try {
   const heights = final.slice(1, -4).slice(0, ANSWERS).map((row) => row.height);
   const asked = [server.url, rows[0].block_id, heights];
   const file = (name) => pathToFileURL(root(`target/wasm-pkg/${name}`)).href;
-  report("Node", await measure(file("node.js"), file("wire.js"), ...asked));
+  report("Node", await measure(file("node.js"), ...asked));
   const program = process.env.WEIR_CHROMIUM;
   if (program) report("Chromium", await inChromium(program, ...asked));
 } finally {

@@ -6,7 +6,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { before } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { TrustedState, load, verifyFile } from "../../target/wasm-pkg/node.js";
+import { TrustedState, load, verifyFile } from "../../target/wasm-pkg/verifier_node.js";
 import initialize, { checkSuite } from "../../target/wasm-conformance/verifier.js";
 import { test } from "./bounded.js";
 import { root } from "./servers.js";

@@ -12,7 +12,7 @@ import { expected, flipped, inMessage, startProxy, startServer } from "./servers
 const program = process.env.WEIR_CHROMIUM;
 const options = { skip: program ? false : "WEIR_CHROMIUM names no browser" };
 
-let server, proxy, pages, browser, page, checkpoint, head;
+let server, proxy, pages, browser, page, checkpoint, head, rows;
 
 before(async () => {
   if (!program) return;
@@ -21,7 +21,7 @@ before(async () => {
   pages = await servePages();
   browser = await startChromium(program);
   page = await browser.page();
-  const rows = await expected("thirty-epochs");
+  rows = await expected("thirty-epochs");
   checkpoint = rows[0].block_id;
   head = rows.filter((row) => row.finalized).reduce((a, b) => (a.height > b.height ? a : b));
 });
@@ -114,6 +114,35 @@ test("IndexedDB never goes back, and what is damaged is not passed over", option
   });
 });
 
+test("several servers, a watch, and the parts that are loaded when they are asked for", options,
+  async () => {
+    const found = await page.call(async (url, dead, checkpoint, after) => {
+      const { LightClient } = await import("/weir/index.js");
+      const client = await LightClient.start({ servers: [dead, url], checkpoint });
+      const loaded = () => performance.getEntriesByType("resource")
+        .map(({ name }) => name.split("/").pop()).filter((name) => name.endsWith(".wasm"));
+      const { servers, head } = await client.sync();
+      const events = [];
+      for await (const event of client.watch({ after })) {
+        events.push(event);
+        if (events.length === 3) break;
+      }
+      const before = loaded();
+      const { root } = await client.treeRoot();
+      const control = new AbortController();
+      const waiting = client.watch({ signal: control.signal }).next().catch(({ name }) => name);
+      control.abort();
+      return { servers, head, events, root, before, then: loaded(), ended: await waiting };
+    }, server.url, "http://127.0.0.1:1", checkpoint, rows[0].height + 1);
+    assert.deepEqual(found.servers.map(({ verdict }) => verdict), ["silent", "agrees"]);
+    assert.equal(found.head.block_id, head.block_id);
+    assert.equal(found.events.length, 3);
+    assert.match(found.root, /^[0-9a-f]{64}$/);
+    assert.deepEqual(found.before, ["verifier_bg.wasm"]);
+    assert.deepEqual(found.then, ["verifier_bg.wasm", "verifier_full_bg.wasm"]);
+    assert.equal(found.ended, "AbortError");
+  });
+
 /** In the page: what becomes of a question. */
 async function outcome(url, checkpoint, timeoutMs) {
   const { LightClient } = await import("/weir/index.js");
@@ -135,7 +164,7 @@ test("a lying server is caught, and its honest twin is not", options, async () =
   lieIn("GetCheckpoint", { answer: flipped(0.5) });
   assert.ok(["invalid", "missing", "not-yet"].includes((await ask())[0]));
   lieIn("ListIdentities", { answer: inMessage((message) => message.subarray(0, -9)) });
-  assert.deepEqual(await ask(), ["transport", "Malformed"]);
+  assert.deepEqual(await ask(), ["transport", "Unavailable"]);
   lieIn("ListIdentities", { write: (response, body) => response.write(body.subarray(0, 50)) });
   assert.deepEqual(await ask(), ["transport", "Timeout"]);
   proxy.twist = undefined;

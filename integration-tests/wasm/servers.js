@@ -2,7 +2,7 @@
 
 import { spawn, execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,11 +13,17 @@ import { gunzipSync } from "node:zlib";
 
 export const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** Starts `weir-server serve` on a reference chain, indexed to its end. */
-export async function startServer(chain) {
+/** Starts `weir-server serve` on a reference chain, indexed to its end; one that signs has its `key`. */
+export async function startServer(chain, { signs = false } = {}) {
   const data = await mkdtemp(join(tmpdir(), "weir-wasm-"));
   const source = `replay:${root(`integration-tests/vectors/${chain}`)}`;
   const options = ["serve", "--listen", "127.0.0.1:0", "--source", source, "--data", data];
+  let key;
+  if (signs) {
+    const file = `${data}.key`;
+    key = await program("weir-server", "receipt-key", file);
+    options.push("--receipt-key", file);
+  }
   const child = spawn(root("target/debug/weir-server"), options, {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -37,11 +43,13 @@ export async function startServer(chain) {
   ]);
   return {
     url,
+    key,
     async stop() {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;
       await rm(data, { recursive: true, force: true });
+      await rm(`${data}.key`, { force: true });
     },
   };
 }
@@ -124,7 +132,28 @@ export async function expected(chain) {
 
 /** What the command line prints, which is built of the same verifier. */
 export async function commandLine(url, checkpoint, ...options) {
-  const common = ["--server", url, "--checkpoint", checkpoint, "--no-state", "--json"];
-  const { stdout } = await promisify(execFile)(root("target/debug/weir"), [...options, ...common]);
-  return JSON.parse(stdout);
+  return weir(checkpoint, ...options, "--server", url, "--no-state");
+}
+
+/** What a command without a server prints. */
+export async function weir(checkpoint, ...options) {
+  return JSON.parse(await program("weir", ...options, "--checkpoint", checkpoint, "--json"));
+}
+
+/** Runs one of the project's programs, and returns what it prints. */
+export async function program(name, ...options) {
+  const { stdout } = await promisify(execFile)(root(`target/debug/${name}`), options);
+  return stdout.trim();
+}
+
+/** A file for a test, which is removed after it. */
+export async function fileOf(bytes, use) {
+  const folder = await mkdtemp(join(tmpdir(), "weir-wasm-"));
+  try {
+    const file = join(folder, "evidence");
+    await writeFile(file, bytes);
+    return await use(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 
-import { LightClient, MemoryStore, TrustedState, load } from "../../target/wasm-pkg/node.js";
+import { LightClient, MemoryStore, Server } from "../../target/wasm-pkg/node.js";
+import { TrustedState, load } from "../../target/wasm-pkg/verifier_node.js";
 import { test } from "./bounded.js";
 import { commandLine, expected, startServer } from "./servers.js";
 
@@ -126,33 +127,128 @@ test("questions at the same time are answered one by one", async () => {
   for (const answer of answers) assert.equal(answer.block_id, head.block_id);
 });
 
-test("refusals and wrong arguments say what they are", async () => {
+test("refusals say what they are", async () => {
   const client = await start();
   await assert.rejects(client.epoch({ height: 10_000_000 }), { kind: "transport", status: 11 });
   await assert.rejects(client.epoch({ id: "ab".repeat(32) }), { kind: "transport" });
-  await assert.rejects(client.epoch({}), { kind: "usage" });
-  await assert.rejects(client.identity("xyz"), { kind: "usage" });
-  await assert.rejects(client.ask({ block: "latest_finalized", topic: "other" }), { kind: "usage" });
-  await assert.rejects(start({ checkpoint: "12" }), { kind: "usage" });
-  await assert.rejects(start({ url: "ftp://127.0.0.1" }), { kind: "transport", rule: "Url" });
-  await assert.rejects(start({ url: "http://127.0.0.1:1" }), { rule: "Unavailable" });
+  await assert.rejects(start({ url: "http://127.0.0.1:1" }), { kind: "transport", rule: "Unavailable" });
+});
+
+test("wrong arguments say what they are", async () => {
+  const client = await start();
+  const usage = { name: "WeirError", kind: "usage", rule: "Argument" };
+  for (const wrong of [
+    () => client.epoch({}),
+    () => client.epoch({ height: -1 }),
+    () => client.epoch("latest"),
+    () => client.identity("xyz"),
+    () => client.identities({ roles: ["king"] }),
+    () => client.ask({ block: "latest_finalized", topic: "other" }),
+    () => client.ask({ block: "latest_finalized", topic: "snapshot" }, { proof: "sealled" }),
+    () => client.ask({ block: "latest_finalized", topic: "snapshot" }, { proof: 5 }),
+    () => client.ask({ block: "latest_finalized", topic: "snapshot" }, { view: "all" }),
+    () => client.epoch("latest_finalized", { signal: {} }),
+    () => client.prove({ block: "latest_finalized", topic: "snapshot" }),
+    () => client.sync("progress"),
+    () => client.askTree([{ king: 1 }]),
+    () => client.watch({ level: "surely" }).next(),
+    () => client.watch({ kind: "epoch" }).next(),
+    () => client.watch({ kinds: "epoch" }).next(),
+    () => client.watch({ kinds: ["moon"] }).next(),
+    () => client.watch({ after: "yesterday" }).next(),
+    () => client.watch({ node_ids: ["12"] }).next(),
+  ]) {
+    await assert.rejects(wrong(), usage, String(wrong));
+  }
+  const block = await client.epoch();
+  assert.equal(block.block_id, head.block_id, "the client goes on");
+});
+
+test("wrong options say what they are", async () => {
+  const usage = { name: "WeirError", kind: "usage", rule: "Argument" };
+  for (const wrong of [
+    { checkpoint: "12" },
+    { checkpoint: undefined },
+    { url: undefined },
+    { url: undefined, servers: [] },
+    { servers: [server.url] },
+    { url: 9400 },
+    { url: `${server.url}#key` },
+    { store: {} },
+    { clock: 5 },
+    { clock: { trusting_period_ms: 1 } },
+    { clock: { clock_skew_ms: -1 } },
+    { keepEvidence: "yes" },
+    { keepEvidence: true, state: new Uint8Array() },
+    { state: "bytes" },
+    { signal: {} },
+    { timeoutMs: 0 },
+    { timeOutMs: 5 },
+    { evidenceBytesMax: "64 MiB" },
+  ]) {
+    await assert.rejects(start(wrong), usage, JSON.stringify(wrong));
+  }
+  await assert.rejects(LightClient.start(), usage);
+  for (const url of ["ftp://127.0.0.1", "127.0.0.1:9400", "", "http://", "no url"]) {
+    await assert.rejects(start({ url }), { kind: "transport", rule: "Url" }, url);
+    assert.throws(() => new Server(url), { kind: "transport", rule: "Url" });
+  }
 });
 
 test("the clock bounds trust", async () => {
   const client = await start({ clock: { now_ms: 1 } });
   await assert.rejects(client.epoch(), { kind: "missing", rule: "Clock" });
-  const impatient = await start({ clock: { trusting_period_ms: 1 } });
-  await assert.rejects(impatient.epoch(), { kind: "usage" });
   const expired = await start({ clock: { trusting_period_ms: 3_600_000 } });
   await assert.rejects(expired.sync(), { kind: "missing", rule: "TrustExpired" });
 });
 
-test("a state survives as bytes", async () => {
+test("a state goes to another client as bytes", async () => {
   await load();
   const client = await start();
   await client.sync();
-  const state = TrustedState.fromBytes(client.exportState());
+  const bytes = client.exportState();
+  const state = TrustedState.fromBytes(bytes);
   assert.deepEqual(state.summary(), client.trusted);
-  assert.deepEqual(state.toBytes(), client.exportState());
+  assert.deepEqual(state.toBytes(), bytes);
   assert.throws(() => TrustedState.fromBytes(new Uint8Array([1, 2])), { kind: "invalid" });
+  const other = await start({ state: bytes });
+  assert.deepEqual(other.trusted, client.trusted);
+  assert.equal((await other.sync()).hops, 0);
+  await assert.rejects(start({ state: bytes.slice(1) }), { kind: "invalid" });
+  await assert.rejects(start({ state: bytes, checkpoint: head.block_id }),
+    { kind: "usage", rule: "AnotherCheckpoint" });
+});
+
+test("a progress that fails, or a store, ends the sync and not the client", async () => {
+  const client = await start();
+  const broken = new Error("the bar is broken");
+  await assert.rejects(client.sync(() => { throw broken; }), (error) => error === broken);
+  assert.equal((await client.sync()).head.block_id, head.block_id);
+  const full = new Error("no room");
+  let saves = 0;
+  const store = {
+    load: async () => undefined,
+    save: async () => { if ((saves += 1) === 2) throw full; },
+  };
+  const kept = await start({ store });
+  await assert.rejects(kept.sync(), (error) => error === full);
+  assert.equal((await kept.sync()).head.block_id, head.block_id);
+});
+
+test("a signal ends what it is given to, and nothing else", async () => {
+  const reason = new Error("enough");
+  const aborted = AbortSignal.abort(reason);
+  const isReason = (error) => error === reason;
+  await assert.rejects(start({ signal: aborted }), isReason);
+  const client = await start();
+  await assert.rejects(client.sync(() => {}, { signal: aborted }), isReason);
+  await assert.rejects(client.epoch("latest_finalized", { signal: aborted }), isReason);
+  await assert.rejects(client.treeRoot("latest_finalized", { signal: aborted }), isReason);
+  await assert.rejects(client.watch({ signal: aborted }).next(), isReason);
+  // Half way: what was proved until then stays.
+  const control = new AbortController();
+  const half = client.sync(() => control.abort(reason), { signal: control.signal });
+  await assert.rejects(half, isReason);
+  assert.ok(client.trusted.newest_epoch_counter > rows[0].epoch_counter);
+  assert.equal((await client.sync()).head.block_id, head.block_id);
 });

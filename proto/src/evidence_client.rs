@@ -73,6 +73,38 @@ struct Field {
     tag: u32,
 }
 
+/// A request as bytes, for hosts that have a transport of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedCall {
+    /// Path of the method, such as `/weir.v1.SnapshotAPI/GetSnapshot`.
+    pub path: &'static str,
+    /// The request's message.
+    pub message: Vec<u8>,
+    /// Number of the answer's field that has the evidence or the proof, for [`field`].
+    pub evidence_field: u32,
+}
+
+/// The request as bytes.
+#[must_use]
+pub fn encode(call: &Call) -> EncodedCall {
+    let encoded = |read: &Field, message: Vec<u8>| EncodedCall {
+        path: read.path,
+        message,
+        evidence_field: read.tag,
+    };
+    match call {
+        Call::Checkpoint(asked) => encoded(&CHECKPOINT, asked.encode_to_vec()),
+        Call::EpochHops(asked) => encoded(&EPOCH_HOPS, asked.encode_to_vec()),
+        Call::Snapshot(asked) => encoded(&SNAPSHOT, asked.encode_to_vec()),
+        Call::Identity(asked) => encoded(&IDENTITY, asked.encode_to_vec()),
+        Call::Identities(asked) => encoded(&IDENTITIES, asked.encode_to_vec()),
+        Call::Epoch(asked) => encoded(&EPOCH, asked.encode_to_vec()),
+        Call::Seal(asked) => encoded(&SEAL, asked.encode_to_vec()),
+        Call::ExecutionResult(asked) => encoded(&EXECUTION_RESULT, asked.encode_to_vec()),
+        Call::TreeProof(asked) => encoded(&TREE_PROOF, asked.encode_to_vec()),
+    }
+}
+
 /// Encodes requests as `tonic` does, and reads one field of the answer.
 struct FieldCodec<M> {
     tag: u32,

@@ -50,7 +50,7 @@ impl From<EvidenceError> for Rejection {
 }
 
 /// What is missing, and who asks can get or mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
     /// The state of a block is not opened.
@@ -133,7 +133,7 @@ pub enum Missing {
 }
 
 /// What nobody can prove now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotYet {
     /// Nothing certifies a block.
@@ -180,7 +180,7 @@ pub enum NotYet {
 }
 
 /// What only a newer version of this program understands.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, thiserror::Error)]
 #[non_exhaustive]
 pub enum NeedsUpdate {
     /// Evidence of a version that is not known here.

@@ -8,11 +8,11 @@ mod question;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Debug, Write as _};
 use serde_json::{Map, Value, json};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
-    EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters, MagnitudeVersion,
+    EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters,
+    KV_STORE_VERSION_MAX, MagnitudeVersion,
     ServiceEvent, UpdatableField, VersionBoundary, ViewBasedActivator,
 };
 use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
@@ -21,7 +21,7 @@ pub use question::{NoQuestion, identifier, question, selector, shape, tree_quest
 
 use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, StatusAnswer, Trust,
+    SealAnswer, SnapshotAnswer, StatusAnswer, Trust, TrustedState,
 };
 
 /// Which part of an answer to show: a snapshot answers three questions.
@@ -236,6 +236,18 @@ pub fn version_upgrade(upgrade: &ViewBasedActivator<u64>) -> Value {
     json!({ "version": upgrade.data, "activation_view": upgrade.activation_view })
 }
 
+/// The upgrade to a version that is not known here, if the newest state that is trusted schedules one.
+#[must_use]
+pub fn upgrade_ahead(trusted: &TrustedState) -> Value {
+    let Some(upgrade) = trusted.upgrade_ahead() else { return Value::Null };
+    json!({
+        "version": upgrade.version,
+        "activation_view": upgrade.activation_view,
+        "about_ms": upgrade.about_ms,
+        "known_up_to": KV_STORE_VERSION_MAX,
+    })
+}
+
 /// The value of a snapshot tree's field.
 #[must_use]
 pub fn field_value(value: &FieldValue) -> Value {
@@ -282,22 +294,11 @@ pub fn tree_answer(answer: &TreeAnswer) -> Value {
 
 /// Name of an error's variant, as the negative suite and `docs/rules.md` have it.
 #[must_use]
-pub fn rule_name(error: &impl Debug) -> String {
-    let mut name = Name(String::new());
-    // Ends with an error where the name ends, so that no more is written.
-    let _ended = write!(name, "{error:?}");
-    name.0
-}
-
-/// Takes letters and digits up to the first other character.
-struct Name(String);
-
-impl fmt::Write for Name {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
-        self.0.push_str(&text[..end.unwrap_or(text.len())]);
-        if end.is_some() { Err(fmt::Error) } else { Ok(()) }
-    }
+pub fn rule_name<'a, E>(error: &'a E) -> String
+where
+    &'static str: From<&'a E>,
+{
+    String::from(<&'static str>::from(error))
 }
 
 /// Nodes of an identity table.

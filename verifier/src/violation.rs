@@ -8,7 +8,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::TreeError;
 
 /// The rule that is broken, with what it expected and what it found.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, strum::IntoStaticStr, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
     /// The bytes are not evidence.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use strum::IntoStaticStr;
 use thiserror::Error;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Depth;
@@ -74,7 +75,7 @@ pub struct Stale {
 }
 
 /// Why a server is set aside.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq, IntoStaticStr, Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// Its answer does not verify.

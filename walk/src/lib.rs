@@ -46,4 +46,4 @@ pub use time::ClockOptions;
 pub use transport_error::{Code, TransportError};
 pub use walker::{Beginning, Outcome, Walker, start};
 pub use weir_peers::{NoPeer, Standing};
-pub use witnesses::{Testimony, Verdict};
+pub use witnesses::{ServerReport, Testimony, Verdict};

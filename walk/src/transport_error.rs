@@ -4,11 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use strum::IntoStaticStr;
 use thiserror::Error;
 use weir_protocol::request::RefusalReason;
 
 /// Why a server gave no answer.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq, IntoStaticStr, Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// The URL is malformed.

@@ -133,6 +133,16 @@ impl Walker {
         Walk::new(io, begin(self))
     }
 
+    /// As [`Self::walk`], for a host that cannot borrow: the walk holds the walker and has to give it
+    /// back. Dropped half way, it is lost: see [`Walk::cancel`].
+    pub fn into_walk<T, F>(self, begin: impl FnOnce(Self) -> F) -> Walk<'static, T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let io = self.asking.io.clone();
+        Walk::new(io, begin(self))
+    }
+
     /// Uses these bounds on time, and this clock.
     pub fn set_clock(&mut self, clock: ClockOptions) {
         self.asking.clock = clock;

@@ -8,7 +8,7 @@ use weir_protocol::evidence::AnswerProof;
 use weir_protocol::request::{AnswerRequest, Depth, Question, Request, Selector, Topic};
 use weir_verifier::{Act, Answer, Misbehaviour, Missing, Rejection, Trust, Violation, WrongAnswer};
 
-use crate::{AskError, TransportError, Walker};
+use crate::{AskError, Standing, TransportError, Walker};
 
 /// What another server says of the client's head.
 #[derive(Debug)]
@@ -64,7 +64,38 @@ impl Verdict {
     }
 }
 
+/// A server after a sync, and what its witness was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerReport<'a> {
+    /// Its URL.
+    pub url: &'a str,
+    /// Height of its newest final block, where it proves one.
+    pub head_height: Option<u64>,
+    /// How many blocks that is behind the head.
+    pub lag: Option<u64>,
+    /// The verdict's name, or `set aside`.
+    pub verdict: &'static str,
+}
+
 impl Walker {
+    /// All servers by preference, with what [`Self::cross_check`] heard of them.
+    pub fn reports<'a>(
+        &'a self,
+        testimonies: &'a [Testimony],
+    ) -> impl Iterator<Item = ServerReport<'a>> {
+        let head = self.trusted.head().height;
+        self.servers().map(move |(url, standing)| {
+            let said = testimonies.iter().find(|testimony| testimony.url == url);
+            let (head_height, verdict) = match (said, standing) {
+                (Some(witness), _) => (witness.head_height, witness.verdict.name()),
+                (None, Standing::SetAside { .. }) => (None, "set aside"),
+                (None, _) => (Some(head), "agrees"),
+            };
+            let lag = head_height.map(|height| head.saturating_sub(height));
+            ServerReport { url, head_height, lag, verdict }
+        })
+    }
+
     /// Asks all other servers for the final block at the height of the head. One that agrees, and
     /// proves a higher head, wins: the walk goes on with it, and the others are asked again.
     ///

@@ -182,9 +182,6 @@ export class WeirError extends Error {
 /** Whether it is an error of this package; errors of the verifier are of no class of their own. */
 export function isWeirError(error: unknown): error is WeirError;
 
-/** The verifier's clock: Unix milliseconds, or those with bounds. */
-export type Now = Whole | ClockOptions & { now_ms: Whole };
-
 export interface ClockOptions {
   /** The time, instead of the system's. */
   now_ms?: Whole | undefined;
@@ -209,50 +206,14 @@ export interface TrustedSummary {
   newest_epoch_counter: Whole;
 }
 
-/** What to send with a request, so that the answer leaves it out. */
-export interface Held {
-  checkpoint_id: Id;
-  head_id: Id;
-  newest_epoch_counter: Whole;
-  preimage_ids: Id[];
-}
+/** Loads the verifier as most pages need it; `LightClient.start` does it by itself. */
+export function load(source?: Source): Promise<unknown>;
 
-/** Loads the verifier; needed before `TrustedState` and `verifyFile`. */
-export function load(
-  source?: URL | string | BufferSource | WebAssembly.Module | Response,
-): Promise<void>;
+/** As `load`, with receipts, evidence to keep and snapshot trees as well. */
+export function loadFull(source?: Source): Promise<unknown>;
 
-/** A checkpoint and what is proved from it. Methods throw `WeirError`s. */
-export class TrustedState {
-  private constructor();
-  /** The ID is trusted, the evidence is not. */
-  static fromCheckpoint(checkpointId: Id, evidence: Uint8Array): TrustedState;
-  /** The caller vouches for the bytes. */
-  static fromBytes(bytes: Uint8Array): TrustedState;
-  toBytes(): Uint8Array;
-  /** Hops before a wrong one stay applied. */
-  applyHops(evidence: Uint8Array, now: Now): { skipped: number; applied: number; more: boolean };
-  verify(question: Question, evidence: Uint8Array, now: Now, view: "epoch"): EpochAnswer;
-  verify(question: Question, evidence: Uint8Array, now: Now, view: "status"): StatusAnswer;
-  verify<T extends Topic>(question: Question<T>, evidence: Uint8Array, now: Now): AnswerTo<T>;
-  /**
-   * Whether the evidence verified last has a seal that nothing known yet proves: it may lie in a later
-   * epoch, after whose hops the same question has a better answer.
-   */
-  leavesSeal(): boolean;
-  held(): Held;
-  summary(): TrustedSummary;
-  /** Gives the memory back at once, instead of some time after the last use. */
-  free(): void;
-}
-
-/** Verifies evidence that `weir --save` wrote. */
-export function verifyFile(
-  checkpointId: Id,
-  evidence: Uint8Array,
-  now: Now,
-  view?: "epoch" | "status",
-): Answer & Record<string, unknown>;
+/** Where a module is, by default beside the script. */
+export type Source = URL | string | BufferSource | WebAssembly.Module | Response;
 
 export interface StoreEntry {
   bytes: Uint8Array;
@@ -302,15 +263,31 @@ export class Server {
 }
 
 export interface StartOptions extends ServerOptions {
-  /** The server, such as `http://127.0.0.1:9400`. */
-  url: string;
+  /**
+   * The server, such as `http://127.0.0.1:9400`. After a `#` may follow the ed25519 key, 64 hexadecimal
+   * digits, that has to sign its answers; then all parts of the verifier are loaded.
+   */
+  url?: string;
+  /** Several servers by preference; the others are witnesses of a sync. */
+  servers?: readonly string[];
   /** ID of a finalized block that the caller trusts. */
   checkpoint: Id;
   /** By default nothing outlives the client. */
   store?: Store;
+  /** What another client exported, instead of what the store has; the caller vouches for it. */
+  state?: Uint8Array;
   clock?: ClockOptions;
+  /**
+   * Keeps the evidence from the checkpoint on: `prove` and `sync` return files that `weir verify` reads,
+   * and a lie comes with what shows it. All parts of the verifier are loaded.
+   */
+  keepEvidence?: boolean;
+  /** Ends the start. */
+  signal?: AbortSignal;
   /** Where the verifier is, as `load` takes it. */
-  source?: Parameters<typeof load>[0];
+  source?: Source;
+  /** Where the verifier with all its parts is, as `loadFull` takes it. */
+  fullSource?: Source;
 }
 
 export interface Progress {
@@ -320,40 +297,180 @@ export interface Progress {
   first_epoch_counter: Whole;
   /** Newest epoch as the server says; nothing proves it. */
   target_epoch_counter: Whole;
-  bytes_received: number;
+  bytes_received: Whole;
 }
 
 export interface Effort {
-  hops: number;
-  bytes_received: number;
+  hops: Whole;
+  bytes_received: Whole;
 }
 
-export interface AskOptions {
+export interface CallOptions {
+  /** Ends the call, which then rejects with the signal's reason; what was proved stays. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface AskOptions extends CallOptions {
   /** How far the answer's block should be proved, by default `sealed`, where it is sealed. */
-  proof?: "final" | "sealed" | "linked";
+  proof?: "final" | "sealed" | "linked" | undefined;
 }
 
-/** A client of one server. Its methods reject with `WeirError`s and do one thing at a time. */
+/** A server after a sync. */
+export interface ServerReport {
+  url: string;
+  /** Height of its newest final block, `null` where it proves none. */
+  head_height: Whole | null;
+  /** How many blocks that is behind the head. */
+  lag: Whole | null;
+  verdict:
+    | "agrees" | "behind" | "silent" | "refuses" | "conflicts" | "invalid" | "unproved" | "set aside";
+}
+
+export interface SyncResult extends Effort {
+  answer: SnapshotAnswer;
+  /** Newer than the answer's block where a witness led on. */
+  head: TrustedBlock;
+  /** All servers, by preference. */
+  servers: ServerReport[];
+  /** A file that `weir verify` reads, of a client that keeps evidence. */
+  evidence: Uint8Array | undefined;
+}
+
+/** A server that was set aside. */
+export interface Lie {
+  url: string;
+  /** Why, in words. */
+  fault: string;
+  /** What shows it to others: a file that `weir evidence verify` reads, of a client that keeps evidence. */
+  evidence?: Uint8Array | undefined;
+}
+
+export interface TreeRoot {
+  root: Id;
+  /** Whether the block's own protocol state commits to it. */
+  committed: boolean;
+  block_id: Id;
+  height: Whole;
+  view: Whole;
+  trust: Trust;
+  protocol_state_id: Id;
+}
+
+export type TreeItem = "table" | { node: Id } | { role: Role } | { field: string };
+
+export interface TreeAnswer {
+  nodes: Record<Id, unknown>;
+  roles: Record<string, unknown>;
+  fields: Record<string, unknown>;
+  /** `null` where the table was not asked for. */
+  identities: unknown;
+}
+
+export interface WatchOptions extends CallOptions {
+  /** How far a block must be before its changes are told, by default `finalized`. */
+  level?: "certified" | "finalized" | "sealed" | undefined;
+  /** A final height, or the cursor of an event told before; by default now. */
+  after?: Whole | string | undefined;
+  /** Which changes are told, by default all. */
+  kinds?: readonly ("epoch" | "version" | "identity")[] | undefined;
+  roles?: readonly Role[] | undefined;
+  node_ids?: readonly Id[] | undefined;
+  /** Blocks whose status is told as well, at most 64. */
+  block_ids?: readonly Id[] | undefined;
+}
+
+/** What every event says; `weir watch --json` prints the same. */
+export interface EventFields {
+  block_id: Id;
+  height: Whole;
+  view: Whole;
+  timestamp_ms: Whole;
+  trust: Trust;
+  /** For `after` of a later watch. */
+  cursor: string;
+  /** Cursor of the event before this one. */
+  predecessor: string;
+}
+
+interface EpochState {
+  epoch_counter: Whole;
+  epoch_phase: string;
+  epoch_fallback_triggered: boolean;
+  first_view: Whole;
+  final_view: Whole;
+}
+
+interface VersionState {
+  protocol_state_version: Whole;
+  version_upgrade: { version: Whole; activation_view: Whole } | null;
+  /** Whether the upgrade is to a version that is not known here. */
+  needs_update: boolean;
+}
+
+export type WatchEvent = EventFields & (
+  | { event: "epoch"; before: EpochState } & EpochState
+  | { event: "version"; before: VersionState } & VersionState
+  | {
+    event: "identity";
+    node_id: Id;
+    change: "joined" | "left" | "changed";
+    identity: Identity | null;
+    before: Identity | null;
+  }
+  /** Changes told of a certified block whose fork was not finalized hold no more. */
+  | { event: "reverted"; finalized_id: Id; finalized_height: Whole }
+  | { event: "status"; status: string; before: string | null }
+);
+
+/** An upgrade to a protocol version that is not known here. */
+export interface UpgradeAhead {
+  version: Whole;
+  /** First view from which on it is in force. */
+  activation_view: Whole;
+  /** About when that is, Unix milliseconds. */
+  about_ms: Whole | null;
+  /** Newest version that is known here. */
+  known_up_to: Whole;
+}
+
+/** A client of one server, or of several. Its methods reject with `WeirError`s and do one thing at a time. */
 export class LightClient {
   private constructor();
-  /** Goes on from what the store has, or fetches and verifies the checkpoint. */
+  /** Goes on from a state or what the store has, or fetches and verifies the checkpoint. */
   static start(options: StartOptions): Promise<LightClient>;
   readonly trusted: TrustedSummary;
   readonly effort: Effort;
+  /** The upgrade to a protocol version that this package does not know: from its view on a newer one is needed. */
+  readonly upgradeAhead: UpgradeAhead | null;
+  /** What is known of the servers since the start. */
+  readonly report: { lies: Lie[]; remarks: string[] };
   exportState(): Uint8Array;
-  /** Walks to the newest epoch and proves the newest final block. */
-  sync(
-    onProgress?: (progress: Progress) => void,
-  ): Promise<Effort & { answer: SnapshotAnswer; head: TrustedBlock }>;
+  /** Walks to the newest epoch, proves the newest final block, and asks the other servers about it. */
+  sync(onProgress?: (progress: Progress) => void, options?: CallOptions): Promise<SyncResult>;
   ask(question: Question, options: AskOptions & { view: "epoch" }): Promise<EpochAnswer>;
   ask(question: Question, options: AskOptions & { view: "status" }): Promise<StatusAnswer>;
   ask<T extends Topic>(question: Question<T>, options?: AskOptions): Promise<AnswerTo<T>>;
-  epoch(block?: Block): Promise<EpochAnswer>;
-  status(block?: Block): Promise<StatusAnswer>;
-  snapshot(block?: Block): Promise<SnapshotAnswer>;
-  identities(filter?: IdentityFilter, block?: Block): Promise<IdentitiesAnswer>;
-  identity(nodeId: Id, block?: Block): Promise<IdentitiesAnswer>;
-  epochEvents(epoch?: EpochName, block?: Block): Promise<EpochEventsAnswer>;
-  seal(block?: Block): Promise<SealAnswer>;
-  executionResult(block?: Block): Promise<ExecutionResultAnswer>;
+  /** As `ask`, of a client that keeps evidence: with a file that `weir verify` reads. */
+  prove<T extends Topic>(
+    question: Question<T>,
+    options?: AskOptions,
+  ): Promise<{ answer: AnswerTo<T>; evidence: Uint8Array }>;
+  epoch(block?: Block, options?: AskOptions): Promise<EpochAnswer>;
+  status(block?: Block, options?: AskOptions): Promise<StatusAnswer>;
+  snapshot(block?: Block, options?: AskOptions): Promise<SnapshotAnswer>;
+  identities(filter?: IdentityFilter, block?: Block, options?: AskOptions): Promise<IdentitiesAnswer>;
+  identity(nodeId: Id, block?: Block, options?: AskOptions): Promise<IdentitiesAnswer>;
+  epochEvents(epoch?: EpochName, block?: Block, options?: AskOptions): Promise<EpochEventsAnswer>;
+  seal(block?: Block, options?: AskOptions): Promise<SealAnswer>;
+  executionResult(block?: Block, options?: AskOptions): Promise<ExecutionResultAnswer>;
+  /** The root of a block's snapshot tree; loads all parts of the verifier. */
+  treeRoot(block?: Block, options?: CallOptions): Promise<TreeRoot>;
+  /** What a block's snapshot tree has of these items, under the root that this client proves. */
+  askTree(
+    items: readonly TreeItem[],
+    block?: Block,
+    options?: CallOptions,
+  ): Promise<TreeRoot & { answer: TreeAnswer }>;
+  /** Events as they happen, each proved, and none left out; a signal ends it. */
+  watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, undefined>;
 }

@@ -1,13 +1,23 @@
-// Loads the verifier, once.
+// Loads the verifier, once. Most pages need the first module; the second has receipts, evidence to keep
+// and snapshot trees as well, and is loaded when something asks for them.
 
-import initialize from "./verifier.js";
+import initialize, * as core from "./verifier.js";
 
-let defaultSource = () => new URL("verifier_bg.wasm", import.meta.url);
-let loaded;
+const modules = {
+  core: {
+    source: () => new URL("verifier_bg.wasm", import.meta.url),
+    bind: async () => ({ ...core, default: initialize }),
+  },
+  full: {
+    source: () => new URL("verifier_full_bg.wasm", import.meta.url),
+    bind: () => import("./verifier_full.js"),
+  },
+};
 
-/** Where the verifier is, unless `load` is told. */
-export function setDefaultSource(source) {
-  defaultSource = source;
+/** Where the modules are, unless `load` is told: both files by name. */
+export function setDefaultSources(read) {
+  modules.core.source = () => read("verifier_bg.wasm");
+  modules.full.source = () => read("verifier_full_bg.wasm");
 }
 
 /**
@@ -15,16 +25,27 @@ export function setDefaultSource(source) {
  * file. `LightClient.start` does it by itself; later calls change nothing.
  */
 export function load(source) {
-  loaded ??= begin(source);
-  return loaded;
+  return begin(modules.core, source);
 }
 
-async function begin(source) {
+/** As `load`, with all parts: `verifier_full_bg.wasm`. */
+export function loadFull(source) {
+  return begin(modules.full, source);
+}
+
+function begin(module, source) {
+  module.loaded ??= bind(module, source);
+  return module.loaded;
+}
+
+async function bind(module, source) {
   try {
-    await initialize({ module_or_path: await (source ?? defaultSource()) });
+    const bound = await module.bind();
+    await bound.default({ module_or_path: await (source ?? module.source()) });
+    return bound;
   } catch (error) {
     // So that a page that was offline can try again.
-    loaded = undefined;
+    module.loaded = undefined;
     throw error;
   }
 }

@@ -2,8 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 
-import { setDefaultSource } from "./load.js";
+import { setDefaultSources } from "./load.js";
 
-setDefaultSource(() => readFile(new URL("verifier_bg.wasm", import.meta.url)));
+setDefaultSources((name) => readFile(new URL(name, import.meta.url)));
 
 export * from "./index.js";

@@ -1,13 +1,12 @@
 //! Questions as pages write them, which is how the negative suite writes them.
 
-use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Question;
 use weir_verifier::json::{self, NoQuestion, Shape};
 
 use crate::error::usage;
-use crate::value::{from_js, read_whole};
+use crate::value::from_js;
 
 /// Reads `{block, topic}`.
 ///
@@ -29,14 +28,4 @@ pub(crate) fn identifier(text: &str) -> Result<Identifier, JsValue> {
 
 fn no_question(error: &NoQuestion) -> JsValue {
     usage(error.message())
-}
-
-/// A field with a whole number, if there is such a field.
-pub(crate) fn number(object: &JsValue, name: &str) -> Result<Option<u64>, JsValue> {
-    let value = Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED);
-    if value.is_undefined() {
-        return Ok(None);
-    }
-    let found = read_whole(&value);
-    found.map(Some).ok_or_else(|| usage("a number of milliseconds is whole and not negative"))
 }

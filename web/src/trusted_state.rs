@@ -1,14 +1,15 @@
 //! The trusted state, as pages hold it.
 
-use js_sys::{Array, Object};
+use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use weir_protocol::evidence::{AnswerProof, HopsPage};
 use weir_verifier::json;
 use weir_verifier::{Timing, TrustedBlock};
 
-use crate::error::{not_a_state, not_evidence, rejection, usage};
+use crate::error::usage;
 use crate::question;
+use crate::rejection::{not_a_state, not_evidence, rejection};
 use crate::value::{read_whole, set, to_js, whole};
 
 /// A checkpoint and what is proved from it.
@@ -168,7 +169,7 @@ fn read_timing(now: &JsValue) -> Result<Timing, JsValue> {
     if let Some(now_ms) = read_whole(now) {
         return Ok(Timing::at(now_ms));
     }
-    let number = |name: &str| question::number(now, name);
+    let number = |name: &str| number(now, name);
     let now_ms = number("now_ms")?.ok_or_else(|| usage("the time is Unix milliseconds"))?;
     let mut timing = Timing::at(now_ms);
     if let Some(period) = number("trusting_period_ms")? {
@@ -179,4 +180,14 @@ fn read_timing(now: &JsValue) -> Result<Timing, JsValue> {
         timing = timing.with_clock_skew_ms(skew).map_err(|error| usage(&error.to_string()))?;
     }
     Ok(timing)
+}
+
+/// A field with a whole number, if there is such a field.
+fn number(object: &JsValue, name: &str) -> Result<Option<u64>, JsValue> {
+    let value = Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED);
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    let found = read_whole(&value);
+    found.map(Some).ok_or_else(|| usage("a number of milliseconds is whole and not negative"))
 }

@@ -1,7 +1,7 @@
 //! JSON values as plain objects.
 
 use js_sys::{Array, BigInt, Object, Reflect};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 /// The same value; whole numbers that a `number` cannot hold exactly become a `bigint`.
@@ -22,8 +22,8 @@ pub(crate) fn to_js(value: &Value) -> JsValue {
     }
 }
 
-/// A plain object as JSON: strings, whole numbers, lists and objects of them; what is neither, or
-/// too deep for a question, is `null`.
+/// A plain object as JSON: strings, whole numbers, true and false, lists and objects of them. Nothing is
+/// `null`; what is none of them, or too deep for a question, is `false`, which nobody takes for nothing.
 pub(crate) fn from_js(value: &JsValue) -> Value {
     read(value, DEPTH_MAX)
 }
@@ -35,21 +35,29 @@ fn read(value: &JsValue, depth: usize) -> Value {
     if let Some(number) = read_whole(value) {
         return number.into();
     }
-    let Some(depth) = depth.checked_sub(1) else {
+    if let Some(flag) = value.as_bool() {
+        return flag.into();
+    }
+    if value.is_null() || value.is_undefined() {
         return Value::Null;
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return Value::Bool(false);
     };
     if Array::is_array(value) {
         return Array::from(value).iter().map(|item| read(&item, depth)).collect();
     }
     let Some(object) = value.dyn_ref::<Object>() else {
-        return Value::Null;
+        return Value::Bool(false);
     };
     let fields = Object::entries(object);
     let field = |field: JsValue| {
         let field = Array::from(&field);
         Some((field.get(0).as_string()?, read(&field.get(1), depth)))
     };
-    Value::Object(fields.iter().filter_map(field).collect())
+    let mut read = Map::new();
+    read.extend(fields.iter().filter_map(field));
+    Value::Object(read)
 }
 
 /// A whole number.

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use weir_client::sync::{LightClient, Outcome, SyncProgress, Testimony};
-use weir_client::transport::Standing;
+use weir_client::sync::{LightClient, Outcome, ServerReport, SyncProgress, Testimony};
+use weir_verifier::json::upgrade_ahead;
 use weir_verifier::{Trust, TrustedState};
 
 use super::args::Arguments;
 use super::session::Session;
-use super::{EXIT_INVALID, evidence, stdout, text, upgrade};
+use super::{EXIT_INVALID, evidence, stdout, text};
 
 /// Syncs, keeps what is proved, and prints a summary.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -82,7 +82,7 @@ fn summary(client: &LightClient, outcome: &Outcome, elapsed_ms: u64, servers: &[
         "trust": trust_of_head(outcome, trusted).name(),
         "elapsed_ms": elapsed_ms,
         "peak_memory_bytes": peak_memory_bytes(),
-        "upgrade_ahead": upgrade::to_json(trusted),
+        "upgrade_ahead": upgrade_ahead(trusted),
         "servers": servers,
     })
 }
@@ -90,22 +90,11 @@ fn summary(client: &LightClient, outcome: &Outcome, elapsed_ms: u64, servers: &[
 /// All servers by preference: the newest final block that each proves, how many blocks that is behind
 /// the head, and what it says of the head.
 fn servers(client: &LightClient, testimonies: &[Testimony]) -> Vec<Value> {
-    let head = client.trusted().head().height;
-    let said = |url: &str| testimonies.iter().find(|testimony| testimony.url == url);
-    let server = |(url, standing): (&str, &Standing)| {
-        let (height, verdict) = match (said(url), standing) {
-            (Some(witness), _) => (witness.head_height, witness.verdict.name()),
-            (None, Standing::SetAside { .. }) => (None, "set aside"),
-            (None, _) => (Some(head), "agrees"),
-        };
-        json!({
-            "url": url,
-            "head_height": height,
-            "lag": height.map(|height| head.saturating_sub(height)),
-            "verdict": verdict,
-        })
+    let server = |report: ServerReport<'_>| {
+        let ServerReport { url, head_height, lag, verdict } = report;
+        json!({ "url": url, "head_height": head_height, "lag": lag, "verdict": verdict })
     };
-    client.health().map(server).collect()
+    client.reports(testimonies).map(server).collect()
 }
 
 /// A witness may have led on to a newer block than that of the answer; the head is final anyway.

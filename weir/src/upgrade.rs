@@ -2,7 +2,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::{Value, json};
 use weir_protocol::model::KV_STORE_VERSION_MAX;
 use weir_protocol::protocol_state::ScheduledUpgrade;
 use weir_verifier::TrustedState;
@@ -17,17 +16,6 @@ pub(crate) fn warning(trusted: &TrustedState) -> Option<String> {
         format!("{upgrade}{}", about(&upgrade))
     };
     Some(format!("{when}; this version knows up to {KV_STORE_VERSION_MAX}, get a newer one"))
-}
-
-/// The upgrade for scripts.
-pub(crate) fn to_json(trusted: &TrustedState) -> Value {
-    let Some(upgrade) = trusted.upgrade_ahead() else { return Value::Null };
-    json!({
-        "version": upgrade.version,
-        "activation_view": upgrade.activation_view,
-        "about_ms": upgrade.about_ms,
-        "known_up_to": KV_STORE_VERSION_MAX,
-    })
 }
 
 fn about(upgrade: &ScheduledUpgrade) -> String {

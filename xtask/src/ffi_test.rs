@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::process::{is_there, output, pass, succeed};
+use crate::ffi_walk::Served;
+use crate::process::{go_is_there, is_there, output, pass, succeed};
 use crate::{ffi, ffi_cases};
 
 /// Builds the libraries and runs the negative suite and the examples in each language.
@@ -16,12 +17,13 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let cases = ffi.join("cases");
     println!("{} cases", ffi_cases::write(root, &cases)?);
     let saved = Saved::find(&cases)?;
-    let languages: [(&str, Test); 4] =
-        [("cc", c), ("python3", python), ("kotlinc", kotlin), ("swiftc", swift)];
+    let served = Served::start(root)?;
+    let languages: [(&str, Test); 5] =
+        [("cc", c), ("python3", python), ("kotlinc", kotlin), ("swiftc", swift), ("go", go)];
     for (compiler, test) in languages {
-        // Kotlin's asks in its own way, see there.
-        if compiler == "kotlinc" || is_there(compiler) {
-            test(&Tested { root, ffi: &ffi, cases: &cases, saved: &saved })?;
+        // Kotlin's and Go's ask in their own ways, see there.
+        if ["kotlinc", "go"].contains(&compiler) || is_there(compiler) {
+            test(&Tested { root, ffi: &ffi, cases: &cases, saved: &saved, served: &served })?;
         } else {
             println!("SKIPPED: the library for {compiler}, which is not installed");
         }
@@ -37,6 +39,7 @@ struct Tested<'a> {
     ffi: &'a Path,
     cases: &'a Path,
     saved: &'a Saved,
+    served: &'a Served,
 }
 
 /// Saved evidence that stands alone, as an example is called with it.
@@ -81,9 +84,11 @@ impl Saved {
 fn c(tested: &Tested<'_>) -> anyhow::Result<()> {
     let include = tested.ffi.join("c");
     // Once against each kind of library.
-    for (source, library) in
-        [("integration-tests/ffi/smoke.c", "libweir_c.a"), ("examples/c/main.c", "libweir_c.so")]
-    {
+    for (source, library) in [
+        ("integration-tests/ffi/smoke.c", "libweir_c.a"),
+        ("integration-tests/ffi/walk.c", "libweir_c.a"),
+        ("examples/c/main.c", "libweir_c.so"),
+    ] {
         let mut cc = Command::new("cc");
         cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]).arg(&include);
         cc.arg(tested.root.join(source)).arg(include.join(library));
@@ -91,6 +96,7 @@ fn c(tested: &Tested<'_>) -> anyhow::Result<()> {
         succeed(&mut cc)?;
     }
     pass(Command::new(tested.ffi.join("smoke")).arg(tested.cases))?;
+    pass(tested.served.tell(&mut Command::new(tested.ffi.join("walk"))))?;
     tested.saved.verify(|| {
         let mut example = Command::new(tested.ffi.join("main"));
         example.env("LD_LIBRARY_PATH", &include);
@@ -99,9 +105,27 @@ fn c(tested: &Tested<'_>) -> anyhow::Result<()> {
 }
 
 fn python(tested: &Tested<'_>) -> anyhow::Result<()> {
-    let mut python = Command::new("python3");
-    python.arg(tested.root.join("integration-tests/ffi/smoke.py")).arg(tested.cases);
-    pass(python.env("PYTHONPATH", tested.ffi.join("python")))
+    let program = |source: &str| {
+        let mut python = Command::new("python3");
+        python.arg(tested.root.join("integration-tests/ffi").join(source));
+        python.env("PYTHONPATH", tested.ffi.join("python"));
+        python
+    };
+    pass(program("smoke.py").arg(tested.cases))?;
+    pass(tested.served.tell(&mut program("walk.py")))
+}
+
+/// Tests the package over the C library.
+fn go(tested: &Tested<'_>) -> anyhow::Result<()> {
+    if !go_is_there("the package for Go") {
+        return Ok(());
+    }
+    let c = tested.ffi.join("c");
+    let mut test = Command::new("go");
+    test.args(["test", "-count=1", "./..."]).current_dir(tested.root.join("ffi/go"));
+    test.env("CGO_ENABLED", "1").env("CGO_CFLAGS", format!("-I{}", c.display()));
+    test.env("CGO_LDFLAGS", format!("-L{}", c.display())).env("LD_LIBRARY_PATH", &c);
+    pass(tested.served.tell_by_environment(&mut test))
 }
 
 /// Compiles the example with the generated source, and lets it verify.

@@ -8,6 +8,7 @@ mod conformance;
 mod ffi;
 mod ffi_cases;
 mod ffi_test;
+mod ffi_walk;
 mod flow_go;
 mod flow_go_bench;
 mod fuzz;
@@ -17,6 +18,7 @@ mod running;
 mod soak;
 mod tidy;
 mod wasm;
+mod wasm_order;
 mod wasm_test;
 
 use std::path::{Path, PathBuf};
@@ -71,7 +73,11 @@ enum Chore {
     /// Write the seeds of the fuzz targets' corpus; the tests check that they are up to date
     FuzzCorpus,
     /// Write the package for pages and Node to target/wasm-pkg, and check its size
-    Wasm,
+    Wasm {
+        /// Instead, print what each part of the module costs
+        #[arg(long)]
+        parts: bool,
+    },
     /// Test the package for pages in Node and in Chromium; needs both
     WasmTest,
     /// Watch ten thousand simulated minutes over networks that break; `WEIR_SEED` chooses others
@@ -82,7 +88,7 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Test the libraries from C, Python, Kotlin and Swift, as far as their compilers are there
+    /// Test the libraries from C, Python, Kotlin, Swift and Go, as far as their compilers are there
     FfiTest,
     /// Run what CI runs, on this machine as it is
     Ci,
@@ -99,7 +105,8 @@ fn main() -> anyhow::Result<()> {
         Chore::FlowGoBench { rounds } => flow_go_bench::run(&root(), rounds),
         Chore::Fuzz { seconds, targets } => fuzz::run(&root(), seconds, &targets),
         Chore::FuzzCorpus => fuzz::write_seeds(&root()),
-        Chore::Wasm => wasm::package(&root()),
+        Chore::Wasm { parts: true } => wasm::parts(&root()),
+        Chore::Wasm { parts: false } => wasm::package(&root()),
         Chore::WasmTest => wasm_test::run(&root()),
         Chore::Soak => soak::run(&root()),
         Chore::Ffi { check: true } => ffi::check(&root()),

@@ -14,6 +14,32 @@
 #include <stdint.h>
 
 /**
+ * Send `message` to the method `path` of the server, and say what came back.
+ */
+#define WEIR_STEP_CALL 1
+
+/**
+ * The task has ended: take what it told.
+ */
+#define WEIR_STEP_DONE 0
+
+/**
+ * Wait up to `patience_ms` for the next message of the stream, and say what it is.
+ */
+#define WEIR_STEP_NEXT 3
+
+/**
+ * Nothing, but a sync has come so far.
+ */
+#define WEIR_STEP_PROGRESS 4
+
+/**
+ * As `WEIR_STEP_CALL`, but the method streams: once it is open, say so with `weir_client_hear` and no
+ * bytes. A stream before it is of no use any more.
+ */
+#define WEIR_STEP_SUBSCRIBE 2
+
+/**
  * Of a snapshot, the epoch.
  */
 #define WEIR_VIEW_EPOCH 1
@@ -50,7 +76,7 @@ typedef enum WeirStatus {
    */
   WEIR_STATUS_USAGE = 3,
   /**
-   * A bug in this library. A trusted state that was passed in is only good for freeing.
+   * A bug in this library. A state or client that was passed in is only good for freeing.
    */
   WEIR_STATUS_INTERNAL = 4,
   /**
@@ -61,7 +87,21 @@ typedef enum WeirStatus {
    * Only a newer version of this library understands it.
    */
   WEIR_STATUS_NEEDS_UPDATE = 6,
+  /**
+   * No server gave an answer, or one refused and no other did better.
+   */
+  WEIR_STATUS_TRANSPORT = 7,
 } WeirStatus;
+
+/**
+ * A client without its transport: it says what to send, and hears what came back. Opaque; freed by
+ * `weir_client_free`.
+ *
+ * It does one task at a time: `weir_client_begin`, then `weir_client_step` and what it says until it is
+ * `WEIR_STEP_DONE`, then `weir_client_take`. A client that was started without kept bytes has a first
+ * task already: to fetch the checkpoint. Several threads may use it at once: calls wait for one another.
+ */
+typedef struct WeirClient WeirClient;
 
 /**
  * Why a call failed. Opaque; freed by `weir_error_free`.
@@ -88,6 +128,48 @@ typedef struct WeirBytes {
    */
   size_t len;
 } WeirBytes;
+
+/**
+ * What to do next; freed by `weir_step_free`.
+ */
+typedef struct WeirStep {
+  /**
+   * One of `WEIR_STEP_…`, which says which of the other fields hold something.
+   */
+  uint32_t kind;
+  /**
+   * Which of the servers, by their order in the options.
+   */
+  uint32_t server;
+  /**
+   * Path of the method, such as `/weir.v1.SnapshotAPI/GetSnapshot`.
+   */
+  char *path;
+  /**
+   * The request, as gRPC sends it without its frame.
+   */
+  struct WeirBytes message;
+  /**
+   * Longest wait, milliseconds.
+   */
+  uint64_t patience_ms;
+  /**
+   * Newest epoch proved.
+   */
+  uint64_t epoch_counter;
+  /**
+   * Epoch of the checkpoint.
+   */
+  uint64_t first_epoch_counter;
+  /**
+   * Newest epoch as the server says; nothing proves it.
+   */
+  uint64_t target_epoch_counter;
+  /**
+   * Bytes of evidence received.
+   */
+  uint64_t bytes_received;
+} WeirStep;
 
 /**
  * The caller's clock, and the bounds it sets; see `weir_timing_at`.
@@ -183,6 +265,185 @@ extern "C" {
 void weir_bytes_free(struct WeirBytes bytes);
 
 /**
+ * Begins a task, JSON as docs/bindings.md has it, such as `{"task": "sync"}`.
+ *
+ * Keeps none of the arguments. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `task` is NULL or ends with a NUL. `error` is NULL or may be written.
+ */
+enum WeirStatus weir_client_begin(const struct WeirClient *client,
+                                  const char *task,
+                                  struct WeirError **error);
+
+/**
+ * Calls nobody any more: the next step is `WEIR_STEP_DONE`, and what was proved stays. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `error` is NULL or may be written.
+ */
+enum WeirStatus weir_client_cancel(const struct WeirClient *client, struct WeirError **error);
+
+/**
+ * Frees a client; NULL is nothing to free.
+ *
+ * # Safety
+ * `client` is NULL, or this library handed it out, and it was not freed; nobody uses it during the
+ * call or after.
+ */
+void weir_client_free(struct WeirClient *client);
+
+/**
+ * Says what came back: the whole message, and of an answer the bytes of the header
+ * `weir-receipt-bin`, if there is one. Of a stream that was opened, no bytes.
+ *
+ * Keeps none of the arguments. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `message` is NULL or has `message_len` bytes, `receipt` is NULL or has
+ * `receipt_len` bytes. `error` is NULL or may be written.
+ */
+enum WeirStatus weir_client_hear(const struct WeirClient *client,
+                                 uint32_t server,
+                                 const uint8_t *message,
+                                 size_t message_len,
+                                 const uint8_t *receipt,
+                                 size_t receipt_len,
+                                 struct WeirError **error);
+
+/**
+ * Says that there was no whole answer, and why.
+ *
+ * Keeps none of the arguments. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `why` is NULL or ends with a NUL. `error` is NULL or may be written.
+ */
+enum WeirStatus weir_client_hear_nothing(const struct WeirClient *client,
+                                         uint32_t server,
+                                         const char *why,
+                                         struct WeirError **error);
+
+/**
+ * Says that the server refused: gRPC's status code, its message, and the bytes of the header
+ * `grpc-status-details-bin`.
+ *
+ * Keeps none of the arguments. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `message` is NULL or ends with a NUL. `details` is NULL or has
+ * `details_len` bytes. `error` is NULL or may be written.
+ */
+enum WeirStatus weir_client_hear_refusal(const struct WeirClient *client,
+                                         uint32_t server,
+                                         uint8_t code,
+                                         const char *message,
+                                         const uint8_t *details,
+                                         size_t details_len,
+                                         struct WeirError **error);
+
+/**
+ * What shows a lie of the report to others, by its place there, as `weir verify` reads it; nothing where
+ * nothing does.
+ *
+ * Writes it to `file`, to be freed by `weir_bytes_free`; empty unless the status is ok. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `file` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_misbehaviour(const struct WeirClient *client,
+                                         uint32_t lie,
+                                         struct WeirBytes *file,
+                                         struct WeirError **error);
+
+/**
+ * What is known of the servers, as JSON: `{"lies", "remarks", "hops", "bytes_received"}`; `null` while a
+ * task is on its way.
+ *
+ * Writes it to `value`, to be freed by `weir_text_free`; NULL unless the status is ok. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `value` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_report(const struct WeirClient *client,
+                                   char **value,
+                                   struct WeirError **error);
+
+/**
+ * Begins at the checkpoint, which is fetched; or, with the bytes that were kept before, where nothing
+ * is to be fetched. The caller vouches for those bytes.
+ *
+ * `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock": {"now_ms",
+ * "trusting_period_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
+ * answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
+ * `weir_client_free`; NULL unless the status is ok. Keeps none of the arguments. Any thread.
+ *
+ * # Safety
+ * `options` is NULL or ends with a NUL. `kept` is NULL or has `kept_len` bytes. `client` and `error` are
+ * NULL or may be written.
+ */
+enum WeirStatus weir_client_start(const char *options,
+                                  const uint8_t *kept,
+                                  size_t kept_len,
+                                  struct WeirClient **client,
+                                  struct WeirError **error);
+
+/**
+ * What to do next. `elapsed_ms` is a clock's that never goes back, `now_ms` the calendar's, Unix
+ * milliseconds.
+ *
+ * Writes it to `step`, to be freed by `weir_step_free`; `WEIR_STEP_DONE` unless the status is ok. Any
+ * thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `step` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_step(const struct WeirClient *client,
+                                 uint64_t elapsed_ms,
+                                 uint64_t now_ms,
+                                 struct WeirStep *step,
+                                 struct WeirError **error);
+
+/**
+ * What the task told: the answer as JSON, `null` of a start, and evidence that stands alone, as `weir
+ * verify` reads it, if it is kept.
+ *
+ * Writes them to `value`, to be freed by `weir_text_free`, and to `evidence`, to be freed by
+ * `weir_bytes_free`; NULL and empty unless the status is ok. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `value`, `evidence` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_take(const struct WeirClient *client,
+                                 char **value,
+                                 struct WeirBytes *evidence,
+                                 struct WeirError **error);
+
+/**
+ * What to keep, and to start with the next time; nothing before the client began.
+ *
+ * Writes it to `kept`, to be freed by `weir_bytes_free`; empty unless the status is ok. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `kept` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_to_bytes(const struct WeirClient *client,
+                                     struct WeirBytes *kept,
+                                     struct WeirError **error);
+
+/**
+ * What is trusted, as JSON, also while a task is on its way; `null` before the client began.
+ *
+ * Writes it to `value`, to be freed by `weir_text_free`; NULL unless the status is ok. Any thread.
+ *
+ * # Safety
+ * `client` is NULL or not freed. `value` and `error` are NULL or may be written.
+ */
+enum WeirStatus weir_client_trusted(const struct WeirClient *client,
+                                    char **value,
+                                    struct WeirError **error);
+
+/**
  * Frees an error; NULL is nothing to free.
  *
  * # Safety
@@ -210,6 +471,14 @@ const char *weir_error_message(const struct WeirError *error);
  * `error` is NULL or was returned by this library and not freed.
  */
 const char *weir_error_rule(const struct WeirError *error);
+
+/**
+ * Frees what a step holds; one that holds nothing is nothing to free.
+ *
+ * # Safety
+ * This library handed the step out, and it was not freed.
+ */
+void weir_step_free(struct WeirStep step);
 
 /**
  * Frees a text, such as an answer; NULL is nothing to free.

@@ -21,12 +21,14 @@ pub enum WeirStatus {
     Invalid = 2,
     /// An argument that the caller has to correct.
     Usage = 3,
-    /// A bug in this library. A trusted state that was passed in is only good for freeing.
+    /// A bug in this library. A state or client that was passed in is only good for freeing.
     Internal = 4,
     /// Nobody can prove it now.
     NotYet = 5,
     /// Only a newer version of this library understands it.
     NeedsUpdate = 6,
+    /// No server gave an answer, or one refused and no other did better.
+    Transport = 7,
 }
 
 /// Why a call failed. Opaque; freed by `weir_error_free`.
@@ -107,6 +109,7 @@ fn status_of(failure: &Failure) -> WeirStatus {
         Failure::NotYet { .. } => WeirStatus::NotYet,
         Failure::NeedsUpdate { .. } => WeirStatus::NeedsUpdate,
         Failure::Invalid { .. } => WeirStatus::Invalid,
+        Failure::Transport { .. } => WeirStatus::Transport,
         Failure::Usage { .. } => WeirStatus::Usage,
     }
 }

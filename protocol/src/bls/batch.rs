@@ -6,6 +6,7 @@
 use super::{Backend, PublicKey, Signature};
 use crate::codec::sha3_256;
 use crate::model::Identifier;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// A key's signature over a message.
@@ -39,11 +40,12 @@ pub fn verify_batch<B: Backend>(claims: &[Claim<'_, B>]) -> bool {
         .zip(&factors)
         .map(|(claim, factor)| (claim.signature.point.clone(), *factor))
         .collect();
-    let mut order: Vec<usize> = (0..claims.len()).collect();
-    order.sort_by_key(|index| claims[*index].key.0);
-    let same_key = |a: &usize, b: &usize| claims[*a].key.0 == claims[*b].key.0;
-    let terms: Vec<_> = order
-        .chunk_by(same_key)
+    let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, claim) in claims.iter().enumerate() {
+        groups.entry(claim.key.0).or_default().push(index);
+    }
+    let terms: Vec<_> = groups
+        .values()
         .map(|group| {
             let hashes: Vec<_> = group
                 .iter()

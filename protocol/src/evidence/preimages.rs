@@ -47,7 +47,9 @@ impl Preimages {
     #[must_use]
     pub fn only(&self, ids: &BTreeSet<Identifier>) -> Self {
         let of = |id: &Identifier| Some((*id, self.0.get(id)?.clone()));
-        Self(ids.iter().filter_map(of).collect())
+        let mut found = BTreeMap::new();
+        found.extend(ids.iter().filter_map(of));
+        Self(found)
     }
 
     /// Number of preimages.

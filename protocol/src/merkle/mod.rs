@@ -25,7 +25,7 @@ pub use proof::{AbsenceProof, Proof, ProofError, verify, verify_absence};
 pub use tree::Tree;
 
 use crate::model::Identifier;
-use alloc::vec::Vec;
+use alloc::collections::BTreeSet;
 use tree::list_entries;
 
 /// The Merkle root over a payload list, given as its entities' IDs in order.
@@ -63,10 +63,9 @@ pub struct RepeatedId {
 }
 
 fn repeated(ids: &[Identifier]) -> Identifier {
-    let mut sorted: Vec<_> = ids.to_vec();
-    sorted.sort_unstable();
-    let pair = sorted.windows(2).find(|pair| pair[0] == pair[1]);
-    pair.map_or(Identifier::ZERO, |pair| pair[0])
+    let mut seen = BTreeSet::new();
+    let twice = ids.iter().filter(|id| !seen.insert(**id)).min();
+    twice.copied().unwrap_or(Identifier::ZERO)
 }
 
 /// Bits in a key, and so the depth of every leaf.

@@ -180,7 +180,10 @@ fn ascending<T: Ord>(
     if !items.is_sorted_by(|a, b| a < b) {
         return Err(RlpError::Invalid { field: "order of a filter" });
     }
-    Ok(items.into_iter().collect())
+    // One by one: `collect` would sort first what is in order, with a sort of its own for each type.
+    let mut set = BTreeSet::new();
+    set.extend(items);
+    Ok(set)
 }
 
 /// Most node IDs in a filter.

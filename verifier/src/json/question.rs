@@ -136,8 +136,12 @@ fn names<T: Ord>(
         Value::Array(list) => list,
         _ => return Err(NoQuestion("a filter has lists")),
     };
-    let items: Option<_> = list.iter().map(|name| name.as_str().and_then(&parse)).collect();
-    items.ok_or(NoQuestion("a filter names no such role, status or node ID"))
+    let mut items = BTreeSet::new();
+    for name in list {
+        let item = name.as_str().and_then(&parse);
+        items.insert(item.ok_or(NoQuestion("a filter names no such role, status or node ID"))?);
+    }
+    Ok(items)
 }
 
 impl NoQuestion {

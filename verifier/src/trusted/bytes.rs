@@ -226,7 +226,7 @@ fn decode_epoch(decoder: &mut Decoder<'_>) -> Result<TrustedEpoch, RlpError> {
 }
 
 /// Why bytes are no trusted state.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, strum::IntoStaticStr, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustedStateError {
     /// More bytes than a trusted state has.

@@ -19,7 +19,6 @@ use super::{
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{
@@ -115,11 +114,13 @@ impl TrustedState {
             head: checkpoint,
             head_state_id: view.protocol_state_id,
             head_state_view: checkpoint.view,
-            committees: BTreeMap::from([(current.counter, committee)]),
-            epochs: vec![current],
+            committees: BTreeMap::new(),
+            epochs: Vec::new(),
             preimages,
             decoded: Decoded::default(),
         };
+        trusted.committees.insert(current.counter, committee);
+        trusted.epochs.push(current);
         if let Some(next) = next {
             trusted.accept(next, checkpoint);
         }
@@ -265,7 +266,8 @@ impl TrustedState {
 
     fn needed(&self) -> BTreeSet<Identifier> {
         let kept = self.epochs.iter().rev().take(COMMITTEES_MAX);
-        let mut needed: BTreeSet<_> = kept.flat_map(|e| [e.setup_id, e.commit_id]).collect();
+        let mut needed = BTreeSet::new();
+        needed.extend(kept.flat_map(|e| [e.setup_id, e.commit_id]));
         let held = [&self.preimages];
         let sources = Sources::new(&held).with_decoded(&self.decoded);
         needed.extend(state::reachable(sources, self.head_state_id));

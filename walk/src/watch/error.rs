@@ -1,5 +1,6 @@
 //! Why there is no next event.
 
+use strum::IntoStaticStr;
 use thiserror::Error;
 use weir_protocol::model::Identifier;
 
@@ -7,7 +8,7 @@ use super::Cursor;
 use crate::AskError;
 
 /// Why there is no next event.
-#[derive(Debug, Error)]
+#[derive(Debug, IntoStaticStr, Error)]
 #[non_exhaustive]
 pub enum WatchError {
     /// A question has no verified answer.

@@ -158,6 +158,15 @@ impl Watch {
         Walk::new(io, begin(self))
     }
 
+    /// As [`Walker::into_walk`].
+    pub fn into_walk<T, F>(self, begin: impl FnOnce(Self) -> F) -> Walk<'static, T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let io = self.walker.asking.io.clone();
+        Walk::new(io, begin(self))
+    }
+
     /// The walker.
     #[must_use]
     pub fn walker(&self) -> &Walker {
