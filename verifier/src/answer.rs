@@ -1,8 +1,8 @@
 //! Answers, derived from verified preimages alone.
 
-use super::certify::{Anchored, AnchoredBy};
 use super::sources::Sources;
 use super::state::{self, StateView};
+use super::trust::{Anchored, AnchoredBy};
 use super::{Missing, NotYet, Rejection, Trust, Violation, rules};
 use alloc::string::String;
 use alloc::sync::Arc;

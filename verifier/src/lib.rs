@@ -35,13 +35,13 @@ mod sources;
 mod state;
 mod timing;
 mod tree;
+mod trust;
 mod trusted;
 
 pub use answer::{
     Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer, SealAnswer,
     SnapshotAnswer,
 };
-pub use certify::{AnchoredBy, Trust};
 pub use changes::{Change, EpochAt, StateAt, VersionAt, about_state};
 pub use error::{Missing, NeedsUpdate, NotYet, Rejection, Violation};
 pub use misbehaviour::{
@@ -55,6 +55,7 @@ pub use timing::{
     Timing, TimingError,
 };
 pub use tree::{TreeRoot, verify_tree};
+pub use trust::{AnchoredBy, Trust};
 pub use trusted::{
     HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
     TrustedState, TrustedStateError,

@@ -195,8 +195,9 @@ export class LightClient {
   }
 
   #now() {
-    const { now_ms = Date.now(), trusting_period_ms, clock_skew_ms } = this.#clock;
-    return { now_ms, trusting_period_ms, clock_skew_ms };
+    const { now_ms = Date.now(), trusting_period_ms, past_committee_age_ms, clock_skew_ms } =
+      this.#clock;
+    return { now_ms, trusting_period_ms, past_committee_age_ms, clock_skew_ms };
   }
 
   #inTurn(run) {

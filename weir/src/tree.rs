@@ -149,6 +149,7 @@ fn print(
         object.insert("height".into(), json!(root.height));
         object.insert("view".into(), json!(root.view));
         object.insert("trust".into(), json!(root.trust.name()));
+        object.insert("anchored_by".into(), json::anchored_by(root.anchored_by));
         object.insert("protocol_state_id".into(), json!(root.protocol_state_id.to_hex()));
         object.insert("root".into(), json!(root.root.to_hex()));
         object.insert("committed".into(), json!(root.committed));
@@ -161,6 +162,7 @@ fn print(
     let mut out = String::new();
     if let Some(root) = root {
         out.push_str(&text::block(root.block_id, root.height, root.view, root.trust));
+        out.push_str(&text::proved_by(root.anchored_by, root.block_id));
     }
     out.push_str(&text::fields(&object));
     stdout(out.as_bytes())

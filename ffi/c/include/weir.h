@@ -98,7 +98,8 @@ typedef struct WeirTiming {
    */
   uint64_t now_ms;
   /**
-   * Trust is extended only from a block at most so old, in milliseconds: an hour to ten years.
+   * Trust is extended only from a block at most so old, in milliseconds: an hour to ten years. What
+   * only the committee of an epoch before the trusted head's certifies is believed as long.
    */
   uint64_t trusting_period_ms;
   /**

@@ -184,6 +184,14 @@ impl TrustedState {
             .any(|known| known.height == header.height && known.block_id == header.id())
     }
 
+    /// The first block known to be final of an epoch after this one; none of the head's epoch and
+    /// later ones.
+    pub(super) fn superseded_by(&self, epoch_counter: u64) -> Option<TrustedBlock> {
+        let next = self.epoch(epoch_counter.checked_add(1)?)?;
+        let later = self.final_blocks().filter(|block| block.view >= next.first_view);
+        later.min_by_key(|block| block.timestamp_ms)
+    }
+
     fn final_blocks(&self) -> impl Iterator<Item = TrustedBlock> + '_ {
         let boundaries = self.epochs.iter().filter_map(|epoch| epoch.boundary);
         [self.checkpoint, self.head].into_iter().chain(boundaries)
