@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use weir_peers::{NoPeer, Peers, Rests, Standing};
-use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceFile, Hop, Preimages};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceFile, Hop};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
-use weir_verifier::{Answer, Grounds, Rejection, TrustedState, Verified, WrongAnswer};
+use weir_verifier::{Answer, Rejection, TrustedState, Verified, WrongAnswer};
 
 use crate::asking::{Asking, Attempt};
 use crate::{AskError, ClockOptions, Judge, Lie, Remark, Walk};
@@ -92,11 +92,9 @@ pub(crate) async fn begin(mut asking: Asking) -> Result<Walker, AskError> {
                 return Ok(Walker { path, ..Walker::from(asking, trusted.into_value()) });
             }
             Err(rejection) => {
-                let wrong = || WrongAnswer {
-                    request: request.clone(),
-                    answer: reply.bytes,
-                    receipt: reply.receipt,
-                    grounds: Grounds::Named(Preimages::default()),
+                let wrong = || {
+                    WrongAnswer::about_checkpoint(checkpoint_id, reply.bytes)
+                        .with_receipt(reply.receipt)
                 };
                 if let Err(error) = asking.reject(rejection, &mut attempt, wrong) {
                     return Err(error.after(asking.lies));

@@ -26,7 +26,7 @@ use weir_protocol::evidence::{
 };
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{Header, Identifier};
-use weir_protocol::request::{HELD_IDS_MAX, Held, Question};
+use weir_protocol::request::{Held, Question};
 
 /// A checkpoint and what is proved from it: the whole memory of a light client.
 ///
@@ -315,7 +315,7 @@ impl TrustedState {
             checkpoint_id: Some(self.checkpoint.block_id),
             head_id: Some(self.head.block_id),
             newest_epoch_counter: self.newest_epoch().counter(),
-            preimage_ids: self.preimages.ids().take(HELD_IDS_MAX).copied().collect(),
+            preimage_ids: Held::named(self.preimages.ids()),
         }
     }
 }
