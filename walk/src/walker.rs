@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use weir_peers::{NoPeer, Peers, Rests, Standing};
+use weir_peers::{NoPeer, Peers, Rests, Shared, Standing};
 use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceFile, Hop};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
@@ -136,9 +136,19 @@ impl Walker {
         self.asking.clock = clock;
     }
 
+    /// Asks servers that others ask, too, by the same clock: each knows how they have behaved to the
+    /// others.
+    #[must_use]
+    pub fn sharing(mut self, peers: Shared) -> Self {
+        self.asking.share(peers);
+        self
+    }
+
     /// The servers' URLs, by preference, and how they have behaved.
-    pub fn servers(&self) -> impl Iterator<Item = (&str, &Standing)> {
-        self.asking.peers().iter()
+    pub fn servers(&self) -> impl Iterator<Item = (&str, Standing)> {
+        let standing = |peer: usize| self.asking.peers().with(|peers| peers.standing(peer).clone());
+        let named = self.asking.names().iter().enumerate();
+        named.map(move |(peer, name)| (name.as_str(), standing(peer)))
     }
 
     /// Servers set aside since the walker began, and why.
@@ -172,7 +182,7 @@ impl Walker {
     }
 }
 
-fn peers(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Peers, NoPeer> {
+pub(crate) fn peers(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Peers, NoPeer> {
     Peers::new(urls, RESTS)
 }
 

@@ -91,7 +91,7 @@ fn summary(client: &LightClient, outcome: &Outcome, elapsed_ms: u64, servers: &[
 fn servers(client: &LightClient, testimonies: &[Testimony]) -> Vec<Value> {
     let head = client.trusted().head().height;
     let said = |url: &str| testimonies.iter().find(|testimony| testimony.url == url);
-    let server = |(url, standing): (&str, &Standing)| {
+    let server = |(url, standing): (&str, Standing)| {
         let (height, verdict) = match (said(url), standing) {
             (Some(witness), _) => (witness.head_height, witness.verdict.name()),
             (None, Standing::SetAside { .. }) => (None, "set aside"),

@@ -2,11 +2,10 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use weir_client::sync::AskError;
 use weir_protocol::model::{Identifier, Role};
-use weir_protocol::request::{Request, Selector, TreeRequest};
+use weir_protocol::request::{Selector, TreeRequest};
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion};
-use weir_verifier::{IdentityAnswer, TreeRoot, verify_tree};
+use weir_verifier::{IdentityAnswer, TreeRoot};
 
 use super::args::Arguments;
 use super::question::BlockArguments;
@@ -73,12 +72,9 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
     let (root, answer) = match tree.root {
         Some(root) => {
             let asked = TreeRequest { block, question: question.clone() };
-            let request = Request::TreeProof(asked);
-            let proof = session::servers(arguments)?.send(&request).await;
-            let proof = proof.map_err(AskError::from)?;
+            let answer = session::ask_tree_with_root(arguments, root, asked).await?;
             let mut about = Map::new();
             about.insert("root".into(), json!(root.to_hex()));
-            let answer = verify_tree(root, &question, &proof.bytes)?.into_value();
             return finish(arguments, None, (item, &answer), about);
         }
         None => {
