@@ -1,10 +1,10 @@
 //! A light client: what it trusts, and its connections.
 
 use weir_protocol::model::Identifier;
-use weir_protocol::request::{Depth, Question, Selector};
+use weir_protocol::request::{Depth, Question, Selector, TreeRequest};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 use weir_verifier::{StateAt, TreeRoot, TrustedState, Verified};
-use weir_walk::{Beginning, Judge, Standing, Walker, start};
+use weir_walk::{Beginning, Judge, Standing, TreeOutcome, Walker, start};
 
 use crate::transport::Servers;
 
@@ -61,6 +61,9 @@ impl LightClient {
         let servers = servers.into();
         let mut walker = Walker::resume(urls(&servers), trusted).expect(HAS_SERVER);
         walker.set_judge(Judge::new());
+        if let Some(peers) = servers.shared() {
+            walker = walker.sharing(peers.clone());
+        }
         Self { servers, walker }
     }
 
@@ -158,7 +161,7 @@ impl LightClient {
     }
 
     /// The servers, by preference, and how they have behaved.
-    pub fn health(&self) -> impl Iterator<Item = (&str, &Standing)> {
+    pub fn health(&self) -> impl Iterator<Item = (&str, Standing)> {
         self.walker.servers()
     }
 
@@ -204,6 +207,17 @@ impl LightClient {
 fn beginning(checkpoint_id: Identifier) -> Beginning {
     let clock = ClockOptions::default();
     Beginning { checkpoint_id, clock, keeps_evidence: false, judge: Some(Judge::new()) }
+}
+
+/// Asks servers about the snapshot tree with this root, which the caller vouches for: no checkpoint is
+/// needed. Says too which of them were set aside on the way.
+pub async fn ask_tree_with_root(
+    mut servers: Servers,
+    root: Identifier,
+    asked: TreeRequest,
+) -> TreeOutcome {
+    let asking = weir_walk::ask_tree_with_root(urls(&servers), root, asked).expect(HAS_SERVER);
+    servers.drive(asking).await
 }
 
 fn urls(servers: &Servers) -> Vec<String> {

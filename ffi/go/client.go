@@ -34,7 +34,10 @@ type Options struct {
 type Clock struct {
 	NowMs            uint64 `json:"now_ms,omitempty"`
 	TrustingPeriodMs uint64 `json:"trusting_period_ms,omitempty"`
-	ClockSkewMs      uint64 `json:"clock_skew_ms,omitempty"`
+	// PastCommitteeAgeMs is the greatest age of what only a committee of before the trusted head's epoch
+	// certifies: the trusting period if nil, 0 takes hash links alone.
+	PastCommitteeAgeMs *uint64 `json:"past_committee_age_ms,omitempty"`
+	ClockSkewMs        uint64  `json:"clock_skew_ms,omitempty"`
 }
 
 // Progress says how far a sync has come.

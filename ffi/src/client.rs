@@ -79,7 +79,7 @@ impl Client {
     /// nothing is to be fetched. The caller vouches for those bytes.
     ///
     /// `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock":
-    /// {"now_ms", "trusting_period_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to
+    /// {"now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to
     /// sign its answers is `URL#KEY`.
     ///
     /// # Errors

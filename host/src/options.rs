@@ -23,7 +23,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads `{servers, checkpoint, clock?: {now_ms?, trusting_period_ms?, clock_skew_ms?}, keep_evidence?}`.
+    /// Reads `{servers, checkpoint, clock?: {now_ms?, trusting_period_ms?,
+    /// past_committee_age_ms?, clock_skew_ms?}, keep_evidence?}`.
     ///
     /// # Errors
     /// When a field is not what it should be.
@@ -31,7 +32,8 @@ impl Options {
         let names = ["servers", "checkpoint", "clock", "keep_evidence"];
         let fields = Fields::read(options, "options", &names)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let names = ["now_ms", "trusting_period_ms", "clock_skew_ms"];
+        let names =
+            ["now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"];
         let clock = fields.get("clock").unwrap_or(&Value::Null);
         let clock = Fields::read(clock, "a clock", &names)?;
         Ok(Self {
@@ -40,6 +42,7 @@ impl Options {
             clock: ClockOptions {
                 now_ms: clock.whole("now_ms")?,
                 trusting_period_ms: clock.whole("trusting_period_ms")?,
+                past_committee_age_ms: clock.whole("past_committee_age_ms")?,
                 clock_skew_ms: clock.whole("clock_skew_ms")?,
             },
             keep_evidence: fields.flag("keep_evidence")?,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod connections;
+mod convictions;
 pub(crate) mod proxy;
 mod rules;
 

@@ -12,9 +12,11 @@
 extern crate alloc;
 
 mod rests;
+mod shared;
 mod turn;
 
 pub use rests::Rests;
+pub use shared::Shared;
 pub use turn::{Next, Turn};
 
 use alloc::string::String;

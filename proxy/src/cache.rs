@@ -17,6 +17,11 @@ pub(crate) struct Answers(Cache<Vec<u8>, prost::bytes::Bytes, Bytes>);
 /// Preimages by their ID.
 pub(crate) type Pool = Cache<Identifier, Arc<[u8]>, Bytes>;
 
+/// No proofs of blocks yet.
+pub(crate) fn proven() -> Cache<Identifier, Arc<Proven>, Bytes> {
+    Cache::with_weighter(PROVEN, PROVEN_BYTES, Bytes)
+}
+
 /// An empty pool of preimages.
 pub(crate) fn pool() -> Pool {
     Cache::with_weighter(ENTRIES, POOL_BYTES, Bytes)
@@ -86,6 +91,9 @@ impl Weighter<Identifier, Arc<Proven>> for Bytes {
     }
 }
 
+/// Proofs of blocks kept, about, and their bytes: 16 MiB.
+const PROVEN: usize = 1024;
+const PROVEN_BYTES: u64 = 16 << 20;
 /// Entries expected in a cache.
 const ENTRIES: usize = 4096;
 /// Bytes of preimages kept: 32 MiB, those of some hundred epochs of a large network.

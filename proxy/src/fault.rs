@@ -1,5 +1,7 @@
 //! What is wrong with an answer, and whose fault it is.
 
+use std::sync::Arc;
+
 use tonic::{Code, Status};
 use weir_protocol::evidence::{AnswerProof, EvidenceError};
 use weir_verifier::{Missing, Rejection, Violation};
@@ -23,15 +25,15 @@ pub(crate) struct Unproved {
     /// What is missing.
     pub(crate) rejection: Rejection,
     /// The answer.
-    pub(crate) evidence: AnswerProof,
+    pub(crate) evidence: Arc<AnswerProof>,
 }
 
 impl Fault {
     /// What a rejection of this evidence says of the upstream that sent it.
-    pub(crate) fn of(rejection: Rejection, evidence: &AnswerProof) -> Self {
+    pub(crate) fn of(rejection: Rejection, evidence: Arc<AnswerProof>) -> Self {
         match &rejection {
             Rejection::NotYet(_) | Rejection::Missing(Missing::EarlierEpoch { .. }) => {
-                Self::Unproved(Box::new(Unproved { rejection, evidence: evidence.clone() }))
+                Self::Unproved(Box::new(Unproved { rejection, evidence }))
             }
             _ => rejection.into(),
         }
@@ -81,6 +83,11 @@ impl From<Status> for Failed {
     fn from(status: Status) -> Self {
         Self::Status(status)
     }
+}
+
+/// Whether what is missing is the committee of a later epoch: the block's, or its seal's.
+pub(crate) fn needs_later_epoch(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Missing(Missing::LaterEpoch { .. }))
 }
 
 /// Whether the upstream gave no answer at all, so that another one may be asked.

@@ -9,8 +9,9 @@ use weir_protocol::request::{Held, HopsRequest, Request};
 use weir_verifier::TrustedState;
 
 use crate::cache::Keep;
-use crate::chain::Chain;
 use crate::fault::Fault;
+use crate::own::Own;
+use crate::shadow::Shadows;
 use crate::upstream::Upstream;
 
 /// A page that a client asks for.
@@ -21,21 +22,28 @@ struct Page<'a> {
     base: &'a Arc<TrustedState>,
 }
 
-impl Chain {
+/// Finds pages that verify for the client that asks.
+#[derive(Debug)]
+pub(crate) struct HopsRelay<'a> {
+    pub(crate) own: &'a Own,
+    pub(crate) shadows: &'a Shadows,
+}
+
+impl HopsRelay<'_> {
     /// The hops from an epoch on for a client that holds this, and whether the page stays what it
     /// is; a client without a checkpoint is taken to have the proxy's.
-    pub(crate) async fn relay_hops(&self, asked: &HopsRequest) -> Result<(Bytes, Keep), Status> {
+    pub(crate) async fn page(&self, asked: &HopsRequest) -> Result<(Bytes, Keep), Status> {
         let HopsRequest { epoch_counter, held, max_hops } = asked;
         let (epoch_counter, max_hops) = (*epoch_counter, *max_hops);
-        let begins_at = held.checkpoint_id.unwrap_or(self.checkpoint_id);
-        let base = self.shadow(begins_at, epoch_counter).await?;
-        let known = self.known(held, Some(&base));
+        let begins_at = held.checkpoint_id.unwrap_or(self.own.checkpoint_id);
+        let base = self.shadows.at_epoch(begins_at, epoch_counter).await?;
+        let known = self.own.checker.known(held, Some(&base));
         let forward = Held { preimage_ids: known.ids().copied().collect(), ..held.clone() };
         let forward = HopsRequest { epoch_counter, held: forward, max_hops };
         let page = Page { forward, held: known, base: &base };
-        let mut turn = self.upstreams.turn();
+        let mut turn = self.own.upstreams.turn();
         while let Some(upstream) = turn.next() {
-            match self.hops_one(upstream, &page).await {
+            match self.page_one(upstream, &page).await {
                 Ok(relayed) => return Ok(relayed),
                 Err(fault) => turn.failed(upstream, fault)?,
             }
@@ -43,7 +51,7 @@ impl Chain {
         Err(turn.over())
     }
 
-    async fn hops_one(&self, upstream: &Upstream, page: &Page<'_>) -> Result<(Bytes, Keep), Fault> {
+    async fn page_one(&self, upstream: &Upstream, page: &Page<'_>) -> Result<(Bytes, Keep), Fault> {
         let bytes = upstream.send(&Request::EpochHops(page.forward.clone())).await?;
         if HopsPage::from_bytes(&bytes)?.hops.is_empty() {
             return Ok((bytes, Keep::No));
@@ -56,7 +64,7 @@ impl Chain {
                  {newest} is known"
             ))));
         }
-        let (state, evidence) = self.apply(page.base, &page.held, &bytes).await?;
+        let (state, evidence) = self.own.checker.apply(page.base, &page.held, &bytes).await?;
         self.shadows.keep(Arc::new(state));
         Ok((bytes, Keep::when(evidence.more)))
     }

@@ -6,22 +6,22 @@ use weir_protocol::evidence::EVIDENCE_VERSION;
 use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_verifier::{Answer, AnswerValue};
 
-use crate::chain::Chain;
 use crate::fault::{Failed, Fault};
+use crate::own::Own;
 use crate::upstream::Upstream;
 use crate::values;
 
 /// Chain, tips, epoch and sealing lag are proved at this moment; the rest is the word of the first
 /// upstream that answers.
-pub(crate) async fn info(chain: &Chain) -> Result<v1::GetServerInfoResponse, Status> {
-    let finalized = tip(chain, Selector::LatestFinalized).await?;
-    let sealed = tip(chain, Selector::LatestSealed).await?;
-    let said = word(chain).await?;
+pub(crate) async fn info(own: &Own) -> Result<v1::GetServerInfoResponse, Status> {
+    let finalized = tip(own, Selector::LatestFinalized).await?;
+    let sealed = tip(own, Selector::LatestSealed).await?;
+    let said = word(own).await?;
     let sealed_height = sealed.as_ref().map(|answer| answer.height);
     let finalized_height = finalized.as_ref().map_or(0, |answer| answer.height);
     let finalized_view = finalized.as_ref().map_or(0, |answer| answer.view);
     Ok(v1::GetServerInfoResponse {
-        chain_id: chain.own()?.chain_id().to_owned(),
+        chain_id: own.state().chain_id().to_owned(),
         epoch_counter: finalized.as_ref().map_or(0, epoch_counter),
         finalization_lag_views: said.highest_view.saturating_sub(finalized_view),
         sealing_lag: sealed_height.map_or(0, |height| finalized_height.saturating_sub(height)),
@@ -34,9 +34,9 @@ pub(crate) async fn info(chain: &Chain) -> Result<v1::GetServerInfoResponse, Sta
 }
 
 /// The newest block of a kind; none where the chain does not prove one.
-async fn tip(chain: &Chain, block: Selector) -> Result<Option<Answer>, Status> {
+async fn tip(own: &Own, block: Selector) -> Result<Option<Answer>, Status> {
     let question = Question { block, topic: Topic::Snapshot };
-    match chain.ask(&question, Depth::Finality).await {
+    match own.ask(&question, Depth::Finality).await {
         Ok(proven) => Ok(Some(proven.answer)),
         Err(Failed::Unproved(_)) => Ok(None),
         Err(Failed::Status(status)) => Err(status),
@@ -44,10 +44,10 @@ async fn tip(chain: &Chain, block: Selector) -> Result<Option<Answer>, Status> {
 }
 
 /// What the first upstream that answers says of itself.
-async fn word(chain: &Chain) -> Result<v1::GetServerInfoResponse, Status> {
-    let mut turn = chain.upstreams.turn();
+async fn word(own: &Own) -> Result<v1::GetServerInfoResponse, Status> {
+    let mut turn = own.upstreams.turn();
     while let Some(upstream) = turn.next() {
-        match said(chain, upstream).await {
+        match said(own, upstream).await {
             Ok(said) => return Ok(said),
             Err(fault) => turn.failed(upstream, fault)?,
         }
@@ -55,12 +55,12 @@ async fn word(chain: &Chain) -> Result<v1::GetServerInfoResponse, Status> {
     Err(turn.over())
 }
 
-async fn said(chain: &Chain, upstream: &Upstream) -> Result<v1::GetServerInfoResponse, Fault> {
+async fn said(own: &Own, upstream: &Upstream) -> Result<v1::GetServerInfoResponse, Fault> {
     let mut api = upstream.snapshots();
     let said = upstream.within(api.get_server_info(v1::GetServerInfoRequest {})).await?;
-    let own = chain.own().map_err(Fault::Ours)?;
-    if said.chain_id != own.chain_id() {
-        let (expected, found) = (own.chain_id(), &said.chain_id);
+    let state = own.state();
+    if said.chain_id != state.chain_id() {
+        let (expected, found) = (state.chain_id(), &said.chain_id);
         return Err(Fault::Wrong(format!("it says it is of {found}, the chain is {expected}")));
     }
     // What is relayed is not signed by it.

@@ -6,22 +6,27 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_verifier::{Answer, Missing, Rejection, Trust, Violation};
 
-use crate::chain::{Chain, blocking};
+use crate::check::{blocking, by_hash};
 use crate::fault::{Failed, Fault};
 use crate::needed::check_answer;
-use crate::own::by_hash;
+use crate::own::Own;
 use crate::relay::Client;
 
-impl Chain {
+/// Evidence for such a client.
+#[derive(Debug)]
+pub(crate) struct KnownBlock<'a> {
+    pub(crate) own: &'a Own,
+    pub(crate) client: &'a Client<'a>,
+    pub(crate) evidence: &'a AnswerProof,
+}
+
+impl KnownBlock<'_> {
     /// Checks what the block's hash covers; a seal beside it must be the one that the proxy proves.
-    pub(crate) async fn check_known(
-        &self,
-        client: &Client<'_>,
-        evidence: &AnswerProof,
-    ) -> Result<Answer, Fault> {
+    pub(crate) async fn check(&self) -> Result<Answer, Fault> {
+        let Self { client, evidence, .. } = *self;
         let question = &client.asked.question;
-        let timing = self.timing().map_err(Fault::Ours)?;
-        let block_id = self.selected(question.block, evidence).await?;
+        let timing = self.own.checker.timing().map_err(Fault::Ours)?;
+        let block_id = self.selected(question.block).await?;
         if evidence.question != *question {
             return Err(Violation::AnotherQuestion.into());
         }
@@ -53,18 +58,14 @@ impl Chain {
     }
 
     /// The block that the question selects; one that the client does not name must be proved.
-    async fn selected(
-        &self,
-        selector: Selector,
-        evidence: &AnswerProof,
-    ) -> Result<Identifier, Fault> {
-        let block_id = evidence.block.header.id();
+    async fn selected(&self, selector: Selector) -> Result<Identifier, Fault> {
+        let block_id = self.evidence.block.header.id();
         let needed = match selector {
             Selector::Id(block_id) => return Ok(block_id),
             Selector::LatestSealed => Trust::Sealed,
             Selector::LatestFinalized | Selector::Height(_) => Trust::Finalized,
         };
-        let proven = self.prove_named(block_id).await?;
+        let proven = self.own.prove_named(block_id).await?;
         let answer = &proven.answer;
         let is_height = !matches!(selector, Selector::Height(height) if height != answer.height);
         if is_height && answer.trust >= needed {
@@ -84,7 +85,7 @@ impl Chain {
         let about_result = *topic == Topic::ExecutionResult;
         let topic = if about_result { Topic::ExecutionResult } else { Topic::Seal };
         let question = Question { block: Selector::Id(block_id), topic };
-        let proven = self.ask(&question, Depth::Seal).await.map_err(|failed| match failed {
+        let proven = self.own.ask(&question, Depth::Seal).await.map_err(|failed| match failed {
             Failed::Status(status) => Fault::Ours(status),
             Failed::Unproved(unproved) => Fault::Wrong(unproved.rejection.to_string()),
         })?;

@@ -6,9 +6,8 @@
 //! client's own checkpoint. It never depends on the server.
 #![forbid(unsafe_code)]
 
-mod access;
 mod cache;
-mod chain;
+mod check;
 mod fault;
 mod hops;
 mod info;
@@ -20,11 +19,12 @@ mod own;
 mod relay;
 mod service;
 mod shadow;
+mod snapshots;
 mod tree;
 mod upstream;
 mod values;
 mod watch;
 
-pub use access::{ACCESS_METHODS, ACCESS_REFUSAL, SnapshotProxy};
 pub use options::{CheckSnapshot, ProxyOptions, StartError};
 pub use service::Proxy;
+pub use snapshots::{ACCESS_METHODS, ACCESS_REFUSAL, SnapshotProxy};

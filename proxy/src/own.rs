@@ -1,55 +1,89 @@
 //! The proxy's own light client: what it proves for itself, from the operator's checkpoint.
+//!
+//! It is no walk of `weir-walk`: a walk is one client that waits for each answer in turn, while many
+//! requests ask here at once and go on from whatever state the furthest of them reached.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use prost::bytes::Bytes;
+use quick_cache::sync::Cache;
 use tonic::{Code, Status};
-use weir_protocol::evidence::{AnswerProof, CheckpointProof, HopsPage, Preimages};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, HopsPage};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{
     AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector, Topic,
 };
-use weir_verifier::{
-    Anchor, Answer, ProvedBlock, Rejection, Timing, Trust, TrustedState, Violation, open,
-};
+use weir_verifier::{Answer, Trust, TrustedState};
 
-use crate::chain::{Chain, blocking};
-use crate::fault::{Failed, Fault};
-use crate::needed::{check_checkpoint, check_hops};
-use crate::relay::needs_later_epoch;
-use crate::upstream::Upstream;
+use crate::cache::{self, proven};
+use crate::check::{Checked, Checker, blocking};
+use crate::fault::{Failed, Fault, needs_later_epoch};
+use crate::needed::check_checkpoint;
+use crate::newest::Newest;
+use crate::options::ProxyOptions;
+use crate::upstream::{Upstream, Upstreams};
+
+/// The chain, as far as it is proved from the operator's checkpoint.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) upstreams: Upstreams,
+    pub(crate) checker: Checker,
+    pub(crate) checkpoint_id: Identifier,
+    pub(crate) newest: Newest,
+    /// Blocks proved sealed, about which nothing changes any more.
+    proven: Cache<Identifier, Arc<Proven>, cache::Bytes>,
+    state: Mutex<Arc<TrustedState>>,
+}
 
 /// An answer that the proxy proved for itself.
 #[derive(Debug)]
 pub(crate) struct Proven {
     pub(crate) answer: Answer,
-    pub(crate) evidence: AnswerProof,
+    pub(crate) evidence: Arc<AnswerProof>,
     /// What the evidence was checked with.
     pub(crate) state: Arc<TrustedState>,
     /// Bytes of the evidence and of the preimages beside it, about.
     pub(crate) evidence_bytes: u64,
 }
 
-impl Chain {
+impl Own {
     /// Proves the operator's checkpoint.
-    pub(crate) async fn start(&self) -> Result<(), Status> {
-        let (_, state) = self.checkpoint(self.checkpoint_id).await?;
-        self.adopt(state);
-        Ok(())
+    pub(crate) async fn start(
+        options: &ProxyOptions,
+        upstreams: Upstreams,
+    ) -> Result<Self, Status> {
+        let checkpoint_id = options.checkpoint_id;
+        let (_, state) = checkpoint(&upstreams, checkpoint_id).await?;
+        Ok(Self {
+            upstreams,
+            checker: Checker::new(options.clock),
+            checkpoint_id,
+            newest: Newest::default(),
+            proven: proven(),
+            state: Mutex::new(Arc::new(state)),
+        })
+    }
+
+    /// What is trusted so far.
+    pub(crate) fn state(&self) -> Arc<TrustedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on from a later state.
+    fn adopt(&self, state: TrustedState) {
+        let reached = |state: &TrustedState| (state.newest_epoch().counter(), state.head().height);
+        let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached(&own) < reached(&state) {
+            *own = Arc::new(state);
+        }
     }
 
     /// Evidence for a checkpoint, and the state that begins there.
     pub(crate) async fn checkpoint(
         &self,
         block_id: Identifier,
-    ) -> Result<(prost::bytes::Bytes, TrustedState), Status> {
-        let mut turn = self.upstreams.turn();
-        while let Some(upstream) = turn.next() {
-            match begin(upstream, block_id).await {
-                Ok(begun) => return Ok(begun),
-                Err(fault) => turn.failed(upstream, fault)?,
-            }
-        }
-        Err(turn.over())
+    ) -> Result<(Bytes, TrustedState), Status> {
+        checkpoint(&self.upstreams, block_id).await
     }
 
     /// Asks a question of the proxy's own, walking as many epochs as it takes.
@@ -76,26 +110,24 @@ impl Chain {
         question: &Question,
         depth: Depth,
     ) -> Result<Proven, Fault> {
-        let mut state = self.own().map_err(Fault::Ours)?;
+        let mut state = self.state();
         loop {
             let (question, held) = (question.clone(), state.held());
             let asked = AnswerRequest { question, held, depth };
             let bytes = upstream.send(&Request::Answer(asked.clone())).await?;
-            let question = &asked.question;
-            let evidence = AnswerProof::from_bytes(&bytes)?;
-            let checked = self.verify(&state, state.preimages(), (question, &evidence)).await?;
-            let needs = match &checked {
-                Ok(checked) if checked.leaves_seal => "its seal is not proved".to_owned(),
-                Ok(_) => String::new(),
-                Err(rejection) if needs_later_epoch(rejection) => rejection.to_string(),
-                Err(rejection) => return Err(Fault::of(rejection.clone(), &evidence)),
+            let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
+            let about = (&asked.question, &evidence);
+            let checked = self.checker.verify(&state, state.preimages(), about).await?;
+            let needs = match checked {
+                Ok(Checked { leaves_seal: true, .. }) => "its seal is not proved".to_owned(),
+                Ok(Checked { answer, state: after, .. }) => {
+                    self.adopt(after);
+                    let evidence_bytes = (bytes.len() + state.preimages().bytes()) as u64;
+                    return Ok(Proven { answer, evidence, state, evidence_bytes });
+                }
+                Err(rejection) if needs_later_epoch(&rejection) => rejection.to_string(),
+                Err(rejection) => return Err(Fault::of(rejection, evidence)),
             };
-            if let (true, Ok(checked)) = (needs.is_empty(), checked) {
-                self.adopt(checked.state);
-                let evidence_bytes = (bytes.len() + state.preimages().bytes()) as u64;
-                let (answer, evidence) = (checked.answer, checked.evidence);
-                return Ok(Proven { answer, evidence, state, evidence_bytes });
-            }
             let (next, _) =
                 self.page(&state, MaxHops::LEFT_TO_SERVER).await.map_err(Fault::Ours)?;
             if next.newest_epoch().counter() <= state.newest_epoch().counter() {
@@ -133,32 +165,7 @@ impl Chain {
         request: &Request,
     ) -> Result<(TrustedState, HopsPage), Fault> {
         let bytes = upstream.send(request).await?;
-        self.apply(state, state.preimages(), &bytes).await
-    }
-
-    /// Applies a page of hops for a client in this state that holds these preimages.
-    pub(crate) async fn apply(
-        &self,
-        state: &Arc<TrustedState>,
-        held: &Preimages,
-        bytes: &[u8],
-    ) -> Result<(TrustedState, HopsPage), Fault> {
-        let page = HopsPage::from_bytes(bytes)?;
-        check_hops(&page, held)?;
-        let timing = self.timing().map_err(Fault::Ours)?;
-        let (state, held) = (state.clone(), held.clone());
-        let applied = blocking(move || {
-            let mut state = TrustedState::clone(&state).holding(held);
-            let applied = state.apply_hops(&page, &timing);
-            applied.map(|applied| (applied, state, page))
-        });
-        let applied = applied.await.map_err(Fault::Ours)?;
-        let (applied, state, page) = applied?;
-        if applied.skipped > 0 {
-            return Err(Fault::needless("hops to epochs that are known already"));
-        }
-        self.keep(state.preimages());
-        Ok((state, page))
+        self.checker.apply(state, state.preimages(), &bytes).await
     }
 
     /// What the proxy proves of a block: how far it is, its state, and its seal. A block that nothing
@@ -172,13 +179,11 @@ impl Chain {
             Ok(proven) => Arc::new(proven),
             Err(Failed::Status(status)) => return Err(status),
             Err(Failed::Unproved(unproved)) => {
-                let (state, evidence) = (self.own()?, unproved.evidence);
-                let (held, timing) = (state.preimages(), self.timing()?);
-                let answer = by_hash(block_id, &evidence, held, &timing, |block| block.answer());
+                let (state, evidence) = (self.state(), unproved.evidence);
+                let answer = self.checker.answer_by_hash(block_id, &evidence, state.preimages())?;
                 let answer = answer.map_err(|rejection| {
                     Status::unavailable(format!("block {block_id} is not proved: {rejection}"))
                 })?;
-                let answer = answer.into_value();
                 Arc::new(Proven { answer, evidence, state, evidence_bytes: 0 })
             }
         };
@@ -187,9 +192,7 @@ impl Chain {
         }
         Ok(proven)
     }
-}
 
-impl Chain {
     /// As [`Self::prove`], of a block that an upstream named: one that is refused is its fault.
     pub(crate) async fn prove_named(&self, block_id: Identifier) -> Result<Arc<Proven>, Fault> {
         self.prove(block_id).await.map_err(|status| match status.code() {
@@ -199,25 +202,22 @@ impl Chain {
     }
 }
 
-/// What `read` makes of a block that nothing proves but its hash.
-pub(crate) fn by_hash<T>(
+/// Evidence for a checkpoint of the first upstream that proves it, and the state that begins there.
+async fn checkpoint(
+    upstreams: &Upstreams,
     block_id: Identifier,
-    evidence: &AnswerProof,
-    held: &Preimages,
-    timing: &Timing,
-    read: impl FnOnce(&ProvedBlock<'_>) -> Result<T, Rejection>,
-) -> Result<T, Rejection> {
-    if evidence.seal.is_some() {
-        return Err(Violation::State { reason: "a seal that nothing proves" }.into());
+) -> Result<(Bytes, TrustedState), Status> {
+    let mut turn = upstreams.turn();
+    while let Some(upstream) = turn.next() {
+        match begin(upstream, block_id).await {
+            Ok(begun) => return Ok(begun),
+            Err(fault) => turn.failed(upstream, fault)?,
+        }
     }
-    let anchor = Anchor::KnownBlock { block_id, held };
-    read(&open(anchor, &evidence.question, evidence, timing)?)
+    Err(turn.over())
 }
 
-async fn begin(
-    upstream: &Upstream,
-    block_id: Identifier,
-) -> Result<(prost::bytes::Bytes, TrustedState), Fault> {
+async fn begin(upstream: &Upstream, block_id: Identifier) -> Result<(Bytes, TrustedState), Fault> {
     let bytes = upstream.send(&Request::Checkpoint(block_id)).await?;
     let evidence = CheckpointProof::from_bytes(&bytes)?;
     check_checkpoint(&evidence)?;

@@ -8,20 +8,29 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, Preimages};
 use weir_protocol::model::{Header, Identifier};
 use weir_protocol::request::{AnswerRequest, Depth, Held, Request, Selector};
-use weir_verifier::{Answer, Missing, NotYet, Rejection, Trust, TrustedState};
+use weir_verifier::{Answer, NotYet, Rejection, Trust, TrustedState};
 
-use crate::chain::{Chain, Checked};
-use crate::fault::Fault;
+use crate::check::Checked;
+use crate::fault::{Fault, needs_later_epoch};
+use crate::known::KnownBlock;
 use crate::needed::{self, check_answer};
-use crate::own::by_hash;
+use crate::own::Own;
+use crate::shadow::Shadows;
 use crate::upstream::Upstream;
+
+/// Finds answers that verify for the client that asks.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    own: Arc<Own>,
+    pub(crate) shadows: Shadows,
+}
 
 /// An answer that may be passed on.
 #[derive(Debug)]
 pub(crate) struct Relayed {
     /// The evidence, as it came.
     pub(crate) bytes: Bytes,
-    pub(crate) evidence: AnswerProof,
+    pub(crate) evidence: Arc<AnswerProof>,
     /// What it proves.
     pub(crate) answer: Answer,
 }
@@ -38,22 +47,28 @@ pub(crate) struct Client<'a> {
     pub(crate) base: Option<Arc<TrustedState>>,
 }
 
-impl Chain {
+impl Relay {
+    pub(crate) fn new(own: Arc<Own>) -> Self {
+        Self { shadows: Shadows::new(own.clone()), own }
+    }
+
     /// The answer to a question that verifies for the client that asks it.
-    pub(crate) async fn relay(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
+    pub(crate) async fn answer(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
         let client = self.client(asked).await?;
-        let mut turn = self.upstreams.turn();
+        let mut turn = self.own.upstreams.turn();
         let mut behind: Option<Relayed> = None;
         while let Some(upstream) = turn.next() {
             match self.relay_one(upstream, &client).await {
-                Ok(relayed) if self.newest.is_ahead_of(&relayed.answer, asked.question.block) => {
+                Ok(relayed)
+                    if self.own.newest.is_ahead_of(&relayed.answer, asked.question.block) =>
+                {
                     let best = behind.as_ref().map(|behind| behind.answer.height);
                     if best < Some(relayed.answer.height) {
                         behind = Some(relayed);
                     }
                 }
                 Ok(relayed) => {
-                    self.newest.saw(&relayed.answer);
+                    self.own.newest.saw(&relayed.answer);
                     return Ok(relayed);
                 }
                 Err(fault) => turn.failed(upstream, fault)?,
@@ -65,12 +80,10 @@ impl Chain {
         }
         // Nothing certifies the block yet, or ever will: what its hash covers is true all the same.
         if let (Some(unproved), Selector::Id(block_id)) = (&turn.unproved, asked.question.block) {
-            let evidence = unproved.evidence.clone();
-            let (held, timing) = (&client.held, self.timing()?);
-            let answer = by_hash(block_id, &evidence, held, &timing, |block| block.answer());
+            let (evidence, held) = (unproved.evidence.clone(), &client.held);
+            let answer = self.own.checker.answer_by_hash(block_id, &evidence, held)?;
             let answer = answer.ok().filter(|_| check_answer(&evidence, held, None).is_ok());
             if let Some(answer) = answer {
-                let answer = answer.into_value();
                 return Ok(Relayed { bytes: evidence.to_bytes().into(), evidence, answer });
             }
         }
@@ -82,10 +95,12 @@ impl Chain {
         let linked_to = held.head_id.filter(|_| asked.depth == Depth::Linked);
         let base = match held.checkpoint_id.or(linked_to) {
             Some(_) if asked.depth == Depth::KnownBlock => None,
-            Some(begins_at) => Some(self.shadow(begins_at, held.newest_epoch_counter).await?),
+            Some(begins_at) => {
+                Some(self.shadows.at_epoch(begins_at, held.newest_epoch_counter).await?)
+            }
             None => None,
         };
-        let known = self.known(held, base.as_deref());
+        let known = self.own.checker.known(held, base.as_deref());
         let forward = Held { preimage_ids: known.ids().copied().collect(), ..held.clone() };
         let forward = AnswerRequest { held: forward, ..asked.clone() };
         Ok(Client { asked, forward, held: known, base })
@@ -94,9 +109,11 @@ impl Chain {
     async fn relay_one(&self, upstream: &Upstream, client: &Client<'_>) -> Result<Relayed, Fault> {
         let asked = client.asked;
         let bytes = upstream.send(&Request::Answer(client.forward.clone())).await?;
-        let evidence = AnswerProof::from_bytes(&bytes)?;
+        let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
         let answer = match (&client.base, asked.depth) {
-            (_, Depth::KnownBlock) => self.check_known(client, &evidence).await?,
+            (_, Depth::KnownBlock) => {
+                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await?
+            }
             (Some(base), _) => self.check_from(base, client, &evidence).await?,
             (None, _) => self.check_without_checkpoint(client, &evidence).await?,
         };
@@ -108,21 +125,22 @@ impl Chain {
         &self,
         base: &Arc<TrustedState>,
         client: &Client<'_>,
-        evidence: &AnswerProof,
+        evidence: &Arc<AnswerProof>,
     ) -> Result<Answer, Fault> {
         let question = &client.asked.question;
         let depth = client.asked.depth;
         let head_id = client.asked.held.head_id;
         let (begins_at, mut state) = match head_id.filter(|id| rests_on(evidence, *id, depth)) {
             Some(head_id) => {
-                let state = self.shadow_with_head(base, head_id).await.map_err(Fault::Ours)?;
+                let state = self.shadows.with_head(base, head_id).await.map_err(Fault::Ours)?;
                 (head_id, state)
             }
             None => (base.checkpoint().block_id, base.clone()),
         };
         let mut is_first = true;
         loop {
-            let checked = self.verify(&state, &client.held, (question, evidence)).await?;
+            let about = (question, evidence);
+            let checked = self.own.checker.verify(&state, &client.held, about).await?;
             let newest_known = state.newest_epoch().counter();
             match checked {
                 Ok(checked) if !checked.leaves_seal => {
@@ -135,11 +153,11 @@ impl Chain {
                 Ok(_) if depth != Depth::Linked => {}
                 Err(rejection) if depth != Depth::Linked && needs_later_epoch(&rejection) => {}
                 Ok(_) => return Err(Fault::Wrong("its seal is not proved".to_owned())),
-                Err(rejection) => return Err(Fault::of(rejection, evidence)),
+                Err(rejection) => return Err(Fault::of(rejection, evidence.clone())),
             }
             let wanted =
                 needed::epoch_of(evidence, &client.held).unwrap_or_default().max(newest_known + 1);
-            let later = self.shadow(begins_at, wanted).await.map_err(Fault::Ours)?;
+            let later = self.shadows.at_epoch(begins_at, wanted).await.map_err(Fault::Ours)?;
             if later.newest_epoch().counter() <= newest_known {
                 return Err(Fault::Wrong(format!(
                     "it needs an epoch after {newest_known}, of which nothing is known"
@@ -160,34 +178,29 @@ impl Chain {
     async fn check_without_checkpoint(
         &self,
         client: &Client<'_>,
-        evidence: &AnswerProof,
+        evidence: &Arc<AnswerProof>,
     ) -> Result<Answer, Fault> {
         let block_id = evidence.block.header.id();
-        let proven = self.prove_named(block_id).await?;
-        let own = self.own().map_err(Fault::Ours)?;
-        let question = &client.asked.question;
-        let rejection = match self.verify(&own, &client.held, (question, evidence)).await? {
+        let proven = self.own.prove_named(block_id).await?;
+        let own = self.own.state();
+        let about = (&client.asked.question, evidence);
+        let rejection = match self.own.checker.verify(&own, &client.held, about).await? {
             Ok(checked) if !checked.leaves_seal => {
                 check_answer(evidence, &client.held, Some(&own))?;
                 return Ok(checked.answer);
             }
             Ok(_) => None,
             Err(rejection @ (Rejection::Missing(_) | Rejection::NotYet(_))) => Some(rejection),
-            Err(rejection) => return Err(Fault::of(rejection, evidence)),
+            Err(rejection) => return Err(Fault::of(rejection, evidence.clone())),
         };
         if proven.answer.trust >= Trust::Finalized {
-            let base = self.shadow(block_id, 0).await.map_err(Fault::Ours)?;
+            let base = self.shadows.at_epoch(block_id, 0).await.map_err(Fault::Ours)?;
             return self.check_from(&base, client, evidence).await;
         }
         let rejection = rejection
             .unwrap_or(NotYet::Certificate { block_id, height: proven.answer.height }.into());
-        Err(Fault::of(rejection, evidence))
+        Err(Fault::of(rejection, evidence.clone()))
     }
-}
-
-/// Whether what is missing is the committee of a later epoch: the block's, or its seal's.
-pub(crate) fn needs_later_epoch(rejection: &Rejection) -> bool {
-    matches!(rejection, Rejection::Missing(Missing::LaterEpoch { .. }))
 }
 
 /// Whether the evidence may end at the client's head instead of a certificate.

@@ -14,21 +14,24 @@ use weir_proto::weir::v1::snapshot_api_server::SnapshotApi;
 use weir_protocol::request::{AnswerRequest, Depth, Selector, Topic};
 use weir_verifier::{Answer, Trust};
 
-use crate::access::SnapshotProxy;
 use crate::cache::{Answers, Keep, key};
-use crate::chain::Chain;
+use crate::hops::HopsRelay;
 use crate::options::{ProxyOptions, StartError};
-use crate::relay::Relayed;
+use crate::own::Own;
+use crate::relay::{Relay, Relayed};
+use crate::snapshots::SnapshotProxy;
+use crate::tree::Trees;
 use crate::upstream::Upstreams;
-use crate::watch::Streams;
+use crate::watch::Subscriptions;
 use crate::{info, values};
 
 /// A proxy; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    chain: Arc<Chain>,
+    own: Arc<Own>,
+    relay: Arc<Relay>,
     answers: Arc<Answers>,
-    streams: Streams,
+    subscriptions: Subscriptions,
 }
 
 impl Proxy {
@@ -39,13 +42,17 @@ impl Proxy {
     /// When no upstream is named, or none proves the checkpoint.
     pub async fn start(options: ProxyOptions) -> Result<(Self, SnapshotProxy), StartError> {
         let upstreams = Upstreams::new(&options.upstreams, options.upstream_timeout)?;
-        let chain = Arc::new(Chain::new(&options, upstreams));
-        let begun = chain.start().await;
-        begun.map_err(|status| StartError::Checkpoint { message: status.message().to_owned() })?;
+        let begun = Own::start(&options, upstreams).await;
+        let own =
+            Arc::new(begun.map_err(|status| StartError::Checkpoint {
+                message: status.message().to_owned(),
+            })?);
         let answers = Arc::new(Answers::new(options.cache_bytes));
         let ProxyOptions { check_snapshot, spork_id, .. } = options;
-        let access = SnapshotProxy::new(chain.clone(), answers.clone(), check_snapshot, spork_id);
-        Ok((Self { chain, answers, streams: Streams::default() }, access))
+        let access = SnapshotProxy::new(own.clone(), answers.clone(), check_snapshot, spork_id);
+        let relay = Arc::new(Relay::new(own.clone()));
+        let subscriptions = Subscriptions::default();
+        Ok((Self { own, relay, answers, subscriptions }, access))
     }
 
     /// The answer to the same request before, or else a new one.
@@ -65,10 +72,10 @@ impl Proxy {
     }
 
     async fn snapshot(&self, asked: &Asked) -> Result<(v1::GetSnapshotResponse, Keep), Status> {
-        let relayed = self.chain.relay(&asked.request).await?;
+        let relayed = self.relay.answer(&asked.request).await?;
         let mut keep = keep(&asked.request, &relayed.answer);
         let snapshot = if asked.with_value {
-            let proven = self.chain.prove(relayed.answer.block_id).await?;
+            let proven = self.own.prove(relayed.answer.block_id).await?;
             if proven.answer.trust < Trust::Sealed {
                 keep = Keep::No;
             }
@@ -85,7 +92,7 @@ impl Proxy {
         asked: &Asked,
         fill: impl FnOnce(&Relayed) -> Result<T, Status> + Send,
     ) -> Result<(T, Relayed, Keep), Status> {
-        let relayed = self.chain.relay(&asked.request).await?;
+        let relayed = self.relay.answer(&asked.request).await?;
         let keep = keep(&asked.request, &relayed.answer);
         let value = if asked.with_value { fill(&relayed)? } else { T::default() };
         Ok((value, relayed, keep))
@@ -98,7 +105,7 @@ impl SnapshotApi for Proxy {
         &self,
         _request: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
-        info::info(&self.chain).await.map(Response::new)
+        info::info(&self.own).await.map(Response::new)
     }
 
     async fn get_checkpoint(
@@ -108,7 +115,7 @@ impl SnapshotApi for Proxy {
         let request = request.into_inner();
         let block_id = checkpoint_from_wire(&request).map_err(|error| invalid(&error))?;
         self.cached(key("GetCheckpoint", &request), async {
-            let (evidence, _) = self.chain.checkpoint(block_id).await?;
+            let (evidence, _) = self.own.checkpoint(block_id).await?;
             Ok((v1::GetCheckpointResponse { evidence }, Keep::Yes))
         })
         .await
@@ -121,7 +128,8 @@ impl SnapshotApi for Proxy {
         let request = request.into_inner();
         let asked = hops_from_wire(request.clone()).map_err(|error| invalid(&error))?;
         self.cached(key("GetEpochHops", &request), async {
-            let (evidence, keep) = self.chain.relay_hops(&asked).await?;
+            let hops = HopsRelay { own: &self.own, shadows: &self.relay.shadows };
+            let (evidence, keep) = hops.page(&asked).await?;
             Ok((v1::GetEpochHopsResponse { evidence }, keep))
         })
         .await
@@ -218,14 +226,15 @@ impl SnapshotApi for Proxy {
     ) -> Result<Response<v1::GetTreeProofResponse>, Status> {
         let request = request.into_inner();
         let asked = tree_from_wire(request.clone()).map_err(|error| invalid(&error))?;
-        self.cached(key("GetTreeProof", &request), self.chain.tree(&asked, &request)).await
+        let trees = Trees { own: &self.own };
+        self.cached(key("GetTreeProof", &request), trees.proof(&asked, &request)).await
     }
 
     async fn watch(
         &self,
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
-        self.chain.watch(&self.streams, request.get_ref()).map(Response::new)
+        self.subscriptions.open(&self.own, request.get_ref()).map(Response::new)
     }
 }
 

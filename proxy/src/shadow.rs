@@ -11,13 +11,16 @@ use weir_protocol::request::{
 };
 use weir_verifier::{Trust, TrustedState};
 
-use crate::chain::Chain;
 use crate::fault::Fault;
+use crate::own::Own;
 use crate::upstream::Upstream;
 
 /// States by checkpoint, newest epoch and head; the longest unused are dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Shadows(Mutex<Kept>);
+#[derive(Debug)]
+pub(crate) struct Shadows {
+    own: Arc<Own>,
+    kept: Mutex<Kept>,
+}
 
 /// Checkpoint, newest epoch, and the head where it is not the newest epoch's boundary.
 type Key = (Identifier, u64, Option<Identifier>);
@@ -37,6 +40,113 @@ struct Entry {
 }
 
 impl Shadows {
+    pub(crate) fn new(own: Arc<Own>) -> Self {
+        Self { own, kept: Mutex::default() }
+    }
+
+    /// The state of a client with this checkpoint by this epoch; by the newest one that upstreams
+    /// know, where that is before it.
+    pub(crate) async fn at_epoch(
+        &self,
+        checkpoint_id: Identifier,
+        epoch: u64,
+    ) -> Result<Arc<TrustedState>, Status> {
+        let mut state = match self.nearest(checkpoint_id, epoch) {
+            Some(state) => state,
+            None => self.first(checkpoint_id).await?,
+        };
+        while let Some(ahead @ 1..) = epoch.checked_sub(state.newest_epoch().counter()) {
+            // Where it is left to the upstream, it sends fewer than would go too far.
+            let max_hops = u32::try_from(ahead).map_or(MaxHops::LEFT_TO_SERVER, MaxHops);
+            let (next, more) = self.own.page(&state, max_hops).await?;
+            if next.newest_epoch().counter() == state.newest_epoch().counter() {
+                break;
+            }
+            self.keep(next.clone());
+            state = next;
+            if !more {
+                break;
+            }
+        }
+        Ok(state)
+    }
+
+    /// The state that begins at a checkpoint, which must be on the proxy's own chain.
+    async fn first(&self, checkpoint_id: Identifier) -> Result<Arc<TrustedState>, Status> {
+        if checkpoint_id != self.own.checkpoint_id {
+            self.check_checkpoint(checkpoint_id).await?;
+        }
+        let (_, state) = self.own.checkpoint(checkpoint_id).await?;
+        self.own.checker.keep(state.preimages());
+        let state = Arc::new(state);
+        self.keep(state.clone());
+        Ok(state)
+    }
+
+    async fn check_checkpoint(&self, checkpoint_id: Identifier) -> Result<(), Status> {
+        let refused = |reason: String| {
+            let own = self.own.checkpoint_id;
+            Status::failed_precondition(format!(
+                "checkpoint {checkpoint_id} is not proved to be on the chain that this proxy \
+                 follows from checkpoint {own}: {reason}"
+            ))
+        };
+        match self.own.prove(checkpoint_id).await {
+            Ok(proven) if proven.answer.trust >= Trust::Finalized => Ok(()),
+            Ok(proven) => Err(refused(format!("it is {} only", proven.answer.trust))),
+            Err(status) if status.code() == Code::Unavailable => Err(status),
+            Err(status) => Err(refused(status.message().to_owned())),
+        }
+    }
+
+    /// The state of a client that has this block for its head; its epochs are `base`'s.
+    pub(crate) async fn with_head(
+        &self,
+        base: &Arc<TrustedState>,
+        head_id: Identifier,
+    ) -> Result<Arc<TrustedState>, Status> {
+        let is_known = [base.head().block_id, base.checkpoint().block_id].contains(&head_id);
+        if is_known {
+            return Ok(base.clone());
+        }
+        let key = (base.checkpoint().block_id, base.newest_epoch().counter(), Some(head_id));
+        if let Some(state) = self.get(key) {
+            return Ok(state);
+        }
+        let mut turn = self.own.upstreams.turn();
+        while let Some(upstream) = turn.next() {
+            match self.advanced(upstream, base, head_id).await {
+                Ok(Some(state)) => {
+                    let state = Arc::new(state);
+                    self.keep_with_head(state.clone());
+                    return Ok(state);
+                }
+                // A final block below what the hops lead over: the client begins anew there.
+                Ok(None) => return self.at_epoch(head_id, 0).await,
+                Err(fault) => turn.failed(upstream, fault)?,
+            }
+        }
+        Err(turn.over())
+    }
+
+    /// The state with a final block as its head, where that is above the present one.
+    async fn advanced(
+        &self,
+        upstream: &Upstream,
+        base: &Arc<TrustedState>,
+        head_id: Identifier,
+    ) -> Result<Option<TrustedState>, Fault> {
+        let question = Question { block: Selector::Id(head_id), topic: Topic::Snapshot };
+        let held = Held { head_id: None, ..base.held() };
+        let asked = AnswerRequest { question, held, depth: Depth::Finality };
+        let bytes = upstream.send(&Request::Answer(asked.clone())).await?;
+        let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
+        let about = (&asked.question, &evidence);
+        let checked = self.own.checker.verify(base, base.preimages(), about).await?;
+        let checked = checked.map_err(|rejection| Fault::of(rejection, evidence))?;
+        Ok(Some(checked.state).filter(|state| state.head().block_id == head_id))
+    }
+
     fn get(&self, key: Key) -> Option<Arc<TrustedState>> {
         self.with(|kept| kept.touch(&key))
     }
@@ -65,7 +175,7 @@ impl Shadows {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -92,110 +202,6 @@ impl Kept {
             };
             self.bytes -= self.states.remove(&key).map_or(0, |entry| entry.bytes);
         }
-    }
-}
-
-impl Chain {
-    /// The state of a client with this checkpoint by this epoch; by the newest one that upstreams
-    /// know, where that is before it.
-    pub(crate) async fn shadow(
-        &self,
-        checkpoint_id: Identifier,
-        epoch: u64,
-    ) -> Result<Arc<TrustedState>, Status> {
-        let mut state = match self.shadows.nearest(checkpoint_id, epoch) {
-            Some(state) => state,
-            None => self.first(checkpoint_id).await?,
-        };
-        while let Some(ahead @ 1..) = epoch.checked_sub(state.newest_epoch().counter()) {
-            // Where it is left to the upstream, it sends fewer than would go too far.
-            let max_hops = u32::try_from(ahead).map_or(MaxHops::LEFT_TO_SERVER, MaxHops);
-            let (next, more) = self.page(&state, max_hops).await?;
-            if next.newest_epoch().counter() == state.newest_epoch().counter() {
-                break;
-            }
-            self.shadows.keep(next.clone());
-            state = next;
-            if !more {
-                break;
-            }
-        }
-        Ok(state)
-    }
-
-    /// The state that begins at a checkpoint, which must be on the proxy's own chain.
-    async fn first(&self, checkpoint_id: Identifier) -> Result<Arc<TrustedState>, Status> {
-        if checkpoint_id != self.checkpoint_id {
-            self.check_checkpoint(checkpoint_id).await?;
-        }
-        let (_, state) = self.checkpoint(checkpoint_id).await?;
-        self.keep(state.preimages());
-        let state = Arc::new(state);
-        self.shadows.keep(state.clone());
-        Ok(state)
-    }
-
-    async fn check_checkpoint(&self, checkpoint_id: Identifier) -> Result<(), Status> {
-        let refused = |reason: String| {
-            let own = self.checkpoint_id;
-            Status::failed_precondition(format!(
-                "checkpoint {checkpoint_id} is not proved to be on the chain that this proxy \
-                 follows from checkpoint {own}: {reason}"
-            ))
-        };
-        match self.prove(checkpoint_id).await {
-            Ok(proven) if proven.answer.trust >= Trust::Finalized => Ok(()),
-            Ok(proven) => Err(refused(format!("it is {} only", proven.answer.trust))),
-            Err(status) if status.code() == Code::Unavailable => Err(status),
-            Err(status) => Err(refused(status.message().to_owned())),
-        }
-    }
-
-    /// The state of a client that has this block for its head; its epochs are `base`'s.
-    pub(crate) async fn shadow_with_head(
-        &self,
-        base: &Arc<TrustedState>,
-        head_id: Identifier,
-    ) -> Result<Arc<TrustedState>, Status> {
-        let is_known = [base.head().block_id, base.checkpoint().block_id].contains(&head_id);
-        if is_known {
-            return Ok(base.clone());
-        }
-        let key = (base.checkpoint().block_id, base.newest_epoch().counter(), Some(head_id));
-        if let Some(state) = self.shadows.get(key) {
-            return Ok(state);
-        }
-        let mut turn = self.upstreams.turn();
-        while let Some(upstream) = turn.next() {
-            match self.advanced(upstream, base, head_id).await {
-                Ok(Some(state)) => {
-                    let state = Arc::new(state);
-                    self.shadows.keep_with_head(state.clone());
-                    return Ok(state);
-                }
-                // A final block below what the hops lead over: the client begins anew there.
-                Ok(None) => return self.shadow(head_id, 0).await,
-                Err(fault) => turn.failed(upstream, fault)?,
-            }
-        }
-        Err(turn.over())
-    }
-
-    /// The state with a final block as its head, where that is above the present one.
-    async fn advanced(
-        &self,
-        upstream: &Upstream,
-        base: &Arc<TrustedState>,
-        head_id: Identifier,
-    ) -> Result<Option<TrustedState>, Fault> {
-        let question = Question { block: Selector::Id(head_id), topic: Topic::Snapshot };
-        let held = Held { head_id: None, ..base.held() };
-        let asked = AnswerRequest { question, held, depth: Depth::Finality };
-        let bytes = upstream.send(&Request::Answer(asked.clone())).await?;
-        let evidence = AnswerProof::from_bytes(&bytes)?;
-        let checked = self.verify(base, base.preimages(), (&asked.question, &evidence)).await?;
-        let checked = checked.map_err(|rejection| Fault::of(rejection, &evidence))?;
-        Ok(Some(checked.state).filter(|state| state.head().block_id == head_id))
     }
 }
 

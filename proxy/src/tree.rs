@@ -8,22 +8,28 @@ use weir_protocol::request::{Depth, Selector, TreeRequest};
 use weir_verifier::{Anchor, TreeRoot, Trust, about_state, open, verify_tree};
 
 use crate::cache::Keep;
-use crate::chain::{Chain, blocking};
+use crate::check::blocking;
 use crate::fault::{Failed, Fault};
-use crate::own::Proven;
+use crate::own::{Own, Proven};
 use crate::upstream::Upstream;
 use crate::values::bytes;
 
-impl Chain {
+/// Finds proofs that verify under a root that the proxy derives itself.
+#[derive(Debug)]
+pub(crate) struct Trees<'a> {
+    pub(crate) own: &'a Own,
+}
+
+impl Trees<'_> {
     /// The proof of what is asked of a block's snapshot tree, and whether it stays what it is.
-    pub(crate) async fn tree(
+    pub(crate) async fn proof(
         &self,
         asked: &TreeRequest,
         request: &v1::GetTreeProofRequest,
     ) -> Result<(v1::GetTreeProofResponse, Keep), Status> {
-        let mut turn = self.upstreams.turn();
+        let mut turn = self.own.upstreams.turn();
         while let Some(upstream) = turn.next() {
-            match self.tree_one(upstream, request, asked).await {
+            match self.proof_one(upstream, request, asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => turn.failed(upstream, fault)?,
             }
@@ -31,7 +37,7 @@ impl Chain {
         Err(turn.over())
     }
 
-    async fn tree_one(
+    async fn proof_one(
         &self,
         upstream: &Upstream,
         request: &v1::GetTreeProofRequest,
@@ -43,7 +49,7 @@ impl Chain {
         let block_id = Identifier::try_from(block_id)
             .map_err(|error| Fault::Wrong(format!("block of a tree proof: {error}")))?;
         let TreeRequest { block, question } = asked;
-        let root = self.tree_root(block_id).await?;
+        let root = self.root(block_id).await?;
         check_selected(*block, &root)?;
         let (question, proof, root_id) = (question.clone(), found.proof.clone(), root.root);
         let verified = blocking(move || verify_tree(root_id, &question, &proof).map(|_| ())).await;
@@ -60,18 +66,16 @@ impl Chain {
     }
 
     /// The root of a block's tree; of a block that nothing certifies by its hash alone.
-    async fn tree_root(&self, block_id: Identifier) -> Result<TreeRoot, Fault> {
+    async fn root(&self, block_id: Identifier) -> Result<TreeRoot, Fault> {
         let question = about_state(Selector::Id(block_id));
-        let timing = self.timing().map_err(Fault::Ours)?;
-        let (evidence, state, by_hash) = match self.ask(&question, Depth::Seal).await {
+        let timing = self.own.checker.timing().map_err(Fault::Ours)?;
+        let (evidence, state, by_hash) = match self.own.ask(&question, Depth::Seal).await {
             Ok(Proven { evidence, state, .. }) => (evidence, state, false),
             Err(Failed::Status(status)) if status.code() == tonic::Code::Unavailable => {
                 return Err(Fault::Ours(status));
             }
             Err(Failed::Status(status)) => return Err(Fault::Wrong(status.message().to_owned())),
-            Err(Failed::Unproved(unproved)) => {
-                (unproved.evidence, self.own().map_err(Fault::Ours)?, true)
-            }
+            Err(Failed::Unproved(unproved)) => (unproved.evidence, self.own.state(), true),
         };
         let derived = blocking(move || {
             let known = Anchor::KnownBlock { block_id, held: state.preimages() };

@@ -1,15 +1,14 @@
 //! The upstreams: whom to ask next, and how each has behaved.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::counter;
 use prost::bytes::Bytes;
 use tokio::time::timeout;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
-use weir_client::transport::endpoint;
+use weir_client::transport::{SharedServers, endpoint};
 use weir_peers::{Peers, Rests};
 use weir_proto::convert::request_to_wire;
 use weir_proto::evidence_client::EvidenceClient;
@@ -26,14 +25,7 @@ use crate::options::StartError;
 #[derive(Debug)]
 pub(crate) struct Upstreams {
     upstreams: Vec<Upstream>,
-    standing: Arc<Standing>,
-}
-
-/// How the upstreams have behaved.
-#[derive(Debug)]
-struct Standing {
-    peers: Mutex<Peers>,
-    began: Instant,
+    shared: SharedServers,
 }
 
 /// One upstream, connected to when it is asked.
@@ -47,24 +39,28 @@ pub(crate) struct Upstream {
     timeout: Duration,
     /// Its place among the upstreams.
     index: usize,
-    standing: Arc<Standing>,
+    shared: SharedServers,
 }
 
 impl Upstreams {
     pub(crate) fn new(urls: &[String], timeout: Duration) -> Result<Self, StartError> {
-        let peers = Peers::new(urls.iter().cloned(), RESTS).map_err(|_| StartError::NoUpstream)?;
+        // Receipts are not asked for: a URL with a key is none here.
+        let named = |url: &String| endpoint(url).map_err(|_| StartError::Url { url: url.clone() });
+        let endpoints = urls.iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        let names = endpoints.iter().map(|(url, _)| url.clone());
+        let peers = Peers::new(names, RESTS).map_err(|_| StartError::NoUpstream)?;
         // Whatever they say is checked, so those that were wrong may be asked last of all.
-        let peers = Mutex::new(peers.asking_set_aside());
-        let standing = Arc::new(Standing { peers, began: Instant::now() });
-        let upstream =
-            |(index, url): (usize, &String)| Upstream::new(url, timeout, index, standing.clone());
-        let upstreams = urls.iter().enumerate().map(upstream).collect::<Result<_, _>>()?;
-        Ok(Self { upstreams, standing })
+        let shared = SharedServers::new(peers.asking_set_aside());
+        let upstream = |(index, (url, endpoint))| {
+            Upstream::new((url, endpoint), timeout, (index, shared.clone()))
+        };
+        let upstreams = endpoints.into_iter().enumerate().map(upstream).collect();
+        Ok(Self { upstreams, shared })
     }
 
-    /// Their URLs, by preference.
-    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        self.upstreams.iter().map(|upstream| upstream.url.as_str())
+    /// How they have behaved, for others that ask them over connections of their own.
+    pub(crate) fn shared(&self) -> &SharedServers {
+        &self.shared
     }
 
     /// Longest wait for one answer.
@@ -80,23 +76,12 @@ impl Upstreams {
     }
 }
 
-impl Standing {
-    /// Reads or changes how the upstreams have behaved, with the time.
-    fn with<T>(&self, change: impl FnOnce(&mut Peers, Duration) -> T) -> T {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut peers, self.began.elapsed())
-    }
-}
-
 impl Upstream {
     fn new(
-        url: &str,
+        (url, endpoint): (String, Endpoint),
         timeout: Duration,
-        index: usize,
-        standing: Arc<Standing>,
-    ) -> Result<Self, StartError> {
-        // Receipts are not asked for: a URL with a key is none here.
-        let (url, endpoint) = endpoint(url).map_err(|_| StartError::Url { url: url.to_owned() })?;
+        (index, shared): (usize, SharedServers),
+    ) -> Self {
         let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
         let snapshots = SnapshotApiClient::new(channel.clone())
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
@@ -104,7 +89,7 @@ impl Upstream {
             EvidenceClient::new(channel.clone(), EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         let access = AccessApiClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_LEN_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url, snapshots, evidence, access, timeout, index, standing })
+        Self { url, snapshots, evidence, access, timeout, index, shared }
     }
 
     /// Its `weir.v1.SnapshotAPI`.
@@ -125,7 +110,7 @@ impl Upstream {
         let limit = self.timeout;
         let late = |_| Status::deadline_exceeded(format!("no whole answer within {limit:?}"));
         let answer = timeout(limit, answer).await.map_err(late).and_then(|answer| answer);
-        self.standing.with(|peers, now| match &answer {
+        self.shared.with(|peers, now| match &answer {
             Err(status) if is_silence(status) => peers.silent(self.index, status.message(), now),
             _ => peers.answered(self.index),
         });
@@ -155,8 +140,8 @@ pub(crate) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// The upstream to ask next.
     pub(crate) fn next(&mut self) -> Option<&'a Upstream> {
-        let Upstreams { upstreams, standing } = self.upstreams;
-        let next = standing.with(|peers, now| peers.take(&mut self.turn, now));
+        let Upstreams { upstreams, shared } = self.upstreams;
+        let next = shared.with(|peers, now| peers.take(&mut self.turn, now));
         next.and_then(|index| upstreams.get(index))
     }
 
@@ -181,7 +166,7 @@ impl<'a> Turn<'a> {
                 counter!("proxy_wrong_answers_total", "upstream" => url.clone()).increment(1);
                 tracing::warn!(upstream = url, reason, "set aside: its answer does not verify");
                 self.said.push(format!("answer of {url}: {reason}"));
-                upstream.standing.with(|peers, _| peers.set_aside(upstream.index, reason));
+                upstream.shared.with(|peers, _| peers.set_aside(upstream.index, reason));
             }
             Fault::Unproved(unproved) => {
                 self.said.push(format!("answer of {url}: {}", unproved.rejection));

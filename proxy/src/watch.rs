@@ -19,35 +19,36 @@ use weir_proto::convert::{block_reference, watch_from_wire};
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::watch_response::Notice as Wire;
 use weir_protocol::request::{Notice, WatchRequest};
+use weir_verifier::TrustedState;
 
-use crate::chain::Chain;
+use crate::own::Own;
 
-/// Admits so many streams at once.
+/// Subscriptions; so many are admitted at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Streams(Arc<Semaphore>);
+pub(crate) struct Subscriptions(Arc<Semaphore>);
 
-impl Default for Streams {
+impl Default for Subscriptions {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(STREAMS_MAX)))
     }
 }
 
-impl Chain {
-    /// Notices for as long as they are read; each subscription has its own way through the upstreams.
-    pub(crate) fn watch(
+impl Subscriptions {
+    /// Notices for as long as they are read. Each subscription has its own connections; how the
+    /// upstreams have behaved, it shares with everything else that is asked of them.
+    pub(crate) fn open(
         &self,
-        streams: &Streams,
+        own: &Own,
         request: &v1::WatchRequest,
     ) -> Result<BoxStream<v1::WatchResponse>, Status> {
         let options = options(request)?;
         let too_many =
             |_| Status::resource_exhausted("as many subscriptions are open as are served");
-        let open = streams.0.clone().try_acquire_owned().map_err(too_many)?;
-        let trusted = self.own()?;
-        let servers = Servers::new(self.upstreams.urls())
-            .map_err(|none| Status::unavailable(none.to_string()))?
-            .with_request_timeout(self.upstreams.timeout());
-        let client = LightClient::resume(servers, (*trusted).clone()).with_clock(self.clock());
+        let open = self.0.clone().try_acquire_owned().map_err(too_many)?;
+        let servers =
+            Servers::sharing(own.upstreams.shared()).with_request_timeout(own.upstreams.timeout());
+        let trusted = TrustedState::clone(&own.state());
+        let client = LightClient::resume(servers, trusted).with_clock(own.checker.clock());
         let (sender, receiver) = channel(NOTICES_AHEAD);
         let (last, said_last) = oneshot::channel();
         tokio::spawn(async move {

@@ -1,9 +1,9 @@
 //! Answers, derived from verified preimages alone.
 
-use super::certify::{Anchored, AnchoredBy};
 use super::sources::Sources;
 use super::state::{self, StateView};
 use super::status::{self, StatusAnswer};
+use super::trust::{Anchored, AnchoredBy};
 use super::{NotYet, Rejection, Trust, Violation};
 use alloc::string::String;
 use alloc::sync::Arc;

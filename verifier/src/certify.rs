@@ -1,79 +1,19 @@
-//! Certificates: how far a block is proved, given what the caller trusts.
+//! Certificates and hash links: how far a block is proved, given what the caller trusts.
 
 use super::sources::Sources;
 use super::state::StateView;
-use super::{Anchor, Missing, NotYet, Rejection, TrustedEpoch, TrustedState, Violation, rules};
+use super::trust::{Anchored, AnchoredBy, Trust};
+use super::{
+    Anchor, Missing, NotYet, Rejection, Timing, TrustedEpoch, TrustedState, Violation, rules,
+};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 use weir_protocol::codec::Entity;
 use weir_protocol::evidence::{BlockProof, SealProof};
 use weir_protocol::hotstuff::{self, Committee};
 use weir_protocol::merkle;
-use weir_protocol::model::{Header, Identifier, QuorumCertificate};
-
-/// How far a block is proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
-    /// The caller named the block ID; what it commits to is proved, nothing about consensus.
-    Known,
-    /// A quorum of the epoch's committee voted for the block.
-    Certified,
-    /// The block is final: it, or a descendant, heads a 2-chain, or the checkpoint descends from
-    /// it.
-    Finalized,
-    /// The block is final and its execution result is sealed.
-    Sealed,
-}
-
-impl Trust {
-    /// The level's name in answers, such as `finalized`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Known => "known",
-            Self::Certified => "certified",
-            Self::Finalized => "finalized",
-            Self::Sealed => "sealed",
-        }
-    }
-}
-
-impl fmt::Display for Trust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// By what a block is proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AnchoredBy {
-    /// The caller named the block ID.
-    KnownBlock,
-    /// Hash links lead to it from a block that is trusted to be final.
-    HashLinks {
-        /// The trusted block.
-        block_id: Identifier,
-        /// Its height.
-        height: u64,
-    },
-    /// Certificates of the committee of an epoch that the caller accepted.
-    ///
-    /// For an epoch long past this is weaker than hash links: its keys may have been stolen since.
-    Committee {
-        /// Counter of the epoch.
-        epoch_counter: u64,
-    },
-}
-
-/// How far a block is proved, and by what.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Anchored {
-    pub(super) trust: Trust,
-    pub(super) by: AnchoredBy,
-}
+use weir_protocol::model::{Header, QuorumCertificate};
 
 /// Decides how far blocks are proved.
 #[derive(Debug)]
@@ -81,7 +21,17 @@ pub(super) struct Certifier<'a> {
     anchor: Anchor<'a>,
     /// Where committees of epochs long past are found.
     sources: Sources<'a>,
+    timing: &'a Timing,
     next: Option<&'a (TrustedEpoch, Arc<Committee>)>,
+}
+
+/// What certificates prove of a block.
+struct Certified {
+    trust: Trust,
+    /// Epoch of the block's committee.
+    epoch_counter: u64,
+    /// Epoch of the committee that certifies the last of its descendants.
+    last_epoch_counter: u64,
 }
 
 /// A committee for a view, and whether the view is known to lie in its epoch.
@@ -92,8 +42,8 @@ struct Electorate {
 }
 
 impl<'a> Certifier<'a> {
-    pub(super) fn new(anchor: Anchor<'a>, sources: Sources<'a>) -> Self {
-        Self { anchor, sources, next: None }
+    pub(super) fn new(anchor: Anchor<'a>, sources: Sources<'a>, timing: &'a Timing) -> Self {
+        Self { anchor, sources, timing, next: None }
     }
 
     /// Also knows the next epoch that the block under proof commits; its committee may certify
@@ -136,7 +86,8 @@ impl<'a> Certifier<'a> {
             Anchor::Trusted(trusted) => trusted,
             Anchor::Committee { committee, .. } => {
                 epoch_of_committee(committee, state)?;
-                return certificates();
+                let Certified { trust, epoch_counter, .. } = certificates()?;
+                return Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } });
             }
             Anchor::KnownBlock { .. } => return Err(not_certified(header).into()),
         };
@@ -145,25 +96,44 @@ impl<'a> Certifier<'a> {
         if let (Some(last), None) = (chain.last(), &proof.qc)
             && trusted.is_final(last)
         {
-            let by = AnchoredBy::HashLinks { block_id: last.id(), height: last.height };
-            return Ok(Anchored { trust: Trust::Finalized, by });
+            return Ok(Anchored { trust: Trust::Finalized, by: AnchoredBy::links_to(last) });
         }
         if let Some(state) = state {
             epoch_of_state(trusted, state)?;
         }
-        let anchored = certificates()?;
+        let anchored = self.dated(trusted, &chain, certificates()?)?;
         if let (Trust::Finalized, [is_final @ .., _]) = (anchored.trust, &chain[..]) {
             is_final.iter().try_for_each(|header| trusted.check_finality(header))?;
         }
         Ok(anchored)
     }
 
-    /// The seal proves the block sealed in a final payload.
+    /// What certificates prove is dated where their committee is one of the past. Signers check what
+    /// they build on, so the committee of the last descendant's epoch speaks for all.
+    fn dated(
+        &self,
+        trusted: &TrustedState,
+        chain: &[&Header],
+        Certified { trust, epoch_counter, last_epoch_counter }: Certified,
+    ) -> Result<Anchored, Missing> {
+        let Some(superseded) = trusted.superseded_by(last_epoch_counter) else {
+            return Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } });
+        };
+        // It may lead to a block that is final anyhow, and needs no committee then.
+        if let Some(known) = chain.iter().find(|header| trusted.is_final(header)) {
+            let trust = trust.max(Trust::Finalized);
+            return Ok(Anchored { trust, by: AnchoredBy::links_to(known) });
+        }
+        let by = self.timing.check_past_committee(last_epoch_counter, chain[0], &superseded)?;
+        Ok(Anchored { trust, by })
+    }
+
+    /// The seal proves the block sealed in a final payload; returns by what that one is proved.
     pub(super) fn seal(
         &self,
         sealed: (&Header, Option<&StateView>),
         proof: &SealProof,
-    ) -> Result<(), Rejection> {
+    ) -> Result<AnchoredBy, Rejection> {
         let (sealed, state) = sealed;
         let expected = sealed.id();
         let sealing = &proof.block.header;
@@ -181,14 +151,15 @@ impl<'a> Certifier<'a> {
         merkle::verify(&roots.seals_root, &seal_id, proof.index, &proof.proof)
             .map_err(|_| Violation::SealInclusion { seal_id, block_id, index: proof.index })?;
         let final_view = state.map(StateView::final_view);
-        if self.anchored(&proof.block, None, final_view)?.trust < Trust::Finalized {
+        let anchored = self.anchored(&proof.block, None, final_view)?;
+        if anchored.trust < Trust::Finalized {
             return Err(NotYet::Finality { block_id, height: sealing.height }.into());
         }
         // What a final payload seals is final, so it must not contradict what is final already.
-        match self.anchor {
-            Anchor::Trusted(trusted) => Ok(trusted.check_finality(sealed)?),
-            Anchor::Committee { .. } | Anchor::KnownBlock { .. } => Ok(()),
+        if let Anchor::Trusted(trusted) = self.anchor {
+            trusted.check_finality(sealed)?;
         }
+        Ok(anchored.by)
     }
 
     /// Verifies the block's own certificate, and the two that make a 2-chain.
@@ -200,7 +171,7 @@ impl<'a> Certifier<'a> {
         chain: &[&Header],
         last_qc: Option<&QuorumCertificate>,
         final_view: Option<u64>,
-    ) -> Result<Anchored, Rejection> {
+    ) -> Result<Certified, Rejection> {
         let block = chain[0];
         let last_qc = last_qc.ok_or_else(|| not_certified(block))?;
         let last = chain.len() - 1;
@@ -217,14 +188,16 @@ impl<'a> Certifier<'a> {
             claims.push((electorate, qc_of(index)));
         }
         verify_certificates(&claims)?;
-        let epoch_counter = claims[0].0.committee.counter();
+        let counter_of = |claim: &(Electorate, _)| claim.0.committee.counter();
+        let (epoch_counter, last_epoch_counter) =
+            (counter_of(&claims[0]), counter_of(&claims[claims.len() - 1]));
         let trust = match chain {
             [.., parent, child] if parent.view.checked_add(1) == Some(child.view) => {
                 Trust::Finalized
             }
             _ => Trust::Certified,
         };
-        Ok(Anchored { trust, by: AnchoredBy::Committee { epoch_counter } })
+        Ok(Certified { trust, epoch_counter, last_epoch_counter })
     }
 
     fn electorate(

@@ -26,11 +26,12 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Whether it is about the caller's clock, or about how long the caller extends trust: whoever sent
-    /// the evidence has no part in it, and nobody else could send better evidence.
+    /// Whether it is about the caller's clock, or about how long the caller trusts: whoever sent the
+    /// evidence has no part in it, and nobody else could send better evidence.
     #[must_use]
     pub fn is_about_time(&self) -> bool {
-        matches!(self, Self::Missing(Missing::Clock { .. } | Missing::TrustExpired { .. }))
+        use Missing::{Clock, PastCommittee, TrustExpired};
+        matches!(self, Self::Missing(Clock { .. } | TrustExpired { .. } | PastCommittee { .. }))
     }
 }
 
@@ -100,6 +101,22 @@ pub enum Missing {
         height: u64,
         /// Its view.
         view: u64,
+    },
+    /// Only a past committee certifies a block that is older than the caller allows for that.
+    #[error(
+        "block {block_id} is {age_ms} ms old, and only the committee of epoch {epoch_counter}, which \
+         is past, certifies it; that is proof for {age_ms_max} ms; use a checkpoint of that epoch, or \
+         allow a larger age"
+    )]
+    PastCommittee {
+        /// The block.
+        block_id: Identifier,
+        /// The committee's epoch.
+        epoch_counter: u64,
+        /// Age of the block, or of the end of the epoch if that is older.
+        age_ms: u64,
+        /// Greatest age allowed.
+        age_ms_max: u64,
     },
     /// The caller's clock is before a block that a committee made: the clock is slow, or the
     /// committee's was fast.

@@ -67,8 +67,9 @@ pub fn render(shape: Shape, answer: &Answer) -> Value {
     Value::Object(object)
 }
 
-/// By what the block is proved: `kind` tells which fields there are besides.
-fn anchored_by(by: AnchoredBy) -> Value {
+/// By what a block is proved: `kind` tells which fields there are besides.
+#[must_use]
+pub fn anchored_by(by: AnchoredBy) -> Value {
     match by {
         AnchoredBy::KnownBlock => json!({ "kind": "known_block" }),
         AnchoredBy::HashLinks { block_id, height } => {
@@ -77,6 +78,12 @@ fn anchored_by(by: AnchoredBy) -> Value {
         AnchoredBy::Committee { epoch_counter } => {
             json!({ "kind": "committee", "epoch_counter": epoch_counter })
         }
+        AnchoredBy::PastCommittee { epoch_counter, since_ms, age_ms_max } => json!({
+            "kind": "past_committee",
+            "epoch_counter": epoch_counter,
+            "since_ms": since_ms,
+            "age_ms_max": age_ms_max,
+        }),
     }
 }
 

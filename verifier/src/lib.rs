@@ -36,6 +36,7 @@ mod state;
 mod status;
 mod timing;
 mod tree;
+mod trust;
 mod trusted;
 mod upgrade;
 mod violation;
@@ -44,7 +45,6 @@ pub use answer::{
     Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer, SealAnswer,
     SnapshotAnswer,
 };
-pub use certify::{AnchoredBy, Trust};
 pub use changes::{Change, EpochAt, StateAt, VersionAt, about_state};
 pub use error::{Missing, NeedsUpdate, NotYet, Rejection};
 pub use misbehaviour::{
@@ -59,6 +59,7 @@ pub use timing::{
     Timing, TimingError,
 };
 pub use tree::{TreeRoot, verify_tree};
+pub use trust::{AnchoredBy, Trust};
 pub use trusted::{
     HopsApplied, TRUSTED_STATE_BYTES_MAX, TRUSTED_STATE_VERSION, TrustedBlock, TrustedEpoch,
     TrustedState, TrustedStateError,

@@ -1,10 +1,11 @@
 //! The one door: a block that evidence proves, and what can be read from it.
 
 use super::answer::{self, Answer, read_identities};
-use super::certify::{Anchored, AnchoredBy, Certifier, Trust};
+use super::certify::Certifier;
 use super::changes::{StateAt, whole_state};
 use super::sources::Sources;
 use super::state::{StateView, key_value_store};
+use super::trust::{Anchored, AnchoredBy, Trust};
 use super::trusted::Advance;
 use super::{
     Anchor, Missing, NotYet, Rejection, Timing, TreeRoot, TrustedBlock, Verified, Violation, rules,
@@ -28,6 +29,7 @@ pub struct ProvedBlock<'a> {
     preimages: Preimages,
     state: Result<StateView, Rejection>,
     anchored: Anchored,
+    leaves_seal: bool,
 }
 
 /// Proves the block that evidence answers a question about.
@@ -49,7 +51,8 @@ pub fn open<'a>(
     let both = [&preimages, anchor.held()];
     let sources = anchor.sources(&both);
     let state = open_state(anchor, proof, sources)?;
-    let anchored = level_of_trust(&Certifier::new(anchor, sources), proof, state.as_ref().ok());
+    let certifier = Certifier::new(anchor, sources, timing);
+    let anchored = level_of_trust(&certifier, proof, state.as_ref().ok());
     let anchored = match (anchored, &state) {
         // Without its state, too little is known of the epoch that the block says it is of.
         (Err(Rejection::Missing(_) | Rejection::NotYet(_)), Err(lacking))
@@ -59,10 +62,11 @@ pub fn open<'a>(
         }
         (anchored, _) => anchored?,
     };
+    let (anchored, leaves_seal) = anchored;
     let header = &proof.block.header;
     rules::selected_block(question.block, header, anchored.trust)?;
     timing.check_block(header)?;
-    Ok(ProvedBlock { anchor, proof, preimages, state, anchored })
+    Ok(ProvedBlock { anchor, proof, preimages, state, anchored, leaves_seal })
 }
 
 impl<'a> ProvedBlock<'a> {
@@ -99,7 +103,7 @@ impl<'a> ProvedBlock<'a> {
     /// Whether the evidence has a seal that nothing known yet proves: it may lie in a later epoch.
     #[must_use]
     pub fn leaves_seal(&self) -> bool {
-        self.proof.seal.is_some() && self.trust() < Trust::Sealed
+        self.leaves_seal
     }
 
     /// The answer to the question.
@@ -192,6 +196,7 @@ impl<'a> ProvedBlock<'a> {
             view: header.view,
             chain_id: header.chain_id.to_string(),
             trust: self.trust(),
+            anchored_by: self.anchored_by(),
         }
     }
 
@@ -235,32 +240,37 @@ pub(super) fn expand(bundle: &Bundle, held: &[&Preimages]) -> Result<Preimages, 
     })
 }
 
-/// How far the block is proved: by its own certificates, and further by its seal.
+/// How far the block is proved: by its own certificates, and further by its seal; and whether the seal
+/// is left for a later epoch.
 fn level_of_trust(
     certifier: &Certifier<'_>,
     proof: &AnswerProof,
     state: Option<&StateView>,
-) -> Result<Anchored, Rejection> {
+) -> Result<(Anchored, bool), Rejection> {
     let anchored = certifier.block(&proof.block, state)?;
     let Some(seal) = &proof.seal else {
-        return Ok(anchored);
+        return Ok((anchored, false));
     };
     match certifier.seal((&proof.block.header, state), seal) {
-        Ok(()) => Ok(Anchored { trust: Trust::Sealed, ..anchored }),
+        Ok(by) => Ok((Anchored { trust: Trust::Sealed, by: anchored.by.and(by) }, false)),
         Err(invalid @ Rejection::Invalid(_)) => Err(invalid),
-        // The seal may lie in an epoch the caller does not know yet; the rest stands without it,
-        // unless the seal is what was asked for.
+        // The seal may lie in an epoch the caller does not know yet, or believes no more; the rest
+        // stands without it, unless the seal is what was asked for.
         Err(lacking) if needs_seal(&proof.question, &lacking) => Err(lacking),
-        Err(_) => Ok(anchored),
+        Err(Rejection::Missing(Missing::PastCommittee { .. })) => Ok((anchored, false)),
+        Err(_) => Ok((anchored, true)),
     }
 }
 
 /// Whether there is no answer without the seal, for which something is missing.
 ///
 /// Of an answer about the seal itself it is said below that the seal is missing, unless the caller
-/// only has to learn of the seal's epoch.
+/// only has to learn of the seal's epoch, or to allow its age.
 fn needs_seal(question: &Question, lacking: &Rejection) -> bool {
     let is_about_seal = matches!(question.topic, Topic::Seal | Topic::ExecutionResult);
-    let is_later = matches!(lacking, Rejection::Missing(Missing::LaterEpoch { .. }));
-    question.block == Selector::LatestSealed || (is_about_seal && is_later)
+    let is_epoch = matches!(
+        lacking,
+        Rejection::Missing(Missing::LaterEpoch { .. } | Missing::PastCommittee { .. })
+    );
+    question.block == Selector::LatestSealed || (is_about_seal && is_epoch)
 }

@@ -1,7 +1,7 @@
 //! Time, as an argument: how old trust may be, and how far clocks may differ.
 
 use super::trusted::TrustedBlock;
-use super::{Missing, Rejection, TrustedState};
+use super::{AnchoredBy, Missing, Rejection, TrustedState};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{Header, Identifier};
 
@@ -12,6 +12,7 @@ use weir_protocol::model::{Header, Identifier};
 pub struct Timing {
     now_ms: u64,
     trusting_period_ms: u64,
+    past_committee_age_ms: Option<u64>,
     clock_skew_ms: u64,
 }
 
@@ -28,6 +29,7 @@ impl Timing {
         Self {
             now_ms,
             trusting_period_ms: TRUSTING_PERIOD_MS_MAX,
+            past_committee_age_ms: None,
             clock_skew_ms: CLOCK_SKEW_MS_DEFAULT,
         }
     }
@@ -45,6 +47,22 @@ impl Timing {
             return Err(TimingError::TrustingPeriod { found: trusting_period_ms });
         }
         Ok(Self { trusting_period_ms, ..self })
+    }
+
+    /// Takes the certificate of a committee of before the trusted head's epoch for proof only as long
+    /// as what it certifies is at most so old, in milliseconds; zero leaves hash links alone. The
+    /// trusting period unless set.
+    ///
+    /// The keys of such a committee may have been sold since. Nothing later depends on what they
+    /// prove, so this age may be shorter or longer than that of trust itself.
+    ///
+    /// # Errors
+    /// Above [`TRUSTING_PERIOD_MS_MAX`].
+    pub fn with_past_committee_age_ms(self, age_ms: u64) -> Result<Self, TimingError> {
+        if age_ms > TRUSTING_PERIOD_MS_MAX {
+            return Err(TimingError::PastCommitteeAge { found: age_ms });
+        }
+        Ok(Self { past_committee_age_ms: Some(age_ms), ..self })
     }
 
     /// Accepts blocks that are so far ahead of the caller's clock, in milliseconds.
@@ -82,6 +100,27 @@ impl Timing {
         Ok(())
     }
 
+    /// The committee of an epoch before the head's may still be believed about this block.
+    ///
+    /// `superseded` is the first block known to be final of a later epoch. The block's own time is the
+    /// committee's word, and whoever bought its keys would choose a fresh one; so the earlier of both
+    /// counts.
+    pub(super) fn check_past_committee(
+        &self,
+        epoch_counter: u64,
+        header: &Header,
+        superseded: &TrustedBlock,
+    ) -> Result<AnchoredBy, Missing> {
+        let since_ms = header.timestamp_ms.min(superseded.timestamp_ms);
+        let age_ms = self.now_ms.saturating_sub(since_ms);
+        let age_ms_max = self.past_committee_age_ms.unwrap_or(self.trusting_period_ms);
+        if age_ms > age_ms_max {
+            let block_id = header.id();
+            return Err(Missing::PastCommittee { block_id, epoch_counter, age_ms, age_ms_max });
+        }
+        Ok(AnchoredBy::PastCommittee { epoch_counter, since_ms, age_ms_max })
+    }
+
     fn slow_clock(&self, block_id: Identifier, timestamp_ms: u64) -> Missing {
         let Self { now_ms, clock_skew_ms, .. } = *self;
         Missing::Clock { now_ms, block_id, timestamp_ms, clock_skew_ms }
@@ -102,6 +141,14 @@ pub enum TimingError {
          {found}"
     )]
     TrustingPeriod {
+        /// Milliseconds found.
+        found: u64,
+    },
+    /// The age of what past committees certify is out of bounds.
+    #[error(
+        "what past committees certify is at most {TRUSTING_PERIOD_MS_MAX} ms old, found {found}"
+    )]
+    PastCommitteeAge {
         /// Milliseconds found.
         found: u64,
     },

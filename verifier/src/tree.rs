@@ -7,7 +7,7 @@
 //! On a simulated network whose protocol state has the root, nobody needs to hand it over: the
 //! device checks header, payload roots and key-value store ([`super::ProvedBlock::committed_tree_root`]), and no setup.
 
-use super::{Rejection, Trust, Verified, Violation};
+use super::{AnchoredBy, Rejection, Trust, Verified, Violation};
 use alloc::string::String;
 use weir_protocol::model::Identifier;
 use weir_protocol::snapshot_tree::{self, TreeAnswer, TreeQuestion};
@@ -31,6 +31,8 @@ pub struct TreeRoot {
     pub chain_id: String,
     /// How far the block is proved.
     pub trust: Trust,
+    /// By what it is proved.
+    pub anchored_by: AnchoredBy,
 }
 
 /// Verifies that `proof` answers `question` about the tree with this root, and returns the answer.

@@ -1,10 +1,11 @@
 //! Asking peers: whom next, and what their silence, their refusals and their lies mean for that.
 
-use alloc::string::ToString as _;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 
-use weir_peers::{Peers, Turn};
+use weir_peers::{Peers, Shared, Turn};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
 use weir_verifier::{Misbehaviour, Timing, TimingError};
@@ -19,7 +20,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Asking {
     pub(crate) io: Io,
-    peers: Peers,
+    peers: Shared,
+    /// Their names, by preference.
+    names: Vec<String>,
     /// Who is asked until there is a reason to ask another one: what it sends next builds on what
     /// it sent last.
     present: usize,
@@ -49,9 +52,11 @@ pub(crate) struct Attempt {
 
 impl Asking {
     pub(crate) fn new(peers: Peers, checkpoint_id: Identifier, clock: ClockOptions) -> Self {
+        let names = peers.iter().map(|(name, _)| name.to_string()).collect();
         Self {
             io: Io::default(),
-            peers,
+            peers: Shared::new(peers),
+            names,
             present: 0,
             alone: false,
             checkpoint_id,
@@ -65,7 +70,8 @@ impl Asking {
 
     /// The same way out, to one peer only.
     pub(crate) fn alone_with(&self, peer: usize) -> Self {
-        let anew = Self::new(self.peers.clone(), self.checkpoint_id, self.clock);
+        let anew =
+            Self::new(self.peers.with(|peers| peers.clone()), self.checkpoint_id, self.clock);
         Self { io: self.io.clone(), judge: self.judge, present: peer, alone: true, ..anew }
     }
 
@@ -75,8 +81,20 @@ impl Asking {
         holds(&found, self.checkpoint_id).then_some(found)
     }
 
-    pub(crate) fn peers(&self) -> &Peers {
+    pub(crate) fn peers(&self) -> &Shared {
         &self.peers
+    }
+
+    /// Asks peers of the same names that others ask, too.
+    pub(crate) fn share(&mut self, peers: Shared) {
+        self.names = peers.with(|peers| peers.iter().map(|(name, _)| name.to_string()).collect());
+        let first = peers.with(|peers| peers.take(&mut Turn::default(), Duration::ZERO));
+        (self.peers, self.present) = (peers, first.unwrap_or_default());
+    }
+
+    /// The peers' names, by preference.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// The peer that is asked next.
@@ -86,13 +104,13 @@ impl Asking {
 
     /// Its URL.
     pub(crate) fn url(&self) -> &str {
-        self.peers.name(self.present)
+        &self.names[self.present]
     }
 
     /// The peers but the present one and those that are set aside.
     pub(crate) fn others(&self) -> Vec<usize> {
-        let is_other = |peer: &usize| *peer != self.present && !self.peers.is_set_aside(*peer);
-        (0..self.peers.count()).filter(is_other).collect()
+        let is_other = |peer: &usize| *peer != self.present && !self.is_set_aside(*peer);
+        (0..self.names.len()).filter(is_other).collect()
     }
 
     pub(crate) fn go_on_with(&mut self, peer: usize) {
@@ -157,7 +175,7 @@ impl Asking {
     }
 
     pub(crate) fn answer_came(&mut self, peer: usize) {
-        self.peers.answered(peer);
+        self.peers.with(|peers| peers.answered(peer));
     }
 
     /// Why a peer gave no answer, which is held against it if it was silent.
@@ -165,15 +183,16 @@ impl Asking {
         let error = match heard {
             Heard::NoAnswer(error) => error,
             _ => {
-                let url = self.peers.name(peer).to_string();
+                let url = self.names[peer].clone();
                 let message = "an answer of another kind".to_string();
                 TransportError::Unavailable { url, message }
             }
         };
         if !error.is_silence() {
-            self.peers.answered(peer);
+            self.peers.with(|peers| peers.answered(peer));
         } else if error != TransportError::Cancelled {
-            self.peers.silent(peer, error.to_string(), self.io.now().elapsed);
+            let now = self.io.now().elapsed;
+            self.peers.with(|peers| peers.silent(peer, error.to_string(), now));
         }
         error
     }
@@ -216,13 +235,15 @@ impl Asking {
         let first = *attempt.first.get_or_insert(self.present);
         attempt.turn.count(self.present);
         let now = self.io.now().elapsed;
-        let next = if self.alone { None } else { self.peers.take(&mut attempt.turn, now) };
-        if let Some(next) = next {
+        let next = self.peers.with(|peers| peers.take(&mut attempt.turn, now));
+        // Others who share the peers may ask one that is set aside; here each answer would have to be
+        // doubted.
+        if let Some(next) = next.filter(|next| !self.alone && !self.is_set_aside(*next)) {
             self.present = next;
             return Ok(());
         }
         // Nobody did better than the first, so there is no reason to leave it.
-        if self.peers.standing(first).behaves() {
+        if self.behaves(first) {
             self.present = first;
         }
         Err(mem::take(attempt).end())
@@ -249,7 +270,8 @@ impl Asking {
     /// When there is none that was not asked in this attempt.
     pub(crate) fn set_aside(&mut self, lie: Lie, attempt: &mut Attempt) -> Result<(), AskError> {
         let Lie { url, fault, .. } = &lie;
-        self.peers.set_aside(self.present, fault.to_string());
+        let present = self.present;
+        self.peers.with(|peers| peers.set_aside(present, fault.to_string()));
         let why = match fault.clone() {
             Fault::Rejected(rejection) => AskError::rejected(url, rejection),
             fault => AskError::Misled { url: url.clone(), fault },
@@ -260,15 +282,23 @@ impl Asking {
         self.pass_for(why, attempt)
     }
 
+    fn behaves(&self, peer: usize) -> bool {
+        self.peers.with(|peers| peers.standing(peer).behaves())
+    }
+
+    fn is_set_aside(&self, peer: usize) -> bool {
+        self.peers.with(|peers| peers.is_set_aside(peer))
+    }
+
     /// Leaves the present peer for another one, and thinks no worse of it; whether there is one.
     ///
     /// Each peer has its turn: one that answers, and knows nothing new, would otherwise be chosen
     /// again and again before the others.
     pub(crate) fn leave(&mut self) -> bool {
-        let count = self.peers.count();
+        let count = self.names.len();
         let after = || (1..count).map(|step| (self.present + step) % count);
-        let behaves = after().find(|peer| self.peers.standing(*peer).behaves());
-        let next = behaves.or_else(|| after().find(|peer| !self.peers.is_set_aside(*peer)));
+        let behaves = after().find(|peer| self.behaves(*peer));
+        let next = behaves.or_else(|| after().find(|peer| !self.is_set_aside(*peer)));
         self.present = next.unwrap_or(self.present);
         next.is_some()
     }

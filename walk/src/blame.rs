@@ -136,7 +136,7 @@ impl Asking {
         wrong: WrongAnswer,
     ) -> Result<Option<Misbehaviour>, AskError> {
         let act = Act::WrongAnswer(Box::new(wrong));
-        let (server, seen_at_ms) = (self.peers().name(peer).to_string(), self.timing()?.now_ms());
+        let (server, seen_at_ms) = (self.names()[peer].clone(), self.timing()?.now_ms());
         let found = Misbehaviour { server, seen_at_ms, act };
         Ok(self.judged(found))
     }

@@ -44,6 +44,7 @@ pub use io::{Asked, Call, Heard, Moment, Reply, ServerSays, Step, Walk};
 pub use sync::SyncProgress;
 pub use time::ClockOptions;
 pub use transport_error::{Code, TransportError};
+pub use tree::{TreeOutcome, ask_tree_with_root};
 pub use walker::{Beginning, Outcome, Walker, start};
-pub use weir_peers::{NoPeer, Standing};
+pub use weir_peers::{NoPeer, Peers, Shared as SharedPeers, Standing};
 pub use witnesses::{ServerReport, Testimony, Verdict};

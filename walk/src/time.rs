@@ -7,6 +7,8 @@ use weir_verifier::{Timing, TimingError};
 pub struct ClockOptions {
     /// Milliseconds; the widest period unless set.
     pub trusting_period_ms: Option<u64>,
+    /// Milliseconds; the trusting period unless set.
+    pub past_committee_age_ms: Option<u64>,
     /// Milliseconds; half a minute unless set.
     pub clock_skew_ms: Option<u64>,
     /// Unix milliseconds; what the driver's clock says unless set.
@@ -22,6 +24,9 @@ impl ClockOptions {
         let mut timing = Timing::at(self.now_ms.unwrap_or(unix_ms));
         if let Some(period) = self.trusting_period_ms {
             timing = timing.with_trusting_period_ms(period)?;
+        }
+        if let Some(age) = self.past_committee_age_ms {
+            timing = timing.with_past_committee_age_ms(age)?;
         }
         if let Some(skew) = self.clock_skew_ms {
             timing = timing.with_clock_skew_ms(skew)?;

@@ -1,13 +1,18 @@
 //! Questions about the snapshot tree.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use weir_peers::NoPeer;
+use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Request, Selector, Topic, TreeRequest};
 use weir_protocol::snapshot_tree::{TreeAnswer, TreeQuestion};
 use weir_verifier::{
     NotYet, ProvedBlock, Rejection, TreeRoot, Verified, WrongAnswer, about_state, verify_tree,
 };
 
-use crate::asking::Attempt;
-use crate::{AskError, Walker};
+use crate::asking::{Asking, Attempt};
+use crate::{AskError, ClockOptions, Lie, Walk, Walker, walker};
 
 impl Walker {
     /// The snapshot tree's root at a block: the one that the block's protocol state commits to, or
@@ -43,20 +48,53 @@ impl Walker {
         let root = self.tree_root(block).await?;
         let block = Selector::Id(root.block_id);
         let asked = TreeRequest { block, question: question.clone() };
-        let request = Request::TreeProof(asked.clone());
-        let mut attempt = Attempt::default();
-        loop {
-            let reply = self.asking.send(&request, &mut attempt).await?;
-            match verify_tree(root.root, question, &reply.bytes) {
-                Ok(answer) => {
-                    self.asking.answered(&mut attempt);
-                    return Ok((root, answer));
-                }
-                Err(rejection) => self.asking.reject(rejection, &mut attempt, || {
-                    WrongAnswer::about_tree(asked.clone(), reply.bytes, root.root)
-                        .with_receipt(reply.receipt)
-                })?,
+        let answer = tree_answer(&mut self.asking, root.root, &asked).await?;
+        Ok((root, answer))
+    }
+}
+
+/// What came of a question about a tree whose root the caller knows, and the servers that were set
+/// aside on the way.
+pub type TreeOutcome = (Result<Verified<TreeAnswer>, AskError>, Vec<Lie>);
+
+/// Asks servers with these URLs, by preference, about the snapshot tree with this root, which the caller
+/// vouches for: no checkpoint is needed.
+///
+/// # Errors
+/// When no server is named.
+pub fn ask_tree_with_root(
+    urls: impl IntoIterator<Item = impl Into<String>>,
+    root: Identifier,
+    asked: TreeRequest,
+) -> Result<Walk<'static, TreeOutcome>, NoPeer> {
+    // Nothing that is seen here goes back to a checkpoint.
+    let mut asking = Asking::new(walker::peers(urls)?, Identifier::ZERO, ClockOptions::default());
+    let io = asking.io.clone();
+    Ok(Walk::new(io, async move {
+        let answer = tree_answer(&mut asking, root, &asked).await;
+        (answer, asking.lies)
+    }))
+}
+
+/// Asks one peer after the other for a proof under this root.
+async fn tree_answer(
+    asking: &mut Asking,
+    root: Identifier,
+    asked: &TreeRequest,
+) -> Result<Verified<TreeAnswer>, AskError> {
+    let request = Request::TreeProof(asked.clone());
+    let mut attempt = Attempt::default();
+    loop {
+        let reply = asking.send(&request, &mut attempt).await?;
+        match verify_tree(root, &asked.question, &reply.bytes) {
+            Ok(answer) => {
+                asking.answered(&mut attempt);
+                return Ok(answer);
             }
+            Err(rejection) => asking.reject(rejection, &mut attempt, || {
+                WrongAnswer::about_tree(asked.clone(), reply.bytes, root)
+                    .with_receipt(reply.receipt)
+            })?,
         }
     }
 }

@@ -4,11 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use weir_peers::{NoPeer, Peers, Rests, Standing};
-use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceFile, Hop, Preimages};
+use weir_peers::{NoPeer, Peers, Rests, Shared, Standing};
+use weir_protocol::evidence::{AnswerProof, CheckpointProof, EvidenceFile, Hop};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::Request;
-use weir_verifier::{Answer, Grounds, Rejection, TrustedState, Verified, WrongAnswer};
+use weir_verifier::{Answer, Rejection, TrustedState, Verified, WrongAnswer};
 
 use crate::asking::{Asking, Attempt};
 use crate::{AskError, ClockOptions, Judge, Lie, Remark, Walk};
@@ -92,11 +92,9 @@ pub(crate) async fn begin(mut asking: Asking) -> Result<Walker, AskError> {
                 return Ok(Walker { path, ..Walker::from(asking, trusted.into_value()) });
             }
             Err(rejection) => {
-                let wrong = || WrongAnswer {
-                    request: request.clone(),
-                    answer: reply.bytes,
-                    receipt: reply.receipt,
-                    grounds: Grounds::Named(Preimages::default()),
+                let wrong = || {
+                    WrongAnswer::about_checkpoint(checkpoint_id, reply.bytes)
+                        .with_receipt(reply.receipt)
                 };
                 if let Err(error) = asking.reject(rejection, &mut attempt, wrong) {
                     return Err(error.after(asking.lies));
@@ -148,9 +146,19 @@ impl Walker {
         self.asking.clock = clock;
     }
 
+    /// Asks servers that others ask, too, by the same clock: each knows how they have behaved to the
+    /// others.
+    #[must_use]
+    pub fn sharing(mut self, peers: Shared) -> Self {
+        self.asking.share(peers);
+        self
+    }
+
     /// The servers' URLs, by preference, and how they have behaved.
-    pub fn servers(&self) -> impl Iterator<Item = (&str, &Standing)> {
-        self.asking.peers().iter()
+    pub fn servers(&self) -> impl Iterator<Item = (&str, Standing)> {
+        let standing = |peer: usize| self.asking.peers().with(|peers| peers.standing(peer).clone());
+        let named = self.asking.names().iter().enumerate();
+        named.map(move |(peer, name)| (name.as_str(), standing(peer)))
     }
 
     /// Servers set aside since the walker began, and why.
@@ -184,7 +192,7 @@ impl Walker {
     }
 }
 
-fn peers(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Peers, NoPeer> {
+pub(crate) fn peers(urls: impl IntoIterator<Item = impl Into<String>>) -> Result<Peers, NoPeer> {
     Peers::new(urls, RESTS)
 }
 

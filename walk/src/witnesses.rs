@@ -128,7 +128,7 @@ impl Walker {
                 Verdict::Behind { height } => Some(height),
                 _ => None,
             };
-            let url = self.asking.peers().name(peer).to_string();
+            let url = self.asking.names()[peer].clone();
             testimonies.push(Testimony { url, verdict, head_height });
         }
         Ok((testimonies, furthest.1))
@@ -230,7 +230,7 @@ impl Walker {
     /// Evidence of both blocks of a height, each from the checkpoint on.
     async fn conflict(&mut self, peer: usize, height: u64) -> Option<Box<Misbehaviour>> {
         let (server, other_server) =
-            (self.asking.peers().name(peer).to_string(), self.asking.url().to_string());
+            (self.asking.names()[peer].clone(), self.asking.url().to_string());
         let question = Question { block: Selector::Height(height), topic: Topic::Snapshot };
         let mut evidence = Vec::new();
         for peer in [peer, self.asking.present()] {

@@ -38,7 +38,9 @@ export type Trust = "known" | "certified" | "finalized" | "sealed";
 export type AnchoredBy =
   | { kind: "known_block" }
   | { kind: "hash_links"; block_id: Id; height: Whole }
-  | { kind: "committee"; epoch_counter: Whole };
+  | { kind: "committee"; epoch_counter: Whole }
+  /** The epoch is over, and its committee's keys may be anybody's by now. */
+  | { kind: "past_committee"; epoch_counter: Whole; since_ms: Whole; age_ms_max: Whole };
 
 /** What every answer says of its block. */
 export interface Answer {
@@ -187,6 +189,11 @@ export interface ClockOptions {
   now_ms?: Whole | undefined;
   /** Greatest age of trust: an hour to ten years, by default ten years. */
   trusting_period_ms?: Whole | undefined;
+  /**
+   * Greatest age of what only the committee of an epoch before the trusted head's certifies: at most
+   * ten years, by default the trusting period; 0 takes hash links alone.
+   */
+  past_committee_age_ms?: Whole | undefined;
   /** How far blocks may be ahead of the clock: at most a day, by default 30,000. */
   clock_skew_ms?: Whole | undefined;
 }

@@ -56,7 +56,7 @@ impl TrustedState {
     }
 
     /// Applies a page of epoch hops, at the time `now` in Unix milliseconds, or `{now_ms,
-    /// trusting_period_ms, clock_skew_ms}`; returns `{skipped, applied, more}`.
+    /// trusting_period_ms, past_committee_age_ms, clock_skew_ms}`; returns `{skipped, applied, more}`.
     ///
     /// # Errors
     /// As the verifier's; hops before the failing one stay applied.
@@ -174,6 +174,10 @@ fn read_timing(now: &JsValue) -> Result<Timing, JsValue> {
     let mut timing = Timing::at(now_ms);
     if let Some(period) = number("trusting_period_ms")? {
         let bounded = timing.with_trusting_period_ms(period);
+        timing = bounded.map_err(|error| usage(&error.to_string()))?;
+    }
+    if let Some(age) = number("past_committee_age_ms")? {
+        let bounded = timing.with_past_committee_age_ms(age);
         timing = bounded.map_err(|error| usage(&error.to_string()))?;
     }
     if let Some(skew) = number("clock_skew_ms")? {

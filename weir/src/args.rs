@@ -71,6 +71,11 @@ struct ClockArguments {
     #[arg(long, value_name = "DURATION", value_parser = trusting_period_ms, global = true)]
     trusting_period: Option<u64>,
 
+    /// Take the certificate of a committee of before the trusted head's epoch for proof only of a block
+    /// at most so old; 0s takes hash links alone, and the trusting period is the default
+    #[arg(long, value_name = "DURATION", value_parser = past_committee_age_ms, global = true)]
+    past_committee_age: Option<u64>,
+
     /// Accept blocks so far ahead of the clock, such as 10s; at most a day, and half a minute by
     /// default
     #[arg(long, value_name = "DURATION", value_parser = clock_skew_ms, global = true)]
@@ -200,6 +205,7 @@ impl Arguments {
     pub(crate) fn clock(&self) -> ClockOptions {
         ClockOptions {
             trusting_period_ms: self.clock.trusting_period,
+            past_committee_age_ms: self.clock.past_committee_age,
             clock_skew_ms: self.clock.clock_skew,
             now_ms: self.clock.now,
         }
@@ -210,6 +216,12 @@ fn trusting_period_ms(text: &str) -> anyhow::Result<u64> {
     let period_ms = duration_ms(text)?;
     Timing::at(0).with_trusting_period_ms(period_ms)?;
     Ok(period_ms)
+}
+
+fn past_committee_age_ms(text: &str) -> anyhow::Result<u64> {
+    let age_ms = duration_ms(text)?;
+    Timing::at(0).with_past_committee_age_ms(age_ms)?;
+    Ok(age_ms)
 }
 
 fn clock_skew_ms(text: &str) -> anyhow::Result<u64> {

@@ -132,11 +132,16 @@ fn describe(found: &Misbehaviour) -> Value {
 ///
 /// An error that ends the command, about `ending`, speaks for itself.
 pub(crate) fn tell_lies(kept: &Kept<'_>, lies: &[Lie], ending: Option<&str>) {
+    say_lies(lies, ending);
     for lie in lies {
-        if ending != Some(&lie.url) {
-            say(&format_args!("{} is not asked again: {}", lie.url, lie.fault));
-        }
         kept.keep(lie.misbehaviour.as_ref());
+    }
+}
+
+/// As [`tell_lies`], and keeps nothing.
+pub(crate) fn say_lies(lies: &[Lie], ending: Option<&str>) {
+    for lie in lies.iter().filter(|lie| ending != Some(&lie.url)) {
+        say(&format_args!("{} is not asked again: {}", lie.url, lie.fault));
     }
 }
 

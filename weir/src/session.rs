@@ -1,9 +1,11 @@
 //! A client that begins at what is kept, and keeps what it proves.
 
 use anyhow::anyhow;
-use weir_client::sync::{AskError, LightClient, Outcome, Remark};
+use weir_client::sync::{self, AskError, LightClient, Outcome, Remark};
 use weir_client::transport::Servers;
-use weir_protocol::request::{Depth, Question};
+use weir_protocol::model::Identifier;
+use weir_protocol::request::{Depth, Question, TreeRequest};
+use weir_protocol::snapshot_tree::TreeAnswer;
 use weir_verifier::TrustedState;
 use weir_verifier::json::Shape;
 
@@ -103,6 +105,18 @@ pub(crate) async fn ask_for_evidence(
     Ok(outcome?)
 }
 
+/// An answer of the snapshot tree with this root, which the user trusts; lies on the way are told, and
+/// not kept, for no checkpoint shows them to others.
+pub(crate) async fn ask_tree_with_root(
+    arguments: &Arguments,
+    root: Identifier,
+    asked: TreeRequest,
+) -> anyhow::Result<TreeAnswer> {
+    let (answer, lies) = sync::ask_tree_with_root(servers(arguments)?, root, asked).await;
+    evidence::say_lies(&lies, ending(&answer));
+    Ok(answer?.into_value())
+}
+
 /// A client that has begun; when none has, what servers did is told all the same.
 fn begun(started: Result<LightClient, AskError>, kept: &Kept<'_>) -> Result<LightClient, AskError> {
     if let Err(AskError::Rejected { lies, .. }) = &started {
@@ -112,7 +126,7 @@ fn begun(started: Result<LightClient, AskError>, kept: &Kept<'_>) -> Result<Ligh
 }
 
 /// The servers to ask.
-pub(crate) fn servers(arguments: &Arguments) -> anyhow::Result<Servers> {
+fn servers(arguments: &Arguments) -> anyhow::Result<Servers> {
     let advice = "pass --server URL, for example --server http://127.0.0.1:9400";
     Servers::new(&arguments.servers).map_err(|none| anyhow!("{none}: {advice}"))
 }

@@ -1,6 +1,7 @@
 //! Answers as text for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::say::escaped;
 /// Readable text for an answer: the block and its proof first, then what was asked about it.
 pub(crate) fn render(shape: Shape, answer: &Answer) -> String {
     let mut text = block(answer.block_id, answer.height, answer.view, answer.trust);
-    text.push_str(&field("proved by", &proved_by(answer)));
+    text.push_str(&proved_by(answer.anchored_by, answer.block_id));
     match &answer.value {
         AnswerValue::Identity(Some(node)) => {
             let only = json::render(shape, answer);
@@ -75,10 +76,11 @@ fn inline(value: &Value) -> String {
     }
 }
 
-fn proved_by(answer: &Answer) -> String {
-    match answer.anchored_by {
+/// The line about what a block is proved by.
+pub(crate) fn proved_by(anchored_by: AnchoredBy, of: Identifier) -> String {
+    let by = match anchored_by {
         AnchoredBy::KnownBlock => "its id".to_owned(),
-        AnchoredBy::HashLinks { block_id, .. } if block_id == answer.block_id => {
+        AnchoredBy::HashLinks { block_id, .. } if block_id == of => {
             "what was proved before: it is known to be final".to_owned()
         }
         AnchoredBy::HashLinks { block_id, height } => {
@@ -87,8 +89,16 @@ fn proved_by(answer: &Answer) -> String {
         AnchoredBy::Committee { epoch_counter } => {
             format!("certificates of the committee of epoch {epoch_counter}")
         }
+        AnchoredBy::PastCommittee { epoch_counter, age_ms_max, .. } => {
+            let age_max = humantime::format_duration(Duration::from_millis(age_ms_max));
+            format!(
+                "certificates of the committee of epoch {epoch_counter}, which is past: taken for \
+                 proof up to an age of {age_max}"
+            )
+        }
         _ => "-".to_owned(),
-    }
+    };
+    field("proved by", &by)
 }
 
 /// The result's bytes are for machines; its events get a line each.

@@ -2,11 +2,10 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use weir_client::sync::AskError;
 use weir_protocol::model::{Identifier, Role};
-use weir_protocol::request::{Request, Selector, TreeRequest};
+use weir_protocol::request::{Selector, TreeRequest};
 use weir_protocol::snapshot_tree::{Field, NodeIdentity, TreeAnswer, TreeItem, TreeQuestion};
-use weir_verifier::{IdentityAnswer, TreeRoot, verify_tree};
+use weir_verifier::{IdentityAnswer, TreeRoot};
 
 use super::args::Arguments;
 use super::question::BlockArguments;
@@ -73,12 +72,9 @@ pub(crate) async fn run(arguments: &Arguments, command: &TreeCommand) -> anyhow:
     let (root, answer) = match tree.root {
         Some(root) => {
             let asked = TreeRequest { block, question: question.clone() };
-            let request = Request::TreeProof(asked);
-            let proof = session::servers(arguments)?.send(&request).await;
-            let proof = proof.map_err(AskError::from)?;
+            let answer = session::ask_tree_with_root(arguments, root, asked).await?;
             let mut about = Map::new();
             about.insert("root".into(), json!(root.to_hex()));
-            let answer = verify_tree(root, &question, &proof.bytes)?.into_value();
             return finish(arguments, None, (item, &answer), about);
         }
         None => {
@@ -149,6 +145,7 @@ fn print(
         object.insert("height".into(), json!(root.height));
         object.insert("view".into(), json!(root.view));
         object.insert("trust".into(), json!(root.trust.name()));
+        object.insert("anchored_by".into(), json::anchored_by(root.anchored_by));
         object.insert("protocol_state_id".into(), json!(root.protocol_state_id.to_hex()));
         object.insert("root".into(), json!(root.root.to_hex()));
         object.insert("committed".into(), json!(root.committed));
@@ -161,6 +158,7 @@ fn print(
     let mut out = String::new();
     if let Some(root) = root {
         out.push_str(&text::block(root.block_id, root.height, root.view, root.trust));
+        out.push_str(&text::proved_by(root.anchored_by, root.block_id));
     }
     out.push_str(&text::fields(&object));
     stdout(out.as_bytes())

@@ -13,6 +13,7 @@ mod flow_go;
 mod flow_go_bench;
 mod fuzz;
 mod interop;
+mod layers;
 mod process;
 mod running;
 mod soak;

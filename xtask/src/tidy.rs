@@ -6,15 +6,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::layers;
+
 /// Checks every rule and reports all violations at once.
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     let mut violations = Vec::new();
     let forbidden = forbidden(root);
-    for file in tracked_files(root)? {
-        if let Ok(text) = fs::read_to_string(root.join(&file)) {
-            check_file(&file, &text, &forbidden, &mut violations);
+    let files = tracked_files(root)?;
+    for file in &files {
+        if let Ok(text) = fs::read_to_string(root.join(file)) {
+            check_file(file, &text, &forbidden, &mut violations);
         }
     }
+    layers::check(root, &files, &mut violations);
     check_dependencies(root, &mut violations)?;
     if violations.is_empty() {
         return Ok(());

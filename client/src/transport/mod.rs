@@ -3,11 +3,13 @@
 mod notices;
 mod send;
 mod servers;
+mod shared;
 
 use std::time::Duration;
 
 pub use notices::Notices;
 pub use servers::{Servers, unix_ms};
+pub use shared::SharedServers;
 pub use weir_walk::{Code, NoPeer, Reply, Standing, TransportError};
 
 use tokio::time::timeout;

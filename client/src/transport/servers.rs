@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use weir_protocol::request::Request;
-use weir_walk::{Asked, Call, Heard, Moment, NoPeer, ServerSays, Step, Walk};
+use weir_walk::{
+    Asked, Call, Heard, Moment, NoPeer, ServerSays, SharedPeers, Standing, Step, Walk,
+};
 
-use super::{Notices, REQUEST_TIMEOUT, Reply, Server, TransportError};
+use super::{Notices, REQUEST_TIMEOUT, Server, SharedServers, TransportError};
 
 /// Servers to ask, by preference.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Servers {
     /// The subscription that is open.
     notices: Option<Notices>,
     request_timeout: Duration,
+    /// How they have behaved, where others ask them too.
+    shared: Option<SharedPeers>,
     began: Instant,
 }
 
@@ -47,31 +50,27 @@ impl Servers {
     }
 
     fn of(endpoints: Vec<Endpoint>, request_timeout: Duration) -> Self {
-        Self { endpoints, notices: None, request_timeout, began: Instant::now() }
+        let began = Instant::now();
+        Self { endpoints, notices: None, request_timeout, shared: None, began }
+    }
+
+    /// Servers that others ask, too: what each learns of how they behave, all know.
+    #[must_use]
+    pub fn sharing(servers: &SharedServers) -> Self {
+        let named =
+            |(url, _): (&str, &Standing)| Endpoint { address: url.to_owned(), server: None };
+        let endpoints = servers.peers.with(|peers| peers.iter().map(named).collect());
+        let shared = Some(servers.peers.clone());
+        Self { shared, began: servers.began, ..Self::of(endpoints, REQUEST_TIMEOUT) }
+    }
+
+    pub(crate) fn shared(&self) -> Option<&SharedPeers> {
+        self.shared.as_ref()
     }
 
     /// Their URLs, by preference.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
         self.endpoints.iter().map(Endpoint::url)
-    }
-
-    /// Sends a request to the first server that answers.
-    ///
-    /// # Errors
-    /// When it refuses, or no server answers.
-    pub async fn send(&mut self, request: &Request) -> Result<Reply, TransportError> {
-        let mut errors = Vec::new();
-        for peer in 0..self.endpoints.len() {
-            let sent = match self.connected(peer).await {
-                Ok(server) => server.send(request).await,
-                Err(error) => Err(error),
-            };
-            match sent {
-                Err(error) if error.is_silence() => errors.push(error),
-                sent => return sent,
-            }
-        }
-        Err(TransportError::of_all(errors))
     }
 
     /// Does what a walk asks for until it ends.

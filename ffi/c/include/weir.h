@@ -180,7 +180,8 @@ typedef struct WeirTiming {
    */
   uint64_t now_ms;
   /**
-   * Trust is extended only from a block at most so old, in milliseconds: an hour to ten years.
+   * Trust is extended only from a block at most so old, in milliseconds: an hour to ten years. What
+   * only the committee of an epoch before the trusted head's certifies is believed as long.
    */
   uint64_t trusting_period_ms;
   /**
@@ -374,7 +375,7 @@ enum WeirStatus weir_client_report(const struct WeirClient *client,
  * is to be fetched. The caller vouches for those bytes.
  *
  * `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock": {"now_ms",
- * "trusting_period_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
+ * "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
  * answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
  * `weir_client_free`; NULL unless the status is ok. Keeps none of the arguments. Any thread.
  *

@@ -21,7 +21,7 @@ pub struct WeirClient(pub(crate) Client);
 /// is to be fetched. The caller vouches for those bytes.
 ///
 /// `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock": {"now_ms",
-/// "trusting_period_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
+/// "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
 /// answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
 /// `weir_client_free`; NULL unless the status is ok. Keeps none of the arguments. Any thread.
 ///

@@ -21,7 +21,8 @@ pub const WEIR_VIEW_STATUS: u32 = 2;
 pub struct WeirTiming {
     /// The time, Unix milliseconds.
     pub now_ms: u64,
-    /// Trust is extended only from a block at most so old, in milliseconds: an hour to ten years.
+    /// Trust is extended only from a block at most so old, in milliseconds: an hour to ten years. What
+    /// only the committee of an epoch before the trusted head's certifies is believed as long.
     pub trusting_period_ms: u64,
     /// How far ahead of the clock a block may be, in milliseconds: at most a day.
     pub clock_skew_ms: u64,

@@ -32,6 +32,7 @@ mod limits;
 mod live_kill;
 mod migrate;
 mod oddities;
+mod past_committees;
 mod proxy;
 mod receipts;
 mod replay;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use weir_client::sync::{LightClient, Verdict};
+use weir_client::sync::{AskError, LightClient, Verdict};
 use weir_client::transport::{Server, Servers, Standing, TransportError};
 use weir_integration_tests::programs::{Program, ServerProcess};
 use weir_integration_tests::{TestServer, asking, chain_dir};
@@ -344,7 +344,7 @@ async fn a_server_known_by_its_key_has_to_sign() {
         let servers = Servers::new(urls).unwrap();
         let mut client = LightClient::start(servers, honest.root_id).await.unwrap();
         client.sync(|_, _| ()).await.unwrap();
-        client.health().map(|(url, health)| (url.to_owned(), health.clone())).collect::<Vec<_>>()
+        client.health().map(|(url, health)| (url.to_owned(), health)).collect::<Vec<_>>()
     };
     let health = sync([known(honest.url()), silent.url()]).await;
     assert_eq!(health, [(honest.url(), Standing::Good), (silent.url(), Standing::Untried)]);
@@ -364,10 +364,10 @@ async fn a_server_known_by_its_key_has_to_sign() {
     assert!(matches!(health[0].1, Standing::Resting { .. }), "{health:?}");
     // Nor is it taken without one when it is connected to again.
     let connected = Server::connect(&known(silent.url())).await.unwrap();
-    let mut again = Servers::from(connected);
+    let mut again = LightClient::resume(connected, honest_root(&silent));
     for _ in 0..2 {
-        let reply = again.send(&Request::Checkpoint(silent.root_id)).await;
-        assert!(matches!(reply, Err(TransportError::NoReceipt { .. })), "{reply:?}");
+        let error = again.ask(&at(1010), Depth::Finality).await.unwrap_err();
+        assert!(matches!(error, AskError::Transport(TransportError::NoReceipt { .. })), "{error}");
     }
     let no_key = Server::connect(&format!("{}#12", honest.url())).await.unwrap_err();
     assert!(matches!(no_key, TransportError::Key { .. }), "{no_key}");

@@ -37,7 +37,7 @@ fn head() -> Question {
 }
 
 fn is_good(client: &LightClient) -> Vec<bool> {
-    client.health().map(|(_, health)| *health == Standing::Good).collect()
+    client.health().map(|(_, health)| health == Standing::Good).collect()
 }
 
 /// Whatever the first server does, the end is that of a client that never met it.

@@ -2,10 +2,13 @@
 //! holds the root and nothing else checks proofs against it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use tonic::Code;
 use tonic::transport::Channel;
 use weir_client::sync::{ClockOptions, LightClient};
 use weir_client::transport::{Server, TransportError, unix_ms};
+use weir_integration_tests::programs::Program;
 use weir_integration_tests::{TestServer, asking_tree};
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::tree_item::Item;
@@ -21,6 +24,8 @@ use weir_verifier::{
     Anchor, AnswerValue, IdentityAnswer, Missing, Rejection, Timing, TreeRoot, Trust, Violation,
     open, verify_tree,
 };
+
+use crate::adversary::proxy::{Call, Hostile};
 
 fn now() -> Timing {
     ClockOptions::default().timing(unix_ms()).unwrap()
@@ -180,4 +185,28 @@ async fn requests_that_ask_nothing_or_what_does_not_exist_are_refused() {
     let request = asking_tree(Selector::Id(Identifier([7; 32])), &question);
     let unknown = server.send(&request).await;
     assert!(matches!(unknown, Err(TransportError::UnknownBlock { .. })), "{unknown:?}");
+}
+
+/// `weir tree --root`, which needs no checkpoint, asks one server after the other as everything else.
+#[bounded::test]
+async fn a_root_that_is_handed_over_is_asked_about_at_several_servers() {
+    let server = TestServer::start("happy-epochs").await.unwrap();
+    let (root, table) = full_client(&server, 1010).await;
+    let (hostile, lying) = Hostile::start(&server).await;
+    hostile.lie(Call::TreeProof, Arc::new(|proof| Ok(proof.slice(1..))));
+    let node_id = table[0].skeleton.node_id;
+    let ask = async |servers: &str| {
+        let about = format!("--block {} --root {}", root.block_id, root.root);
+        let all = format!("--server {servers} --json tree identity {node_id} {about}");
+        Program::Client.run(all.split_whitespace()).await
+    };
+    // Nobody listens at the first one.
+    let ran = ask(&format!("http://127.0.0.1:9,{lying},{}", server.url())).await;
+    assert!(ran.stderr.contains(&format!("{lying} is not asked again")), "{ran:?}");
+    assert_eq!(ran.json()["identities"][0]["node_id"], node_id.to_hex());
+    let ran = ask(&lying).await;
+    ran.expect(3, &["snapshot tree"]);
+    hostile.stop_lying();
+    assert_eq!(ask(&lying).await.json()["root"], root.root.to_hex());
+    ask("http://127.0.0.1:9").await.expect(5, &["http://127.0.0.1:9"]);
 }

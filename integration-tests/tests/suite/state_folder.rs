@@ -144,7 +144,8 @@ async fn questions_begin_at_what_is_kept_and_add_to_it() {
     let case = Case::new().await;
     let first = case.json("epoch --height 1012").await;
     assert!(case.kept().head().height >= 1012, "{:?}", case.kept().head());
-    assert_eq!(first["anchored_by"]["kind"], "committee");
+    // The page of hops that it took goes on far behind the block.
+    assert_eq!(first["anchored_by"]["kind"], "past_committee");
     assert_eq!(first["anchored_by"]["epoch_counter"], first["epoch_counter"]);
     case.weir("status --sealed").await.expect(0, &[]);
     let sealed = case.kept();
@@ -409,6 +410,42 @@ fn online_ms(case: &Case) -> u64 {
     case.kept().head().timestamp_ms + 1000
 }
 
+/// Old heights are answered by committees of the past as long as they are believed, and the answer says
+/// so.
+#[bounded::test]
+async fn past_committees_are_believed_for_so_long() {
+    let case = Case::new().await;
+    case.weir("sync").await.expect(0, &[]);
+    let past = case.json("epoch --height 1012").await;
+    assert_eq!(past["anchored_by"]["kind"], "past_committee");
+    assert_eq!(past["anchored_by"]["epoch_counter"], past["epoch_counter"]);
+    let text = case.weir("epoch --height 1012").await;
+    text.expect(0, &[]);
+    assert!(
+        text.stdout.contains("which is past: taken for proof up to an age of 10years"),
+        "{text:?}"
+    );
+    let now = online_ms(&case);
+    let none = format!("--now {now} --past-committee-age 0s");
+    let ran = case.weir(&format!("{none} epoch --height 1012")).await;
+    ran.expect(4, &["only the committee of epoch 8, which is past", "allow a larger age"]);
+    assert!(!ran.stderr.contains("not asked again"), "{}", ran.stderr);
+    // The trusting period bounds it too, unless an age of its own is set.
+    let month_ms = 30 * 24 * 3_600_000;
+    let oldest =
+        format!("--now {} --trusting-period 30d", case.kept().head().timestamp_ms + month_ms);
+    let ran = case.weir(&format!("{oldest} epoch --height 1012")).await;
+    ran.expect(4, &["proof for 2592000000 ms"]);
+    case.weir(&format!("{oldest} --past-committee-age 365d epoch --height 1012"))
+        .await
+        .expect(0, &[]);
+    case.weir(&format!("{oldest} epoch")).await.expect(0, &[]);
+    let root = format!("{none} snapshot --block {}", case.server.root_id);
+    assert_eq!(case.json(&root).await["anchored_by"]["kind"], "hash_links");
+    let tree = case.weir("tree root --height 1012").await;
+    assert!(tree.stdout.contains("which is past"), "{tree:?}");
+}
+
 /// Whose clock is slow has to set it: no server is to blame, and nothing is kept against one.
 #[bounded::test]
 async fn a_slow_clock_accuses_nobody() {
@@ -436,6 +473,7 @@ async fn bounds_on_time_are_held() {
         ("--trusting-period 1s", "the trusting period is 3600000 to"),
         ("--trusting-period 4000d", "the trusting period is 3600000 to"),
         ("--trusting-period soon", "--trusting-period"),
+        ("--past-committee-age 4000d", "past committees certify is at most"),
         ("--clock-skew 2d", "the clock skew is at most 86400000 ms"),
         ("--now yesterday", "invalid digit"),
     ] {

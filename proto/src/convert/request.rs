@@ -112,53 +112,29 @@ pub fn hops_from_wire(wire: v1::GetEpochHopsRequest) -> Result<HopsRequest, Conv
     Ok(HopsRequest { epoch_counter, held: held_from_wire(held)?, max_hops: MaxHops(max_hops) })
 }
 
-impl TryFrom<v1::GetSnapshotRequest> for Asked {
-    type Error = ConvertError;
+/// Reads requests of the methods that ask a question: the message, and the topic that it asks about.
+macro_rules! questions {
+    ($($message:ident($wire:ident) => $topic:expr;)*) => {$(
+        impl TryFrom<v1::$message> for Asked {
+            type Error = ConvertError;
 
-    fn try_from(wire: v1::GetSnapshotRequest) -> Result<Self, ConvertError> {
-        asked(wire.question, Topic::Snapshot)
-    }
+            fn try_from($wire: v1::$message) -> Result<Self, ConvertError> {
+                let topic = $topic;
+                asked($wire.question, topic)
+            }
+        }
+    )*};
 }
 
-impl TryFrom<v1::GetIdentityRequest> for Asked {
-    type Error = ConvertError;
-
-    fn try_from(wire: v1::GetIdentityRequest) -> Result<Self, ConvertError> {
-        asked(wire.question, Topic::Identity(identifier("node_id", &wire.node_id)?))
-    }
-}
-
-impl TryFrom<v1::ListIdentitiesRequest> for Asked {
-    type Error = ConvertError;
-
-    fn try_from(wire: v1::ListIdentitiesRequest) -> Result<Self, ConvertError> {
-        let filter = filter_from_wire(&wire.roles, &wire.statuses, &wire.node_ids)?;
-        asked(wire.question, Topic::Identities(filter))
-    }
-}
-
-impl TryFrom<v1::GetEpochRequest> for Asked {
-    type Error = ConvertError;
-
-    fn try_from(wire: v1::GetEpochRequest) -> Result<Self, ConvertError> {
-        asked(wire.question, Topic::Epoch(epoch_from_wire(wire.epoch)?))
-    }
-}
-
-impl TryFrom<v1::GetSealRequest> for Asked {
-    type Error = ConvertError;
-
-    fn try_from(wire: v1::GetSealRequest) -> Result<Self, ConvertError> {
-        asked(wire.question, Topic::Seal)
-    }
-}
-
-impl TryFrom<v1::GetExecutionResultRequest> for Asked {
-    type Error = ConvertError;
-
-    fn try_from(wire: v1::GetExecutionResultRequest) -> Result<Self, ConvertError> {
-        asked(wire.question, Topic::ExecutionResult)
-    }
+questions! {
+    GetSnapshotRequest(wire) => Topic::Snapshot;
+    GetIdentityRequest(wire) => Topic::Identity(identifier("node_id", &wire.node_id)?);
+    ListIdentitiesRequest(wire) => {
+        Topic::Identities(filter_from_wire(&wire.roles, &wire.statuses, &wire.node_ids)?)
+    };
+    GetEpochRequest(wire) => Topic::Epoch(epoch_from_wire(wire.epoch)?);
+    GetSealRequest(wire) => Topic::Seal;
+    GetExecutionResultRequest(wire) => Topic::ExecutionResult;
 }
 
 fn asked(wire: Option<v1::Question>, topic: Topic) -> Result<Asked, ConvertError> {

@@ -18,6 +18,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// What a request names of preimages that are held, with IDs in ascending order: as many as it may.
+    #[must_use]
+    pub fn named<'a>(ids: impl IntoIterator<Item = &'a Identifier>) -> BTreeSet<Identifier> {
+        ids.into_iter().take(HELD_IDS_MAX).copied().collect()
+    }
+
     pub(super) fn encode(&self, encoder: &mut Encoder) {
         encoder.list(|e| {
             for id in [self.checkpoint_id, self.head_id] {

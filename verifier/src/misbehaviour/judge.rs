@@ -148,9 +148,7 @@ impl WrongAnswer {
         if held.newest_epoch_counter != trusted.newest_epoch().counter() {
             return Err(MisbehaviourError::Grounds { what: "newest epoch" });
         }
-        if held.preimage_ids != trusted.held().preimage_ids {
-            return Err(MisbehaviourError::Grounds { what: "held preimages" });
-        }
+        names_all(held, trusted.preimages())?;
         Ok(trusted)
     }
 
@@ -185,9 +183,9 @@ fn same_checkpoint(expected: Identifier, found: Identifier) -> Result<(), Misbeh
     if expected == found { Ok(()) } else { Err(MisbehaviourError::Checkpoint { expected, found }) }
 }
 
-/// The preimages are those that the request says are held.
+/// The request names the preimages that are said to have been held.
 fn names_all(held: &Held, preimages: &Preimages) -> Result<(), MisbehaviourError> {
-    if held.preimage_ids.iter().eq(preimages.ids()) {
+    if held.preimage_ids == Held::named(preimages.ids()) {
         return Ok(());
     }
     Err(MisbehaviourError::Grounds { what: "held preimages" })

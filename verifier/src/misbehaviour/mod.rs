@@ -134,6 +134,13 @@ impl WrongAnswer {
         Self { request, answer, receipt: None, grounds }
     }
 
+    /// What was sent for a checkpoint, of which only the ID was trusted.
+    #[must_use]
+    pub fn about_checkpoint(checkpoint_id: Identifier, answer: Vec<u8>) -> Self {
+        let request = Request::Checkpoint(checkpoint_id);
+        Self { request, answer, receipt: None, grounds: Grounds::Named(Preimages::default()) }
+    }
+
     /// A proof about the snapshot tree with this root.
     #[must_use]
     pub fn about_tree(request: TreeRequest, proof: Vec<u8>, root: Identifier) -> Self {

@@ -73,7 +73,7 @@ impl TrustedState {
             .ok_or(Violation::HopNotCommitted { counter: view.current_setup.counter })?;
         let newest = (self.newest_epoch(), self.newest_committee(sources)?);
         let next = next_epoch((newest.0, &newest.1), &view, container, sources)?;
-        let certifier = Certifier::new(Anchor::Trusted(self), sources).with_next(&next);
+        let certifier = Certifier::new(Anchor::Trusted(self), sources, timing).with_next(&next);
         if certifier.block(proof, Some(&view))?.trust < Trust::Finalized {
             let (block_id, height) = (header.id(), header.height);
             return Err(NotYet::Finality { block_id, height }.into());

@@ -27,7 +27,7 @@ use weir_protocol::evidence::{
 use weir_protocol::hotstuff::Committee;
 use weir_protocol::model::{Header, Identifier, Versions};
 use weir_protocol::protocol_state::ScheduledUpgrade;
-use weir_protocol::request::{HELD_IDS_MAX, Held, Question};
+use weir_protocol::request::{Held, Question};
 
 /// A checkpoint and what is proved from it: the whole memory of a light client.
 ///
@@ -228,6 +228,14 @@ impl TrustedState {
             .any(|known| known.height == header.height && known.block_id == header.id())
     }
 
+    /// The first block known to be final of an epoch after this one; none of the head's epoch and
+    /// later ones.
+    pub(super) fn superseded_by(&self, epoch_counter: u64) -> Option<TrustedBlock> {
+        let next = self.epoch(epoch_counter.checked_add(1)?)?;
+        let later = self.final_blocks().filter(|block| block.view >= next.first_view);
+        later.min_by_key(|block| block.timestamp_ms)
+    }
+
     fn final_blocks(&self) -> impl Iterator<Item = TrustedBlock> + '_ {
         let boundaries = self.epochs.iter().filter_map(|epoch| epoch.boundary);
         [self.checkpoint, self.head].into_iter().chain(boundaries)
@@ -361,7 +369,7 @@ impl TrustedState {
             checkpoint_id: Some(self.checkpoint.block_id),
             head_id: Some(self.head.block_id),
             newest_epoch_counter: self.newest_epoch().counter(),
-            preimage_ids: self.preimages.ids().take(HELD_IDS_MAX).copied().collect(),
+            preimage_ids: Held::named(self.preimages.ids()),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Watch {
     /// Whether each server had its turn since there was something new.
     fn too_many_broke(&mut self) -> bool {
         self.broken += 1;
-        let too_many = self.broken > self.walker.asking.peers().count();
+        let too_many = self.broken > self.walker.asking.names().len();
         if too_many {
             self.broken = 0;
         }

@@ -11,6 +11,7 @@ mod forge;
 mod format;
 mod group;
 mod hops;
+mod past;
 mod proofs;
 mod questions;
 mod rlp;
@@ -53,6 +54,7 @@ async fn groups() -> Vec<Group> {
         trees::group(&happy, &simulated),
         anchors::group(&forge),
         conflicts::group(&forge),
+        past::group(&forge),
         states::group(&long),
         upgrades::group(&future, &forge),
     ];

@@ -52,7 +52,7 @@ impl Case {
         assert_eq!(told, self.undisturbed);
         self.hostile.stop_lying();
         let (_, health) = both.walker().servers().next().unwrap();
-        health.clone()
+        health
     }
 
     /// Alone the server is found out; when it is honest again, the same watch goes on and is whole.

@@ -1,20 +1,21 @@
 //! Watches through proxies: as of a server, and what an upstream leaves out ends at the proxy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::timeout;
-use weir_client::sync::AskError;
+use weir_client::sync::{AskError, LightClient};
 use weir_client::transport::Server;
 use weir_client::watch::{Level, Start, WatchError, WatchOptions};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::PATIENCE;
 use weir_integration_tests::proxy::TestProxy;
 use weir_protocol::model::Identifier;
-use weir_protocol::request::{Notice, WatchRequest};
+use weir_protocol::request::{Depth, Notice, Question, Selector, Topic, WatchRequest};
 
 use super::faults::without;
 use super::{CHAIN, changes, finalized, start, watch};
-use crate::adversary::proxy::Hostile;
+use crate::adversary::proxy::{Call, Hostile};
 
 #[bounded::test]
 async fn a_watch_through_two_proxies_is_one_of_the_server() {
@@ -65,6 +66,37 @@ async fn a_proxy_passes_no_gap_on() {
     hostile.stop_lying();
     told.extend(changes(&mut proxied).await);
     assert_eq!(told, expected, "the proxy is as good as its upstream again");
+}
+
+/// What a proxy learned of an upstream by its answers, its subscriptions know, and the other way round.
+#[bounded::test]
+async fn a_proxy_watches_with_what_it_knows_of_its_upstreams() {
+    let server = TestServer::start(CHAIN).await.unwrap();
+    let (hostile, url) = Hostile::start(&server).await;
+    let end = finalized(&server);
+    let expected = changes(&mut watch(&[&server.url()], server.root_id, end, |_| ()).await).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    hostile.notify(Arc::new(move |notices| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        notices
+    }));
+    for is_known_to_lie in [false, true] {
+        let proxy = TestProxy::start([url.clone(), server.url()], server.root_id).await.unwrap();
+        asked.store(0, Ordering::Relaxed);
+        if is_known_to_lie {
+            hostile.lie(Call::Answer, Arc::new(|evidence| Ok(evidence.slice(1..))));
+        }
+        let mut proxied = watch(&[&proxy.url()], server.root_id, end, |_| ()).await;
+        let question = Question { block: Selector::Height(1010), topic: Topic::Snapshot };
+        let through = Server::connect(&proxy.url()).await.unwrap();
+        let mut client = LightClient::start(through, server.root_id).await.unwrap();
+        client.ask(&question, Depth::Seal).await.unwrap();
+        hostile.lie(Call::Answer, Arc::new(Ok));
+        assert_eq!(changes(&mut proxied).await, expected);
+        let subscribed = asked.load(Ordering::Relaxed) > 0;
+        assert_eq!(subscribed, !is_known_to_lie, "the upstream that lied comes last");
+    }
 }
 
 #[bounded::test]

@@ -14,16 +14,17 @@ use weir_protocol::model::Identifier;
 use weir_verifier::Trust;
 
 use crate::cache::{Answers, key};
-use crate::chain::{Chain, blocking};
+use crate::check::blocking;
 use crate::fault::Fault;
 use crate::options::CheckSnapshot;
+use crate::own::Own;
 use crate::upstream::Upstream;
 use crate::values::bytes;
 
 /// The snapshot methods of `flow.access.AccessAPI`.
 #[derive(Clone)]
 pub struct SnapshotProxy {
-    chain: Arc<Chain>,
+    own: Arc<Own>,
     answers: Arc<Answers>,
     check: CheckSnapshot,
     spork_id: Option<Identifier>,
@@ -43,23 +44,23 @@ type Answer = Result<Response<access::ProtocolStateSnapshotResponse>, Status>;
 
 impl SnapshotProxy {
     pub(crate) fn new(
-        chain: Arc<Chain>,
+        own: Arc<Own>,
         answers: Arc<Answers>,
         check: CheckSnapshot,
         spork_id: Option<Identifier>,
     ) -> Self {
-        Self { chain, answers, check, spork_id, told: Arc::new(Once::new()) }
+        Self { own, answers, check, spork_id, told: Arc::new(Once::new()) }
     }
 
     async fn snapshot(&self, wanted: Wanted, key: Vec<u8>) -> Answer {
         if let Some(kept) = self.answers.get::<access::ProtocolStateSnapshotResponse>(&key) {
             return Ok(Response::new(kept));
         }
-        let mut turn = self.chain.upstreams.turn();
+        let mut turn = self.own.upstreams.turn();
         while let Some(upstream) = turn.next() {
             match self.snapshot_one(upstream, wanted).await {
                 Ok(json) => {
-                    let head = *self.chain.own()?.head();
+                    let head = *self.own.state().head();
                     let metadata = entities::Metadata {
                         latest_finalized_block_id: bytes(&head.block_id),
                         latest_finalized_height: head.height,
@@ -101,7 +102,7 @@ impl SnapshotProxy {
         if !is_wanted {
             return Err(wrong(format!("of block {block_id} at height {height} instead")));
         }
-        let proven = self.chain.prove_named(block_id).await?;
+        let proven = self.own.prove_named(block_id).await?;
         if proven.answer.trust < Trust::Finalized {
             return Err(wrong(format!("block {block_id} is {} only", proven.answer.trust)));
         }
@@ -117,7 +118,7 @@ impl SnapshotProxy {
             let differs = || Fault::Wrong(format!("snapshot: spork {found}, expected {expected}"));
             return if found == expected { Ok(()) } else { Err(differs()) };
         }
-        match self.chain.prove(found).await {
+        match self.own.prove(found).await {
             Ok(proven) if proven.answer.trust >= Trust::Finalized => Ok(()),
             Ok(_) => Err(Fault::Wrong(format!("snapshot: spork {found} is not on the chain"))),
             Err(status) if status.code() == Code::Unavailable => Err(Fault::Ours(status)),

@@ -1,82 +1,47 @@
-//! What the proxy knows of the chain, and how a piece of evidence is checked.
+//! How a piece of evidence is checked: under the proxy's clock, for somebody in some state.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use quick_cache::sync::Cache;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
 use weir_client::transport::unix_ms;
-use weir_protocol::evidence::{AnswerProof, Preimages};
+use weir_protocol::evidence::{AnswerProof, HopsPage, Preimages};
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{Held, Question};
-use weir_verifier::{Answer, Rejection, Timing, TrustedState};
+use weir_verifier::{
+    Anchor, Answer, ProvedBlock, Rejection, Timing, TrustedState, Violation, open,
+};
 
-use crate::cache::{Bytes, Pool, pool};
+use crate::cache::{Pool, pool};
 use crate::fault::Fault;
-use crate::newest::Newest;
-use crate::options::ProxyOptions;
-use crate::own::Proven;
-use crate::shadow::Shadows;
-use crate::upstream::Upstreams;
+use crate::needed::check_hops;
 
-/// The chain, as far as it is proved from the operator's checkpoint.
+/// Checks evidence, and keeps the preimages of what verified.
 #[derive(Debug)]
-pub(crate) struct Chain {
-    pub(crate) upstreams: Upstreams,
-    pub(crate) checkpoint_id: Identifier,
-    pub(crate) shadows: Shadows,
-    pub(crate) newest: Newest,
-    /// Blocks proved sealed, about which nothing changes any more.
-    pub(crate) proven: Cache<Identifier, Arc<Proven>, Bytes>,
+pub(crate) struct Checker {
+    clock: ClockOptions,
     /// Preimages that came with verified answers.
     pool: Pool,
-    clock: ClockOptions,
-    own: Mutex<Option<Arc<TrustedState>>>,
 }
 
 /// Evidence that verified.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) answer: Answer,
-    pub(crate) evidence: AnswerProof,
     /// Whether it has a seal that nothing known so far proves.
     pub(crate) leaves_seal: bool,
     /// What the client trusts after it.
     pub(crate) state: TrustedState,
 }
 
-impl Chain {
-    pub(crate) fn new(options: &ProxyOptions, upstreams: Upstreams) -> Self {
-        Self {
-            upstreams,
-            checkpoint_id: options.checkpoint_id,
-            shadows: Shadows::default(),
-            newest: Newest::default(),
-            proven: Cache::with_weighter(PROVEN, PROVEN_BYTES, Bytes),
-            pool: pool(),
-            clock: options.clock,
-            own: Mutex::new(None),
-        }
+impl Checker {
+    pub(crate) fn new(clock: ClockOptions) -> Self {
+        Self { clock, pool: pool() }
     }
 
     /// Bounds on time.
     pub(crate) fn clock(&self) -> ClockOptions {
         self.clock
-    }
-
-    /// What is trusted so far.
-    pub(crate) fn own(&self) -> Result<Arc<TrustedState>, Status> {
-        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.clone().ok_or_else(|| Status::unavailable("the checkpoint is not proved yet"))
-    }
-
-    /// Goes on from a later state.
-    pub(crate) fn adopt(&self, state: TrustedState) {
-        let reached = |state: &TrustedState| (state.newest_epoch().counter(), state.head().height);
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.as_ref().is_none_or(|own| reached(own) < reached(&state)) {
-            *own = Some(Arc::new(state));
-        }
     }
 
     pub(crate) fn timing(&self) -> Result<Timing, Status> {
@@ -112,7 +77,7 @@ impl Chain {
         &self,
         state: &Arc<TrustedState>,
         held: &Preimages,
-        (question, evidence): (&Question, &AnswerProof),
+        (question, evidence): (&Question, &Arc<AnswerProof>),
     ) -> Result<Result<Checked, Rejection>, Fault> {
         let timing = self.timing().map_err(Fault::Ours)?;
         let (state, held) = (state.clone(), held.clone());
@@ -123,8 +88,7 @@ impl Chain {
                 state.read(&question, &evidence, &timing, |block| {
                     Ok((block.answer()?, block.leaves_seal(), block.preimages().clone()))
                 })?;
-            let answer = answer.into_value();
-            Ok((Checked { answer, evidence, leaves_seal, state }, came))
+            Ok((Checked { answer: answer.into_value(), leaves_seal, state }, came))
         });
         let checked = checked.await.map_err(Fault::Ours)?;
         Ok(checked.map(|(checked, preimages)| {
@@ -132,6 +96,58 @@ impl Chain {
             checked
         }))
     }
+
+    /// Applies a page of hops for a client in this state that holds these preimages.
+    pub(crate) async fn apply(
+        &self,
+        state: &Arc<TrustedState>,
+        held: &Preimages,
+        bytes: &[u8],
+    ) -> Result<(TrustedState, HopsPage), Fault> {
+        let page = HopsPage::from_bytes(bytes)?;
+        check_hops(&page, held)?;
+        let timing = self.timing().map_err(Fault::Ours)?;
+        let (state, held) = (state.clone(), held.clone());
+        let applied = blocking(move || {
+            let mut state = TrustedState::clone(&state).holding(held);
+            let applied = state.apply_hops(&page, &timing);
+            applied.map(|applied| (applied, state, page))
+        });
+        let applied = applied.await.map_err(Fault::Ours)?;
+        let (applied, state, page) = applied?;
+        if applied.skipped > 0 {
+            return Err(Fault::needless("hops to epochs that are known already"));
+        }
+        self.keep(state.preimages());
+        Ok((state, page))
+    }
+
+    /// The answer in evidence of a block that nothing proves but its hash.
+    pub(crate) fn answer_by_hash(
+        &self,
+        block_id: Identifier,
+        evidence: &AnswerProof,
+        held: &Preimages,
+    ) -> Result<Result<Answer, Rejection>, Status> {
+        let timing = self.timing()?;
+        let answer = by_hash(block_id, evidence, held, &timing, |block| block.answer());
+        Ok(answer.map(|answer| answer.into_value()))
+    }
+}
+
+/// What `read` makes of a block that nothing proves but its hash.
+pub(crate) fn by_hash<T>(
+    block_id: Identifier,
+    evidence: &AnswerProof,
+    held: &Preimages,
+    timing: &Timing,
+    read: impl FnOnce(&ProvedBlock<'_>) -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
+    if evidence.seal.is_some() {
+        return Err(Violation::State { reason: "a seal that nothing proves" }.into());
+    }
+    let anchor = Anchor::KnownBlock { block_id, held };
+    read(&open(anchor, &evidence.question, evidence, timing)?)
 }
 
 /// Runs `check` on a thread that may block.
@@ -141,7 +157,3 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let checked = tokio::task::spawn_blocking(check).await;
     checked.map_err(|_| Status::internal("the check stopped unexpectedly"))
 }
-
-/// Proofs of blocks kept, about, and their bytes: 16 MiB.
-const PROVEN: usize = 1024;
-const PROVEN_BYTES: u64 = 16 << 20;
