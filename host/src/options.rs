@@ -32,8 +32,7 @@ impl Options {
         let names = ["servers", "checkpoint", "clock", "keep_evidence"];
         let fields = Fields::read(options, "options", &names)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let names =
-            ["now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"];
+        let names = ["now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"];
         let clock = fields.get("clock").unwrap_or(&Value::Null);
         let clock = Fields::read(clock, "a clock", &names)?;
         Ok(Self {

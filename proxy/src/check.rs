@@ -13,7 +13,7 @@ use weir_verifier::{
 };
 
 use crate::cache::{Pool, pool};
-use crate::fault::Fault;
+use crate::fault::{Fault, is_beyond_upgrade};
 use crate::needed::check_hops;
 
 /// Checks evidence, and keeps the preimages of what verified.
@@ -86,7 +86,12 @@ impl Checker {
             let mut state = TrustedState::clone(&state).holding(held);
             let (answer, leaves_seal, came) =
                 state.read(&question, &evidence, &timing, |block| {
-                    Ok((block.answer()?, block.leaves_seal(), block.preimages().clone()))
+                    let answer = match block.answer() {
+                        // Who asks may know the version; how far the block is can be told.
+                        Err(beyond) if is_beyond_upgrade(&beyond) => block.status()?,
+                        answer => answer?,
+                    };
+                    Ok((answer, block.leaves_seal(), block.preimages().clone()))
                 })?;
             Ok((Checked { answer: answer.into_value(), leaves_seal, state }, came))
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Code, Status};
 use weir_protocol::evidence::{AnswerProof, EvidenceError};
-use weir_verifier::{Missing, Rejection, Violation};
+use weir_verifier::{Missing, NeedsUpdate, Rejection, Violation};
 
 /// Why an answer of an upstream is of no use.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Wrong(String),
     /// The chain may not be far enough to prove it, and nobody can tell.
     Unproved(Box<Unproved>),
+    /// The block has a protocol version that is not known here: only a client that knows it can tell.
+    Beyond(Rejection),
     /// The upstream has no part in it.
     Ours(Status),
 }
@@ -52,10 +54,20 @@ impl From<Rejection> for Fault {
             rejection if rejection.is_about_time() => {
                 Self::Ours(Status::failed_precondition(rejection.to_string()))
             }
+            beyond if is_beyond_upgrade(beyond) => Self::Beyond(rejection),
             Rejection::NeedsUpdate(_) => Self::Upstream(Status::unavailable(rejection.to_string())),
             _ => Self::Wrong(rejection.to_string()),
         }
     }
+}
+
+/// Whether it is about a protocol version that is not known here, whoever scheduled it.
+pub(crate) fn is_beyond_upgrade(rejection: &Rejection) -> bool {
+    matches!(
+        rejection,
+        Rejection::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. })
+            | Rejection::Missing(Missing::UpgradeSchedule { .. })
+    )
 }
 
 impl From<Violation> for Fault {

@@ -12,6 +12,7 @@ use crate::cache::Keep;
 use crate::fault::Fault;
 use crate::own::Own;
 use crate::shadow::Shadows;
+use crate::upgrade;
 use crate::upstream::Upstream;
 
 /// A page that a client asks for.
@@ -64,8 +65,17 @@ impl HopsRelay<'_> {
                  {newest} is known"
             ))));
         }
-        let (state, evidence) = self.own.checker.apply(page.base, &page.held, &bytes).await?;
-        self.shadows.keep(Arc::new(state));
-        Ok((bytes, Keep::when(evidence.more)))
+        match self.own.checker.apply(page.base, &page.held, &bytes).await {
+            Ok((state, evidence)) => {
+                self.shadows.keep(Arc::new(state));
+                Ok((bytes, Keep::when(evidence.more)))
+            }
+            // The client finds out by itself, and may know the version.
+            Err(Fault::Beyond(rejection)) => {
+                upgrade::passed_on("a page of hops", &rejection);
+                Ok((bytes, Keep::No))
+            }
+            Err(fault) => Err(fault),
+        }
     }
 }

@@ -22,12 +22,13 @@ pub(crate) async fn info(own: &Own) -> Result<v1::GetServerInfoResponse, Status>
     let finalized_view = finalized.as_ref().map_or(0, |answer| answer.view);
     Ok(v1::GetServerInfoResponse {
         chain_id: own.state().chain_id().to_owned(),
-        epoch_counter: finalized.as_ref().map_or(0, epoch_counter),
+        epoch_counter: finalized.as_ref().map_or(0, |answer| epoch_counter(own, answer)),
         finalization_lag_views: said.highest_view.saturating_sub(finalized_view),
         sealing_lag: sealed_height.map_or(0, |height| finalized_height.saturating_sub(height)),
         latest_finalized: finalized.as_ref().map(values::block),
         latest_sealed: sealed.as_ref().map(values::block),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
+        needs_update: own.state().upgrade_ahead().is_some(),
         evidence_versions: vec![u32::try_from(EVIDENCE_VERSION).unwrap_or(u32::MAX)],
         ..said
     })
@@ -67,9 +68,10 @@ async fn said(own: &Own, upstream: &Upstream) -> Result<v1::GetServerInfoRespons
     Ok(v1::GetServerInfoResponse { receipt_key: Default::default(), ..said })
 }
 
-fn epoch_counter(answer: &Answer) -> u64 {
+fn epoch_counter(own: &Own, answer: &Answer) -> u64 {
     match &answer.value {
         AnswerValue::Snapshot(snapshot) => snapshot.epoch_counter,
-        _ => 0,
+        // A state that is not known here; its epoch is the newest whose committee is.
+        _ => own.state().newest_epoch().counter(),
     }
 }

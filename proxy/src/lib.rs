@@ -21,6 +21,7 @@ mod service;
 mod shadow;
 mod snapshots;
 mod tree;
+mod upgrade;
 mod upstream;
 mod values;
 mod watch;

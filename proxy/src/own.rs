@@ -21,6 +21,7 @@ use crate::fault::{Failed, Fault, needs_later_epoch};
 use crate::needed::check_checkpoint;
 use crate::newest::Newest;
 use crate::options::ProxyOptions;
+use crate::upgrade;
 use crate::upstream::{Upstream, Upstreams};
 
 /// The chain, as far as it is proved from the operator's checkpoint.
@@ -74,6 +75,7 @@ impl Own {
         let reached = |state: &TrustedState| (state.newest_epoch().counter(), state.head().height);
         let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if reached(&own) < reached(&state) {
+            upgrade::warn(&own, &state);
             *own = Arc::new(state);
         }
     }

@@ -16,6 +16,7 @@ use crate::known::KnownBlock;
 use crate::needed::{self, check_answer};
 use crate::own::Own;
 use crate::shadow::Shadows;
+use crate::upgrade;
 use crate::upstream::Upstream;
 
 /// Finds answers that verify for the client that asks.
@@ -68,7 +69,9 @@ impl Relay {
                     }
                 }
                 Ok(relayed) => {
-                    self.own.newest.saw(&relayed.answer);
+                    if relayed.answer.trust > Trust::Known {
+                        self.own.newest.saw(&relayed.answer);
+                    }
                     return Ok(relayed);
                 }
                 Err(fault) => turn.failed(upstream, fault)?,
@@ -110,12 +113,20 @@ impl Relay {
         let asked = client.asked;
         let bytes = upstream.send(&Request::Answer(client.forward.clone())).await?;
         let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
-        let answer = match (&client.base, asked.depth) {
+        let checked = match (&client.base, asked.depth) {
             (_, Depth::KnownBlock) => {
-                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await?
+                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await
             }
-            (Some(base), _) => self.check_from(base, client, &evidence).await?,
-            (None, _) => self.check_without_checkpoint(client, &evidence).await?,
+            (Some(base), _) => self.check_from(base, client, &evidence).await,
+            (None, _) => self.check_without_checkpoint(client, &evidence).await,
+        };
+        let answer = match checked {
+            // Its epoch follows from states that are not known here, but perhaps to the client.
+            Err(Fault::Beyond(why)) => {
+                upgrade::passed_on("an answer", &why);
+                upgrade::unchecked(&evidence)
+            }
+            checked => checked?,
         };
         Ok(Relayed { bytes, evidence, answer })
     }

@@ -23,7 +23,7 @@ use crate::snapshots::SnapshotProxy;
 use crate::tree::Trees;
 use crate::upstream::Upstreams;
 use crate::watch::Subscriptions;
-use crate::{info, values};
+use crate::{info, upgrade, values};
 
 /// A proxy; cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,6 +76,7 @@ impl Proxy {
         let mut keep = keep(&asked.request, &relayed.answer);
         let snapshot = if asked.with_value {
             let proven = self.own.prove(relayed.answer.block_id).await?;
+            upgrade::check_known(&proven.answer)?;
             if proven.answer.trust < Trust::Sealed {
                 keep = Keep::No;
             }
@@ -94,7 +95,12 @@ impl Proxy {
     ) -> Result<(T, Relayed, Keep), Status> {
         let relayed = self.relay.answer(&asked.request).await?;
         let keep = keep(&asked.request, &relayed.answer);
-        let value = if asked.with_value { fill(&relayed)? } else { T::default() };
+        let value = if asked.with_value {
+            upgrade::check_known(&relayed.answer)?;
+            fill(&relayed)?
+        } else {
+            T::default()
+        };
         Ok((value, relayed, keep))
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::{
     EpochExtension, EpochSetup, ExecutionMeteringParameters, ExecutionParameters,
-    KV_STORE_VERSION_MAX, MagnitudeVersion,
-    ServiceEvent, UpdatableField, VersionBoundary, ViewBasedActivator,
+    KV_STORE_VERSION_MAX, MagnitudeVersion, ServiceEvent, UpdatableField, VersionBoundary,
+    ViewBasedActivator,
 };
 use weir_protocol::snapshot_tree::{FieldValue, NodeIdentity, TreeAnswer};
 

@@ -43,6 +43,10 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
     describe_counter!("proxy_cache_hits_total", "answers of a proxy that it had verified before");
     describe_counter!("proxy_cache_misses_total", "answers of a proxy that it had to ask for");
     describe_counter!("proxy_upstream_failures_total", "silences of a server, by url");
+    describe_counter!(
+        "proxy_beyond_upgrade_total",
+        "answers passed on whose protocol version a proxy does not know"
+    );
     describe_counter!("proxy_wrong_answers_total", "answers that do not verify, by url");
     Ok(())
 }
