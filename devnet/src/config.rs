@@ -6,9 +6,7 @@
 use thiserror::Error;
 use weir_protocol::chunk_assignment::DEFAULT_CHUNK_ASSIGNMENT_ALPHA;
 use weir_protocol::codec::snapshot::SnapshotError;
-use weir_protocol::model::{
-    FUTURE_KV_STORE_VERSION, KV_STORE_VERSION_MAX, Role, SIMULATED_KV_STORE_VERSION, Versions,
-};
+use weir_protocol::model::{KV_STORE_VERSION_MAX, Role, Versions};
 
 use crate::schedule::{Command, Schedule, Trigger};
 
@@ -315,34 +313,6 @@ impl Config {
         if self.plays_future { Versions::Future } else { Versions::of_chain(&self.chain_id) }
     }
 
-    /// A network that commits the snapshot tree's root in its protocol state, from an upgrade soon
-    /// after its root on: Flow's highest version first, then the one that is not Flow's.
-    ///
-    /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
-    #[must_use]
-    pub fn with_snapshot_tree(mut self) -> Self {
-        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
-        self.root.protocol_version = KV_STORE_VERSION_MAX;
-        self.upgrading_soon(SIMULATED_KV_STORE_VERSION)
-    }
-
-    /// A network that is ahead of this crate: it begins with Flow's highest version, and soon upgrades to
-    /// [`FUTURE_KV_STORE_VERSION`], which nobody knows who is not told to.
-    ///
-    /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
-    #[must_use]
-    pub fn with_future_version(mut self) -> Self {
-        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
-        self.root.protocol_version = KV_STORE_VERSION_MAX;
-        self.plays_future = true;
-        self.upgrading_soon(FUTURE_KV_STORE_VERSION)
-    }
-
-    fn upgrading_soon(self, version: u64) -> Self {
-        let lead_views = self.epochs.finalization_safety_threshold + COMMIT_MARGIN_VIEWS;
-        self.at(Trigger::Now, Command::UpgradeVersion { version, lead_views })
-    }
-
     /// Adds an event to the schedule.
     #[must_use]
     pub fn at(mut self, trigger: Trigger, command: Command) -> Self {
@@ -415,4 +385,4 @@ const CHANCE_MAX: u64 = 800;
 /// Far from any overflow when views and times add up.
 const NUMBER_MAX: u64 = 1 << 48;
 /// Between the execution that emits an event and the block that seals it, with timeouts.
-const COMMIT_MARGIN_VIEWS: u64 = 40;
+pub(crate) const COMMIT_MARGIN_VIEWS: u64 = 40;

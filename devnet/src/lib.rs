@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod signer;
 pub mod spock;
 pub mod story;
+mod upgrading;
 
 pub use config::{Config, ConfigError};
 pub use live::{BlockTime, Keep, Live, Tip};

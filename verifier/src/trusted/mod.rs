@@ -156,10 +156,7 @@ impl TrustedState {
     ) -> Result<T, Rejection> {
         let block = open(Anchor::Trusted(self), question, proof, timing)?;
         let value = read(&block)?;
-        let advance = block.into_advance();
-        if advance.trust >= Trust::Finalized {
-            self.learn(advance);
-        }
+        self.learn(block.into_advance());
         self.decoded.follow(&self.preimages, self.head_state_id);
         Ok(value)
     }
@@ -167,10 +164,11 @@ impl TrustedState {
     /// Moves up to a final block that is newer than the head, or to the state of one before it that
     /// schedules an upgrade to a version that is not known here, if there is none yet that does.
     fn learn(&mut self, advance: Advance) {
-        let Advance { block, state, preimages, .. } = advance;
+        let Advance { block, state, preimages, trust } = advance;
         let is_newer = block.height > self.head.height;
         let schedules = state.is_some_and(|(_, schedules)| schedules);
-        if is_newer || (schedules && self.upgrade_ahead().is_none()) {
+        let adds = is_newer || (schedules && self.upgrade_ahead().is_none());
+        if adds && trust >= Trust::Finalized {
             self.preimages.extend(preimages);
             let head = if is_newer { block } else { self.head };
             self.advance(head, state.map(|(state_id, _)| (state_id, block.view)));
