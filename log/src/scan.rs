@@ -1,0 +1,105 @@
+//! Reads the records of a segment one after another.
+
+use crate::files::{Files, read_up_to};
+use crate::record::{self, HEADER_BYTES, Header};
+use crate::{Damage, LogError};
+
+/// A place in a segment from which records are read in order.
+pub(crate) struct Scanner<'a> {
+    files: &'a dyn Files,
+    name: &'a str,
+    /// The next record.
+    ordinal: u64,
+    offset: u64,
+    /// Where the records end at the latest.
+    limit: u64,
+    /// Bytes of the file from `begin` of them on, at `offset`.
+    buffer: Vec<u8>,
+    begin: usize,
+}
+
+/// What stands at the scanner's place.
+pub(crate) enum Step<'b> {
+    /// A whole record, its checksum checked.
+    Record { offset: u64, header: Header, bytes: &'b [u8] },
+    /// The records end exactly at the limit.
+    End,
+    /// Something else, or a part of a record.
+    Bad { offset: u64, damage: Damage },
+}
+
+/// Where a scan begins, and where the records end at the latest.
+#[derive(Clone, Copy)]
+pub(crate) struct From {
+    pub(crate) ordinal: u64,
+    pub(crate) offset: u64,
+    pub(crate) limit: u64,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(files: &'a dyn Files, name: &'a str, from: From) -> Self {
+        let From { ordinal, offset, limit } = from;
+        Self { files, name, ordinal, offset, limit, buffer: Vec::new(), begin: 0 }
+    }
+
+    /// Reads the next record and steps behind it; stays at what is bad.
+    ///
+    /// # Errors
+    /// When the file cannot be read; what it holds is never an error.
+    pub(crate) fn next(&mut self) -> Result<Step<'_>, LogError> {
+        let offset = self.offset;
+        if offset >= self.limit {
+            return Ok(Step::End);
+        }
+        self.fill(HEADER_BYTES)?;
+        let bad = |damage| Ok(Step::Bad { offset, damage });
+        let header = match self.held().first_chunk::<HEADER_BYTES>().map(Header::parse) {
+            None => return bad(Damage::Short),
+            Some(Err(damage)) => return bad(damage),
+            Some(Ok(header)) => header,
+        };
+        // Before any body is read, so that a wrong length costs nothing.
+        if header.ordinal != self.ordinal {
+            return bad(Damage::Ordinal { expected: self.ordinal, found: header.ordinal });
+        }
+        let length = header.bytes();
+        if length as u64 > self.limit - offset {
+            return bad(Damage::Short);
+        }
+        self.fill(length)?;
+        let begin = self.begin;
+        let Some(bytes) = self.buffer.get(begin..begin + length) else {
+            return bad(Damage::Short);
+        };
+        if let Err(damage) = record::check(bytes, self.ordinal) {
+            return bad(damage);
+        }
+        self.begin += length;
+        self.offset += length as u64;
+        self.ordinal += 1;
+        Ok(Step::Record { offset, header, bytes: &self.buffer[begin..begin + length] })
+    }
+
+    fn held(&self) -> &[u8] {
+        &self.buffer[self.begin..]
+    }
+
+    /// Holds at least so many bytes, unless the file or the records end before.
+    fn fill(&mut self, wanted: usize) -> Result<(), LogError> {
+        let held = self.held().len();
+        if held >= wanted {
+            return Ok(());
+        }
+        let from = self.offset + held as u64;
+        let left = usize::try_from(self.limit - from).unwrap_or(usize::MAX);
+        let more = (wanted - held).max(CHUNK_BYTES).min(left);
+        let bytes = read_up_to(self.files, self.name, from, more)?;
+        self.buffer.drain(..self.begin);
+        self.begin = 0;
+        self.buffer.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 256 << 10;
