@@ -60,12 +60,12 @@ fn indexed(chain: &str) -> Indexed {
 /// The committee of the root's epoch and the headers it certified, oldest first.
 fn certified(prover: &Prover) -> (Committee, Vec<Header>) {
     let root = prover.block_at(0).unwrap();
-    let state = prover.states().load(&root.record.roots.protocol_state_id).unwrap();
+    let state = prover.states().load(&root.record.protocol_state_id).unwrap();
     let committee = Committee::new(state.current_setup(), state.current_commit()).unwrap();
     let headers = (1..prover.head().blocks).map(|i| prover.block_at(i).unwrap().record);
     let headers = headers
         .filter(|record| record.header.parent_view <= state.final_view())
-        .map(|record| record.header);
+        .map(|record| record.header.clone());
     (committee, headers.collect())
 }
 
@@ -93,7 +93,7 @@ fn certificates(criterion: &mut Criterion) {
 fn blocks(criterion: &mut Criterion) {
     let wide = indexed(WIDE);
     let root = wide.prover.block_at(0).unwrap();
-    let state = wide.prover.states().load(&root.record.roots.protocol_state_id).unwrap();
+    let state = wide.prover.states().load(&root.record.protocol_state_id).unwrap();
     let view = root.record.header.view + 1;
     let mut group = criterion.benchmark_group("blocks");
     group.throughput(Throughput::Elements(1));
@@ -186,7 +186,7 @@ fn light_client(criterion: &mut Criterion) {
         let state = wide
             .prover
             .states()
-            .load(&wide.prover.block_at(0).unwrap().record.roots.protocol_state_id)
+            .load(&wide.prover.block_at(0).unwrap().record.protocol_state_id)
             .unwrap();
         state.current_setup().participants[200].node_id
     };

@@ -113,7 +113,7 @@ impl Chain {
         let blocks: Vec<Block> =
             blocks.map(|wire| block_from_wire(wire.unwrap()).unwrap()).collect();
         let root = server.prover.block_at(0).unwrap().record;
-        let state = server.prover.states().load(&root.roots.protocol_state_id).unwrap();
+        let state = server.prover.states().load(&root.protocol_state_id).unwrap();
         let final_view = state.final_view();
         let of_epoch = |block: &&Block| block.header.parent_view <= final_view;
         let qcs = blocks.iter().filter(of_epoch).map(|block| block.header.parent_qc()).collect();
@@ -207,7 +207,7 @@ fn block_id(block: &Block) {
 /// The state of a block behind the root that seals nothing.
 fn step(server: &TestServer) -> Work<'static> {
     let root = server.prover.block_at(0).unwrap().record;
-    let state = server.prover.states().load(&root.roots.protocol_state_id).unwrap();
+    let state = server.prover.states().load(&root.protocol_state_id).unwrap();
     let view = root.header.view + 1;
     repeated(move || evolve(black_box(&state), view, &[]).unwrap())
 }

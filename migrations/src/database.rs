@@ -5,6 +5,7 @@
 //! otherwise. Each of these is answered here, and only here.
 
 use crate::error::{DatabaseError, Source};
+use crate::format::FORMAT_FILE_FRESH;
 use std::any::Any;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -20,7 +21,33 @@ pub struct Database {
     recovery: Recovery,
     // Fields drop in order: the lock goes after the database.
     db: sled::Db,
-    _lock: File,
+    _lock: FolderLock,
+}
+
+/// A folder that no other process may open until this is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Locks `folder`, which is created when only its last part is missing.
+    ///
+    /// A folder that has the first of `own_names` is in use already; any other must hold nothing but
+    /// these names, and what every store and every fresh volume has.
+    ///
+    /// # Errors
+    /// When another process has the folder, when it cannot be used, or holds something else.
+    pub fn take(folder: &Path, own_names: &[&str]) -> Result<Self, DatabaseError> {
+        prepare_folder(folder)?;
+        if !folder.join(LOCK_FILE).exists() {
+            // Somebody else's folder does not even get a lock file.
+            refuse_foreign_files(folder, own_names)?;
+        }
+        let file = lock(folder)?;
+        refuse_foreign_files(folder, own_names)?;
+        Ok(Self { _file: file })
+    }
 }
 
 impl Database {
@@ -30,25 +57,19 @@ impl Database {
     /// When another process has the folder open, when the folder cannot be used or holds
     /// something else, or when the database is damaged beyond what its log can restore.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, DatabaseError> {
-        prepare_folder(folder)?;
-        if !folder.join(LOCK_FILE).exists() {
-            // Somebody else's folder does not even get a lock file.
-            refuse_foreign_files(folder)?;
-        }
-        let lock = lock(folder)?;
-        refuse_foreign_files(folder)?;
+        let lock = FolderLock::take(folder, OWN_FILES)?;
         remove_half_written(folder)?;
         let open = || open_once(folder, cache_bytes);
         let (db, recovery) = match once_released(open, Refusal::is_locked) {
             Ok(db) => (db, Recovery::None),
             Err(Refusal::Damage(first)) => {
                 if move_snapshots_aside(folder)? == 0 {
-                    return Err(failed(folder, first));
+                    return Err(failed(folder, Refusal::Damage(first)));
                 }
                 let db = once_released(open, Refusal::is_locked);
-                (db.map_err(|refusal| failed(folder, refusal.into()))?, Recovery::FromLog)
+                (db.map_err(|refusal| failed(folder, refusal))?, Recovery::FromLog)
             }
-            Err(refusal) => return Err(failed(folder, refusal.into())),
+            Err(refusal) => return Err(failed(folder, refusal)),
         };
         let tree = (*db).clone();
         Ok(Self { tree, recovery, db, _lock: lock })
@@ -142,12 +163,13 @@ fn once_released<T, E>(
     attempt()
 }
 
-/// A folder without a database must hold nothing but what an interrupted first start leaves.
-fn refuse_foreign_files(folder: &Path) -> Result<(), DatabaseError> {
-    if folder.join(DATABASE_FILE).exists() {
+/// A folder that is not in use yet must hold nothing but what an interrupted first start leaves.
+fn refuse_foreign_files(folder: &Path, own_names: &[&str]) -> Result<(), DatabaseError> {
+    if own_names.first().is_some_and(|name| folder.join(name).exists()) {
         return Ok(());
     }
-    let foreign = |name: &String| !OWN_FILES.contains(&name.as_str());
+    let own = |name: &str| own_names.contains(&name) || ANY_FOLDERS_FILES.contains(&name);
+    let foreign = |name: &String| !own(name);
     match names(folder)?.into_iter().find(foreign) {
         Some(found) => Err(DatabaseError::Foreign { path: folder.to_path_buf(), found }),
         None => Ok(()),
@@ -182,7 +204,7 @@ fn open_once(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Refusal> {
             Refusal::Locked(error.into())
         }
         sled::Error::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Refusal::Disk(error.into())
+            Refusal::Disk(error)
         }
         error => Refusal::Damage(error.into()),
     })
@@ -193,7 +215,7 @@ enum Refusal {
     /// Its file is locked, though the folder is not.
     Locked(Source),
     /// The disk or the system failed: nothing may be concluded about the content.
-    Disk(Source),
+    Disk(io::Error),
     /// The content does not make sense.
     Damage(Source),
 }
@@ -204,16 +226,12 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Source {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Locked(source) | Refusal::Disk(source) | Refusal::Damage(source) => source,
-        }
+fn failed(folder: &Path, refusal: Refusal) -> DatabaseError {
+    let path = folder.to_path_buf();
+    match refusal {
+        Refusal::Disk(source) => DatabaseError::Disk { path, source },
+        Refusal::Locked(source) | Refusal::Damage(source) => DatabaseError::Open { path, source },
     }
-}
-
-fn failed(folder: &Path, source: Source) -> DatabaseError {
-    DatabaseError::Open { path: folder.to_path_buf(), source }
 }
 
 /// Renames the snapshot files, which only speed up opening, and says how many there were.
@@ -247,7 +265,9 @@ const SETTINGS_FILE: &str = "conf";
 const SNAPSHOT_PREFIX: &str = "snap.";
 const GENERATING_SUFFIX: &str = ".generating";
 const ASIDE_PREFIX: &str = "aside.";
-const OWN_FILES: &[&str] = &[LOCK_FILE, SETTINGS_FILE, "blobs"];
+const OWN_FILES: &[&str] = &[DATABASE_FILE, SETTINGS_FILE, "blobs"];
+/// The last is in every fresh volume of some file systems.
+const ANY_FOLDERS_FILES: &[&str] = &[LOCK_FILE, FORMAT_FILE_FRESH, "lost+found"];
 
 #[cfg(test)]
 mod tests {

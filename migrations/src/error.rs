@@ -50,11 +50,20 @@ pub enum DatabaseError {
         /// A file in it.
         found: String,
     },
-    /// The database is damaged, or the disk failed.
+    /// The file system refused; nothing may be concluded about the content.
     #[error(
-        "the database in {path} is damaged or unreadable; \
-         move the folder away and rebuild it from a source"
+        "the disk refused to open the database in {path}; look at free space, permissions and the \
+         disk, nothing says that the database is damaged"
     )]
+    Disk {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The database is damaged.
+    #[error("the database in {path} is damaged or unreadable")]
     Open {
         /// The folder.
         path: PathBuf,

@@ -132,7 +132,7 @@ pub enum FormatError {
 
 const MAGIC: &[u8] = b"weir";
 const CHECKSUM_LEN: usize = 4;
-const FORMAT_FILE_FRESH: &str = "weir.format.fresh";
+pub(crate) const FORMAT_FILE_FRESH: &str = "weir.format.fresh";
 
 #[cfg(test)]
 mod tests {

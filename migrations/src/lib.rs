@@ -13,7 +13,7 @@ mod registry;
 mod runner;
 mod steps;
 
-pub use database::{Database, Recovery, guarded};
+pub use database::{Database, FolderLock, Recovery, guarded};
 pub use error::DatabaseError;
 pub use format::{
     FORMAT_FILE, FormatError, META_KEY, META_PREFIX, checked_value, folder_version, open_value,

@@ -2,14 +2,13 @@
 
 use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
 use weir_protocol::codec::snapshot::Snapshot;
-use weir_protocol::codec::{Entity, entity_id};
-use weir_protocol::merkle;
+use weir_protocol::codec::{Entity, entity_ids};
 use weir_protocol::model::{
-    Block, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Identifier, Payload, Seal,
-    ServiceEvent, TimeoutCertificate, VersionBeacon,
+    Block, CollectionGuarantee, ExecutionReceiptStub, ExecutionResult, Header, Identifier, Payload,
+    Seal, ServiceEvent, TimeoutCertificate, VersionBeacon,
 };
 
-use crate::store::{BlockRecord, PayloadFacts};
+use crate::store::PayloadFacts;
 
 /// What is read back from a stored payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,19 +82,19 @@ pub fn decode_whole(
     Ok(whole)
 }
 
-/// Compares stored payloads with the roots in their blocks' records, for `fsck`, and says what is in
-/// them. The results that blocks below the root include are those that the root snapshot has.
+/// Says what is in stored payloads, for `fsck`. The results that blocks below the root include are
+/// those that the root snapshot has.
 ///
 /// # Errors
-/// When a list does not have its root, or the bytes are not a payload.
+/// When the bytes are not a payload.
 pub fn checker(
     root: Option<&Snapshot>,
-) -> impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String> {
+) -> impl Fn(&Header, &[u8]) -> Result<Option<PayloadFacts>, String> {
     let at_root = root.map(|root| (root.head().header.height, up_to_root(root)));
-    move |record, bytes| {
-        let mut facts = check(record, bytes)?;
+    move |header, bytes| {
+        let mut facts = facts(bytes).map_err(|error| format!("payload is malformed: {error}"))?;
         if let Some((height, known)) = &at_root
-            && record.header.height == *height
+            && header.height == *height
         {
             facts.beacons.extend(known.beacons.iter().cloned());
             facts.up_to_root.clone_from(&known.up_to_root);
@@ -104,31 +103,9 @@ pub fn checker(
     }
 }
 
-fn check(record: &BlockRecord, bytes: &[u8]) -> Result<PayloadFacts, String> {
-    let roots = &record.roots;
-    let expected = [
-        ("guarantees", roots.guarantees_root),
-        ("seals", roots.seals_root),
-        ("receipts", roots.receipts_root),
-        ("results", roots.results_root),
-    ];
-    let malformed = |error: RlpError| format!("payload is malformed: {error}");
-    let mut decoder = Decoder::own(bytes);
-    let lists: Result<Vec<Vec<Identifier>>, RlpError> = decoder.list(|d| {
-        let ids = |d: &mut Decoder<'_>| d.list_of(|d| d.raw().map(entity_id));
-        let lists = (0..expected.len()).map(|_| ids(d)).collect();
-        d.raw()?;
-        lists
-    });
-    let mut lists = lists.map_err(malformed)?;
-    for ((list, expected), ids) in expected.into_iter().zip(&lists) {
-        let found = merkle::root(ids);
-        if expected != found {
-            return Err(format!("{list} root: expected {expected}, found {found}"));
-        }
-    }
-    let result_ids = lists.pop().unwrap_or_default();
-    let StoredPayload { seals, results } = decode(bytes).map_err(malformed)?;
+fn facts(bytes: &[u8]) -> Result<PayloadFacts, RlpError> {
+    let StoredPayload { seals, results } = decode(bytes)?;
+    let result_ids = entity_ids(&results);
     let beacons = result_ids.iter().zip(&results);
     Ok(PayloadFacts {
         seals: seals.iter().map(|seal| (seal.block_id, seal.result_id)).collect(),

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use weir_migrations::{Database, META_KEY, guarded, version_entry, write_folder_version};
+use weir_migrations::{Database, guarded, write_folder_version};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::Identifier;
 use weir_server::store::{
@@ -32,7 +32,7 @@ fn reads_back_what_was_written_and_reopens() {
     let mut store = existing(folder.path());
     check_contents(&store.reader(), &chain, 700);
     let more = Chain::new(900);
-    store.commit(more.batch(700, 900)).unwrap();
+    store.commit(&more.batch(700, 900)).unwrap();
     check_contents(&store.reader(), &more, 900);
     assert_eq!(audit(&store).blocks, 900);
 }
@@ -45,7 +45,7 @@ fn view_never_shows_what_is_written_later() {
     let old = store.reader();
     let watch = store.watch_head();
     for start in (250..600).step_by(50) {
-        store.commit(chain.batch(start, start + 50)).unwrap();
+        store.commit(&chain.batch(start, start + 50)).unwrap();
     }
     check_contents(&old, &chain, 250);
     check_contents(&old.latest(), &chain, 600);
@@ -53,16 +53,65 @@ fn view_never_shows_what_is_written_later() {
 }
 
 #[bounded::test]
-fn prunes_whole_pages_of_old_payloads() {
+fn an_index_that_is_behind_or_lost_is_made_again_from_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let chain = Chain::new(200);
-    let mut store = store_with(folder.path(), &chain, 200, 64);
-    assert_eq!(store.prune_payloads(100).unwrap(), 6);
-    assert_eq!(store.prune_payloads(100).unwrap(), 0);
-    let reader = store.reader();
-    assert_eq!(reader.payload(95).unwrap(), None);
-    assert_eq!(reader.payload(96).unwrap(), Some(chain.payload(96)));
-    assert_eq!(audit(&store).payloads, 104);
+    let chain = Chain::new(900);
+    let behind = tempfile::tempdir().unwrap();
+    drop(store_with(folder.path(), &chain, 300, 100));
+    copy_folder(&folder.path().join("index"), behind.path());
+    let mut store = existing(folder.path());
+    store.commit(&chain.batch(300, 900)).unwrap();
+    drop(store);
+    let whole = dump(folder.path());
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    fs::create_dir(folder.path().join("index")).unwrap();
+    copy_folder(behind.path(), &folder.path().join("index"));
+    let mut store = existing(folder.path());
+    assert_eq!((store.reader().head().blocks, store.logged()), (300, 900));
+    let logged: Vec<_> = store.logged_from(300).unwrap();
+    assert_eq!(logged.len(), 600);
+    assert_eq!(logged[0].header, chain.blocks[300].header);
+    store.commit(&chain.batch(300, 900)).unwrap();
+    check_contents(&store.reader(), &chain, 900);
+    drop(store);
+    assert!(dump(folder.path()) == whole);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let lost = new(folder.path());
+    assert_eq!((lost.logged(), lost.root_snapshot().unwrap()), (900, Some(b"root".to_vec())));
+    let mut store = lost.initialize(&chain.batch(0, 500)).unwrap();
+    store.commit(&chain.batch(500, 900)).unwrap();
+    drop(store);
+    assert!(dump(folder.path()) == whole);
+}
+
+#[bounded::test]
+fn a_damaged_index_is_set_aside_until_another_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Chain::new(100);
+    drop(store_with(folder.path(), &chain, 100, 50));
+    fs::write(folder.path().join("index/conf"), "segment_size: none").unwrap();
+    let mut store = new(folder.path()).initialize(&chain.batch(0, 60)).unwrap();
+    assert!(folder.path().join("index.aside.1").is_dir());
+    store.commit(&chain.batch(60, 100)).unwrap();
+    store.caught_up().unwrap();
+    assert!(!folder.path().join("index.aside.1").exists());
+    check_contents(&store.reader(), &chain, 100);
+    audit(&store);
+}
+
+#[bounded::test]
+fn a_log_with_fewer_blocks_than_are_indexed_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let chain = Chain::new(100);
+    drop(store_with(folder.path(), &chain, 100, 50));
+    drop(store_with(other.path(), &chain, 40, 40));
+    fs::remove_dir_all(folder.path().join("log")).unwrap();
+    assert!(matches!(open_error(folder.path()), OpenError::Lost { .. }));
+    fs::create_dir(folder.path().join("log")).unwrap();
+    copy_folder(&other.path().join("log"), &folder.path().join("log"));
+    let error = open_error(folder.path());
+    assert!(matches!(error, OpenError::Ahead { indexed: 100, logged: 40, .. }), "{error}");
 }
 
 #[bounded::test]
@@ -70,12 +119,12 @@ fn refuses_a_batch_that_does_not_fit_and_then_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(30);
     let mut store = store_with(folder.path(), &chain, 10, 10);
-    let error = store.commit(chain.batch(11, 20)).unwrap_err();
+    let error = store.commit(&chain.batch(11, 20)).unwrap_err();
     assert!(matches!(error, CommitError::Inconsistent { .. }), "{error}");
-    let error = store.commit(chain.batch(10, 20)).unwrap_err();
+    let error = store.commit(&chain.batch(10, 20)).unwrap_err();
     assert!(matches!(error, CommitError::Stopped), "{error}");
     assert_eq!(store.reader().head().blocks, 10);
-    let long = WriteBatch::new().append_block(&chain.blocks[0], vec![0; PAYLOAD_BYTES_MAX + 1]);
+    let long = WriteBatch::new().append_block(&chain.blocks[0], &vec![0; PAYLOAD_BYTES_MAX + 1]);
     assert!(matches!(long, Err(CommitError::TooLong { .. })));
 }
 
@@ -86,7 +135,7 @@ fn refuses_a_second_finalized_block_at_a_height() {
     let mut store = store_with(folder.path(), &chain, 20, 20);
     let mut batch = chain.batch(20, 30);
     batch.set_finalized(FIRST_HEIGHT + 3, 3);
-    assert!(matches!(store.commit(batch), Err(CommitError::Inconsistent { .. })));
+    assert!(matches!(store.commit(&batch), Err(CommitError::Inconsistent { .. })));
 }
 
 #[bounded::test]
@@ -114,9 +163,7 @@ fn newer_format_is_refused_untouched() {
 fn older_format_asks_for_migration() {
     let folder = tempfile::tempdir().unwrap();
     drop(store_with(folder.path(), &Chain::new(50), 50, 50));
-    let database = Database::open(folder.path(), 1 << 20).unwrap();
-    database.tree().insert(META_KEY, version_entry(0)).unwrap();
-    drop(database);
+    write_folder_version(folder.path(), FORMAT_VERSION - 1).unwrap();
     let error = open_error(folder.path());
     assert!(error.to_string().contains("run weir-server migrate"), "{error}");
 }
@@ -158,7 +205,7 @@ fn leftover_of_an_interrupted_database_snapshot_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(300);
     drop(store_with(folder.path(), &chain, 300, 100));
-    fs::write(folder.path().join("snap.FFFFFFFFFFFFFFFF.generating"), [1, 2, 3]).unwrap();
+    fs::write(folder.path().join("index/snap.FFFFFFFFFFFFFFFF.generating"), [1, 2, 3]).unwrap();
     let store = existing(folder.path());
     check_contents(&store.reader(), &chain, 300);
 }
@@ -168,10 +215,10 @@ fn unusable_database_snapshot_is_moved_aside_and_the_log_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(300);
     drop(store_with(folder.path(), &chain, 300, 100));
-    fs::write(folder.path().join("snap.FFFFFFFFFFFFFFFF"), noise(1, 100)).unwrap();
+    fs::write(folder.path().join("index/snap.FFFFFFFFFFFFFFFF"), noise(1, 100)).unwrap();
     let store = existing(folder.path());
     check_contents(&store.reader(), &chain, 300);
-    assert!(folder.path().join("aside.snap.FFFFFFFFFFFFFFFF").exists());
+    assert!(folder.path().join("index/aside.snap.FFFFFFFFFFFFFFFF").exists());
 }
 
 #[bounded::test]
@@ -179,10 +226,11 @@ fn flipped_bytes_are_errors_or_findings_and_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(400);
     drop(store_with(folder.path(), &chain, 400, 64));
-    for seed in 0..16u64 {
+    let segment = "log/00000000000000000000.segment";
+    for (seed, file) in (0..16u64).zip(["index/db", segment].into_iter().cycle()) {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), copy.path());
-        flip(&copy.path().join("db"), seed);
+        flip(&copy.path().join(file), seed);
         let outcome = catch_unwind(AssertUnwindSafe(|| outcome_of_damage(copy.path(), &chain)));
         let outcome = outcome.unwrap_or_else(|_| panic!("panic with seed {seed}"));
         println!("seed {seed}: {outcome}");
@@ -195,10 +243,10 @@ fn damaged_entries_are_named_by_fsck() {
     let pristine = tempfile::tempdir().unwrap();
     drop(store_with(pristine.path(), &chain, 400, 64));
     let keys: Vec<Vec<u8>> = dump(pristine.path()).into_keys().collect();
-    for key in keys.iter().filter(|key| key[0] > 1).step_by(23) {
+    for key in keys.iter().filter(|key| key[0] > 0).step_by(23) {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(pristine.path(), copy.path());
-        let database = Database::open(copy.path(), 1 << 20).unwrap();
+        let database = Database::open(&copy.path().join("index"), 1 << 20).unwrap();
         let mut value = database.tree().get(key).unwrap().unwrap().to_vec();
         let middle = value.len() / 2;
         value[middle] ^= 1;
@@ -208,8 +256,9 @@ fn damaged_entries_are_named_by_fsck() {
             Ok(Opened::Existing(store)) => {
                 assert!(!fsck(&store, |_, _| Ok(None), |_, _| ()).is_clean(), "{key:?}");
             }
-            Ok(Opened::New(_)) => panic!("{key:?}"),
-            Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error}"),
+            // Without its head it is set aside.
+            Ok(Opened::New(store)) => assert_eq!((key[0], store.logged()), (1, 400)),
+            Err(error) => panic!("{error}"),
         }
     }
 }
@@ -218,7 +267,7 @@ fn damaged_entries_are_named_by_fsck() {
 fn fsck_asks_what_payloads_should_be() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_with(folder.path(), &Chain::new(40), 40, 40);
-    let odd = |payload: &[u8]| payload[7] % 2 == 1;
+    let odd = |payload: &[u8]| payload[payload.len() - 4] % 2 == 1;
     let check = |payload: &[u8]| {
         if odd(payload) { Err("odd".to_owned()) } else { Ok(None) }
     };
@@ -240,10 +289,9 @@ fn nothing_acknowledged_is_lost_by_kills() {
         let delay = Duration::from_micros(u64::from(random) * 200);
         acknowledged = acknowledged.max(run_and_kill(&data, kill, delay));
         match Store::open(&data, StoreOptions::default()).unwrap() {
-            Opened::New(_) => assert_eq!(acknowledged, 0, "seed {seed} round {round}"),
+            Opened::New(new) => assert!(new.logged() >= acknowledged, "seed {seed} round {round}"),
             Opened::Existing(store) => {
-                let blocks = store.reader().head().blocks;
-                assert!(blocks >= acknowledged, "seed {seed} round {round}");
+                assert!(store.logged() >= acknowledged, "seed {seed} round {round}");
                 audit(&store);
             }
         }
@@ -261,13 +309,13 @@ fn writes_until_killed() {
     let opened = Store::open(Path::new(&folder), StoreOptions::default()).unwrap();
     let chain = Chain::new(2000);
     let mut store = match opened {
-        Opened::New(new) => new.initialize(chain.batch(0, 3)).unwrap(),
+        Opened::New(new) => new.initialize(&chain.batch(0, 3)).unwrap(),
         Opened::Existing(store) => store,
     };
     loop {
         let start = store.reader().head().blocks;
         let end = (start + 1 + start % 9).min(2000);
-        store.commit(chain.batch(start as usize, end as usize)).unwrap();
+        store.commit(&chain.batch(start as usize, end as usize)).unwrap();
         println!("\nacknowledged {}", store.watch_head().borrow().blocks);
     }
 }
@@ -277,14 +325,14 @@ fn writes_until_killed() {
 fn measures_commits() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::with_payloads(40_000, 1024);
-    let mut store = new(folder.path()).initialize(chain.batch(0, 256)).unwrap();
+    let mut store = new(folder.path()).initialize(&chain.batch(0, 256)).unwrap();
     let (mut building, mut committing) = (Duration::ZERO, Duration::ZERO);
     for first in (256..40_000).step_by(256) {
         let start = Instant::now();
         let batch = chain.batch(first, (first + 256).min(40_000));
         building += start.elapsed();
         let start = Instant::now();
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         committing += start.elapsed();
     }
     drop(store);
@@ -314,14 +362,14 @@ proptest! {
         let (whole, split) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         drop(store_with(whole.path(), &chain, 420, 420));
         let first = sizes[0].min(420);
-        let mut store = new(split.path()).initialize(chain.batch(0, first)).unwrap();
+        let mut store = new(split.path()).initialize(&chain.batch(0, first)).unwrap();
         let mut start = first;
         for size in sizes.iter().cycle() {
             if start == 420 {
                 break;
             }
             let end = (start + size).min(420);
-            store.commit(chain.batch(start, end)).unwrap();
+            store.commit(&chain.batch(start, end)).unwrap();
             start = end;
         }
         drop(store);
@@ -334,7 +382,7 @@ fn check_contents(reader: &Reader, chain: &Chain, blocks: usize) {
     assert_eq!(**reader.head(), head);
     for ordinal in 0..blocks as u64 {
         let block = reader.block(ordinal).unwrap().unwrap();
-        assert_eq!(block.record, chain.blocks[ordinal as usize]);
+        assert_eq!(block.record(), chain.blocks[ordinal as usize]);
         assert_eq!(reader.ordinal_of(&block.id()).unwrap(), Some(ordinal));
         assert_eq!(reader.payload(ordinal).unwrap(), Some(chain.payload(ordinal)));
         let child =
@@ -417,14 +465,14 @@ fn run_and_kill(folder: &Path, kill: Kill, delay: Duration) -> u64 {
 fn outcome_of_damage(folder: &Path, chain: &Chain) -> String {
     let store = match Store::open(folder, StoreOptions::default()) {
         Err(error) => return error.to_string(),
-        Ok(Opened::New(_)) => panic!("a damaged store passes for a new one"),
+        Ok(Opened::New(store)) => return format!("{} blocks to be indexed", store.logged()),
         Ok(Opened::Existing(store)) => store,
     };
     let report = fsck(&store, |_, _| Ok(None), |_, _| ());
     let reader = store.reader();
     for ordinal in 0..reader.head().blocks {
         if let Ok(Some(block)) = reader.block(ordinal) {
-            assert_eq!(block.record, chain.blocks[ordinal as usize]);
+            assert_eq!(block.record(), chain.blocks[ordinal as usize]);
         }
         if let Ok(Some(payload)) = reader.payload(ordinal) {
             assert_eq!(payload, chain.payload(ordinal));
@@ -446,7 +494,7 @@ fn flip(path: &Path, seed: u64) {
 }
 
 fn dump(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let database = Database::open(folder, 1 << 20).unwrap();
+    let database = Database::open(&folder.join("index"), 1 << 20).unwrap();
     let entries = database.tree().iter().map(Result::unwrap);
     entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }

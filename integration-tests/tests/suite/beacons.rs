@@ -138,7 +138,7 @@ fn orphaned_blocks_have_the_beacon_of_their_fork() {
     let indexed = Indexed::from(&network, &blocks, 0);
     let (view, reader) = (indexed.view(), indexed.indexer.reader());
     let orphaned = |ordinal: &u64| {
-        let height = reader.block(*ordinal).unwrap().unwrap().record.header.height;
+        let height = reader.block(*ordinal).unwrap().unwrap().header.height;
         reader.finalized_at(height).unwrap() != Some(*ordinal)
     };
     assert!(sealing(&reader).iter().any(orphaned), "no orphan seals a beacon");

@@ -97,16 +97,16 @@ fn assert_equal(one: &Reader, other: &Reader) {
     let view = AccessView::new(Prover::new(one.clone())).unwrap();
     for ordinal in 0..head.blocks {
         let block = one.block(ordinal).unwrap().unwrap();
-        let id = block.record.header.id();
-        assert_eq!(block.record, other.block(ordinal).unwrap().unwrap().record, "{ordinal}");
+        let id = block.header.id();
+        assert_eq!(block.record(), other.block(ordinal).unwrap().unwrap().record(), "{ordinal}");
         assert_eq!(one.payload(ordinal).unwrap(), other.payload(ordinal).unwrap(), "{ordinal}");
         assert_eq!(one.first_child(ordinal).unwrap(), other.first_child(ordinal).unwrap());
         assert_eq!(one.ordinal_of(&id).unwrap(), Some(ordinal));
         assert_eq!(other.ordinal_of(&id).unwrap(), Some(ordinal));
-        let height = block.record.header.height;
+        let height = block.header.height;
         assert_eq!(one.finalized_at(height).unwrap(), other.finalized_at(height).unwrap());
         assert_eq!(one.sealing_ordinal(height).unwrap(), other.sealing_ordinal(height).unwrap());
-        let state_id = block.record.roots.protocol_state_id;
+        let state_id = block.protocol_state_id;
         let state = one.preimage(&state_id).unwrap();
         assert!(state.is_some());
         assert_eq!(state, other.preimage(&state_id).unwrap());

@@ -12,7 +12,7 @@ async fn the_wallet_tells_of_a_node() {
     let server = TestServer::start("happy-epochs").await.unwrap();
     let (urls, root) = (format!("http://127.0.0.1:9,{}", server.url()), server.root_id.to_hex());
     let last = server.prover.block_at(server.prover.head().finalized.ordinal).unwrap();
-    let state = server.prover.states().load(&last.record.roots.protocol_state_id).unwrap();
+    let state = server.prover.states().load(&last.record.protocol_state_id).unwrap();
     let node = &state.current_setup().participants[0];
     let told = wallet::ask(&urls, &root, &node.node_id.to_hex()).await.unwrap();
     let height = last.record.header.height;

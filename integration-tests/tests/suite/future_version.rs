@@ -67,7 +67,7 @@ pub(crate) fn last_known(prover: &Prover) -> (u64, u64) {
     let state = |height: u64| {
         let ordinal = prover.reader().finalized_at(height).unwrap().unwrap();
         let record = prover.block_at(ordinal).unwrap().record;
-        prover.states().load(&record.roots.protocol_state_id).unwrap()
+        prover.states().load(&record.protocol_state_id).unwrap()
     };
     let first = (1..).find(|height| state(*height).version() == FUTURE_KV_STORE_VERSION).unwrap();
     let upgrade = state(first - 1).kv().version_upgrade.unwrap();

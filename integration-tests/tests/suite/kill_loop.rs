@@ -217,7 +217,7 @@ fn same_store(found: &Indexer, expected: &Indexer) {
     for ordinal in 0..head.blocks {
         let block = expected.block_at(ordinal).unwrap();
         let other = found.block_at(ordinal).unwrap();
-        assert_eq!((block.block_id, &block.record), (other.block_id, &other.record), "{ordinal}");
+        assert_eq!(block.record.record(), other.record.record(), "{ordinal}");
         let (a, b) = (found.reader(), expected.reader());
         assert_eq!(a.payload(ordinal).unwrap(), b.payload(ordinal).unwrap(), "{ordinal}");
         assert_eq!(a.first_child(ordinal).unwrap(), b.first_child(ordinal).unwrap(), "{ordinal}");

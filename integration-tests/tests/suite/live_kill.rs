@@ -76,7 +76,7 @@ async fn twenty_epochs_with_kills_end_as_without() {
 
 fn phase(prover: &Prover, ordinal: u64) -> &'static str {
     let block = prover.block_at(ordinal).unwrap();
-    prover.states().load(&block.record.roots.protocol_state_id).unwrap().phase().name()
+    prover.states().load(&block.record.protocol_state_id).unwrap().phase().name()
 }
 
 fn open(data: &Path) -> Store {

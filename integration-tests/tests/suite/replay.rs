@@ -113,7 +113,7 @@ fn committees(prover: &Prover) -> BTreeMap<u64, Committee> {
     for ordinal in 0..prover.head().blocks {
         let record = prover.block_at(ordinal).unwrap().record;
         committees.entry(record.epoch_counter).or_insert_with(|| {
-            let state = prover.states().load(&record.roots.protocol_state_id).unwrap();
+            let state = prover.states().load(&record.protocol_state_id).unwrap();
             Committee::new(state.current_setup(), state.current_commit()).unwrap()
         });
     }

@@ -111,7 +111,12 @@ impl AccessView {
         let with_tc = !stored.record.header.last_view_tc_id.is_zero();
         let last_view_tc = if with_tc { self.block_of(&stored)?.last_view_tc } else { None };
         let (status, parent_voter_ids) = (self.status(&stored)?, self.parent_voter_ids(&stored)?);
-        Ok(FoundHeader { header: stored.record.header, last_view_tc, status, parent_voter_ids })
+        Ok(FoundHeader {
+            header: stored.record.header.clone(),
+            last_view_tc,
+            status,
+            parent_voter_ids,
+        })
     }
 
     /// The block with its payload.
@@ -119,8 +124,7 @@ impl AccessView {
         let bytes = self.prover.reader().payload(stored.ordinal).map_err(AccessError::read)?;
         let bytes = bytes.ok_or(AccessError::Pruned { block_id: stored.block_id })?;
         let record = &stored.record;
-        let (payload, last_view_tc) =
-            payload::decode_whole(&bytes, record.roots.protocol_state_id)?;
+        let (payload, last_view_tc) = payload::decode_whole(&bytes, record.protocol_state_id)?;
         Ok(Block {
             header: record.header.clone(),
             last_view_tc,
@@ -163,7 +167,7 @@ impl AccessView {
             return Ok(Vec::new());
         };
         let parent = self.prover.block_at(parent)?;
-        let state = self.prover.states().load(&parent.record.roots.protocol_state_id)?;
+        let state = self.prover.states().load(&parent.record.protocol_state_id)?;
         Ok(parent_voter_ids(header, &state.current_setup().participants))
     }
 }

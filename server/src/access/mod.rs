@@ -66,7 +66,7 @@ impl AccessView {
     /// When the store is damaged.
     pub fn protocol_state_version(&self) -> Result<u64, AccessError> {
         let block = self.prover.block_at(self.head().finalized.ordinal)?;
-        let state = self.prover.states().load(&block.record.roots.protocol_state_id)?;
+        let state = self.prover.states().load(&block.record.protocol_state_id)?;
         Ok(state.version())
     }
 }

@@ -141,7 +141,9 @@ impl History for Ancestry<'_> {
         };
         let stored = view.prover.block_at(ordinal)?;
         let block = view.block_of(&stored)?;
-        Ok(Some(HistoryBlock { block, last_sealed_id: stored.record.last_sealed_id }))
+        let last_sealed = view.prover.reader().last_sealed(&stored.record);
+        let (last_sealed_id, _) = last_sealed.map_err(AccessError::read)?;
+        Ok(Some(HistoryBlock { block, last_sealed_id }))
     }
 
     fn state(&self, id: &Identifier) -> Result<Option<Arc<ProtocolState>>, AccessError> {

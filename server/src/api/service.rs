@@ -296,7 +296,9 @@ impl SnapshotApi for SnapshotService {
 fn progress(prover: &Prover, proved: &Proved) -> Result<BlockProgress, ProverError> {
     let height = proved.block.record.header.height;
     let finalized = prover.reader().finalized_at(height)? == Some(proved.block.ordinal);
+    let (last_sealed_id, _) = prover.reader().last_sealed(&proved.block.record)?;
     Ok(BlockProgress {
+        last_sealed_id,
         finalized,
         certified: finalized || prover.reader().first_child(proved.block.ordinal)?.is_some(),
         sealed: prover.sealing_block(&proved.block)?.is_some(),

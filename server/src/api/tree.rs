@@ -9,7 +9,7 @@ use crate::prover::TreeProof;
 pub(super) fn response(proved: TreeProof) -> v1::GetTreeProofResponse {
     v1::GetTreeProofResponse {
         block: Some(values::block(&proved.block)),
-        protocol_state_id: values::bytes(&proved.block.record.roots.protocol_state_id),
+        protocol_state_id: values::bytes(&proved.block.record.protocol_state_id),
         root: values::bytes(&proved.root),
         proof: proved.proof.into(),
     }

@@ -35,6 +35,8 @@ pub(super) struct BlockProgress {
     pub(super) certified: bool,
     pub(super) finalized: bool,
     pub(super) sealed: bool,
+    /// The latest block sealed as of it.
+    pub(super) last_sealed_id: Identifier,
 }
 
 pub(super) fn snapshot(proved: &Proved, progress: &BlockProgress) -> v1::Snapshot {
@@ -52,7 +54,7 @@ pub(super) fn snapshot(proved: &Proved, progress: &BlockProgress) -> v1::Snapsho
         certified: progress.certified,
         finalized: progress.finalized,
         sealed: progress.sealed,
-        last_sealed_block_id: bytes(&proved.block.record.last_sealed_id),
+        last_sealed_block_id: bytes(&progress.last_sealed_id),
         ..state_to_wire(&state.id(), state.kv(), &epoch)
     }
 }

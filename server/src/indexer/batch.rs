@@ -6,12 +6,15 @@ use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::hotstuff::finality::ForkBlock;
 use weir_protocol::model::{EpochPhase, Identifier, Seal};
+use weir_protocol::protocol_state::sealing::LastSealed;
 use weir_protocol::protocol_state::{EpochName, ProtocolState};
 
 use super::IndexError;
 use crate::ingest::{Accepted, evidence_json};
 use crate::payload;
-use crate::store::{BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, Reader, WriteBatch};
+use crate::store::{
+    BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, Reader, SealedRef, WriteBatch,
+};
 
 /// Turns accepted blocks into writes, and keeps the head that goes with them.
 #[derive(Debug)]
@@ -96,12 +99,12 @@ impl BatchWriter {
         self.add_state(reader, batch, state)?;
         let record = BlockRecord {
             header: header.clone(),
-            roots: accepted.roots,
+            protocol_state_id: accepted.roots.protocol_state_id,
             proposer_sig_data: accepted.block.proposer_sig_data.clone(),
-            last_sealed_id: accepted.last_sealed.block_id,
+            last_sealed: self.sealed_ref(reader, accepted)?,
             epoch_counter: state.epoch_counter(),
         };
-        batch.append_block(&record, payload::encode(&accepted.block))?;
+        batch.append_block(&record, &payload::encode(&accepted.block))?;
         for result_id in &accepted.result_ids {
             batch.index_result(*result_id, ordinal);
         }
@@ -133,6 +136,20 @@ impl BatchWriter {
             self.head.conflicting = Some(evidence.into_bytes());
         }
         Ok(())
+    }
+
+    /// Where the latest block sealed as of an accepted one is.
+    fn sealed_ref(
+        &self,
+        reader: Option<&Reader>,
+        accepted: &Accepted,
+    ) -> Result<SealedRef, IndexError> {
+        let LastSealed { block_id, height } = accepted.last_sealed;
+        if block_id == accepted.block_id {
+            return Ok(SealedRef::Stored(self.next_ordinal()));
+        }
+        let stored = self.reference(reader, &block_id)?;
+        Ok(stored.map_or(SealedRef::BelowRoot(height), |block| SealedRef::Stored(block.ordinal)))
     }
 
     /// Sets the head that goes with the batch.
@@ -232,7 +249,7 @@ impl BatchWriter {
         let Some(block) = reader.block(ordinal)? else {
             return Ok(None);
         };
-        let header = &block.record.header;
+        let header = &block.header;
         Ok(Some(BlockRef { ordinal, id: *id, height: header.height, view: header.view }))
     }
 

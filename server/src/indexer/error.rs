@@ -37,6 +37,17 @@ pub enum IndexError {
     /// The store's content cannot be used to go on.
     #[error("cannot resume: {0}")]
     Resume(#[from] ProverError),
+    /// A block of the log does not fit those before it.
+    #[error(
+        "block {ordinal} of the log cannot be indexed: {reason}; run weir-server fsck on the data \
+         folder"
+    )]
+    Logged {
+        /// Its ordinal.
+        ordinal: u64,
+        /// What is wrong with it, or the rule it breaks.
+        reason: String,
+    },
     /// The source is of another chain or spork.
     #[error(
         "the data folder holds {field} {expected}, the source is of {found}; use another data \

@@ -4,6 +4,8 @@
 //! after a restart the indexer goes on behind the last announced block.
 
 mod batch;
+mod catching_up;
+mod condition;
 mod error;
 pub mod feed;
 mod resume;
@@ -13,6 +15,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::watch;
+use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Versions;
 
@@ -24,19 +28,23 @@ use crate::prover::Prover;
 use crate::source::ChainFolder;
 use crate::store::{CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
 
+pub use condition::Condition;
 pub use error::IndexError;
 
 use batch::BatchWriter;
+use catching_up::Position;
+use condition::{Conditions, Written};
 use feed::{Feed, FolderFeed, Verdict};
 use taking::{Batch, Outcome, check_certificates};
 
 /// Indexes what a feed hands out into a store.
 #[derive(Debug)]
 pub struct Indexer {
-    store: Store,
-    chain: Chain,
-    writer: BatchWriter,
+    at: Position,
     feed: Box<dyn Feed>,
+    conditions: Conditions,
+    /// Whether the feed waits until the index has all blocks of the log.
+    feed_waits: bool,
     stop: Arc<AtomicBool>,
     keep_payloads: Option<u64>,
     versions: Option<Versions>,
@@ -87,21 +95,45 @@ impl Indexer {
         mut feed: Box<dyn Feed>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, IndexError> {
-        match Store::open(data, options)? {
-            Opened::New(store) => {
+        let conditions = Conditions::new();
+        let mut at = match Store::open(data, options)? {
+            Opened::New(store) if store.logged() == 0 => {
                 let (snapshot, json) = feed.root_snapshot()?;
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
                 let (store, writer) = begin(store, &snapshot, json, &root)?;
-                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None, versions: None })
+                let at = Position { store, chain, writer };
+                return Ok(Self::new(at, feed, conditions, stop));
             }
+            Opened::New(store) => Position::of_log(store)?,
             Opened::Existing(store) => {
-                let prover = Prover::new(store.reader());
-                feed.resume(&prover)?;
-                let (chain, writer) = resume::restore(&prover)?;
-                Ok(Self { store, chain, writer, feed, stop, keep_payloads: None, versions: None })
+                let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
+                Position { store, chain, writer }
             }
+        };
+        // What takes longer is done while the rest is served.
+        let feed_waits = at.behind() > CATCH_UP_AT_OPEN;
+        if !feed_waits {
+            at.catch_up(&AtomicBool::new(false), &conditions)?;
+            feed.resume(&Prover::new(at.store.reader()))?;
         }
+        Ok(Self { feed_waits, ..Self::new(at, feed, conditions, stop) })
+    }
+
+    fn new(
+        at: Position,
+        feed: Box<dyn Feed>,
+        conditions: Conditions,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let (keep_payloads, versions) = (None, None);
+        Self { at, feed, conditions, feed_waits: false, stop, keep_payloads, versions }
+    }
+
+    /// How the store is, now and whenever that changes.
+    #[must_use]
+    pub fn condition(&self) -> watch::Receiver<Condition> {
+        self.conditions.subscribe()
     }
 
     /// Deletes the payloads of all but the newest blocks as it goes; `None` keeps all.
@@ -116,14 +148,14 @@ impl Indexer {
     #[must_use]
     pub fn knowing(mut self, versions: Versions) -> Self {
         self.versions = Some(versions);
-        self.chain.know_versions(versions);
+        self.at.chain.know_versions(versions);
         self
     }
 
     /// A reader of what is indexed.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        self.store.reader()
+        self.at.store.reader()
     }
 
     /// Indexes until the source ends or somebody asks to stop.
@@ -141,14 +173,26 @@ impl Indexer {
     }
 
     fn run_batches(&mut self, mut progress: impl FnMut(IndexProgress)) -> Result<End, IndexError> {
+        if self.feed_waits {
+            self.at.catch_up(&self.stop, &self.conditions)?;
+            if self.at.behind() > 0 {
+                return Ok(End::Stopped);
+            }
+            self.feed.resume(&Prover::new(self.at.store.reader()))?;
+            self.feed_waits = false;
+        }
         loop {
             let Batch { mut accepted, positions, mut outcome } = self.next_batch()?;
             if let Err(error) = check_certificates(&mut accepted) {
                 outcome = Outcome::Rejected { position: positions[accepted.len()], error };
             }
             let whole = !matches!(outcome, Outcome::Rejected { .. });
-            if let Some((index, error)) = self.write(&accepted, whole)? {
-                outcome = Outcome::Rejected { position: positions[index], error };
+            match self.write(&accepted, whole)? {
+                Some(Refused::Block { index, error }) => {
+                    outcome = Outcome::Rejected { position: positions[index], error };
+                }
+                Some(Refused::Stopped) => return Ok(End::Stopped),
+                None => {}
             }
             if !accepted.is_empty() {
                 progress(self.progress());
@@ -162,7 +206,7 @@ impl Indexer {
                 }
                 Outcome::Full | Outcome::Idle => {
                     self.feed.settled();
-                    self.chain.prune();
+                    self.at.chain.prune();
                 }
             }
         }
@@ -170,8 +214,8 @@ impl Indexer {
 
     /// Lets the feed find another source for a block, or fails.
     fn reject(&mut self, position: usize, error: IngestError) -> Result<(), IndexError> {
-        let prover = Prover::new(self.store.reader());
-        match self.feed.reject(position, &error, &mut self.chain) {
+        let prover = Prover::new(self.at.store.reader());
+        match self.feed.reject(position, &error, &mut self.at.chain) {
             Verdict::Stop => Err(error.into()),
             Verdict::Halt => {
                 let halt = Halt { error };
@@ -181,8 +225,8 @@ impl Indexer {
             }
             Verdict::GoOn => {
                 // Blocks that were not written may have been taken in already.
-                (self.chain, self.writer) = resume::restore(&prover)?;
-                self.versions.into_iter().for_each(|known| self.chain.know_versions(known));
+                (self.at.chain, self.at.writer) = resume::restore(&prover)?;
+                self.versions.into_iter().for_each(|known| self.at.chain.know_versions(known));
                 Ok(())
             }
         }
@@ -190,47 +234,68 @@ impl Indexer {
 
     /// Writes a batch up to the first block that the store has no room for, and returns which that
     /// is; `whole` when the chain is not ahead of the batch.
-    fn write(
-        &mut self,
-        accepted: &[Accepted],
-        whole: bool,
-    ) -> Result<Option<(usize, IngestError)>, IndexError> {
-        let reader = self.store.reader();
+    fn write(&mut self, accepted: &[Accepted], whole: bool) -> Result<Option<Refused>, IndexError> {
+        let reader = self.at.store.reader();
         let (mut batch, mut refused) = (WriteBatch::new(), None);
         for (index, block) in accepted.iter().enumerate() {
-            match self.writer.add(Some(&reader), &mut batch, block) {
+            match self.at.writer.add(Some(&reader), &mut batch, block) {
                 Ok(()) => {}
                 Err(IndexError::Commit(CommitError::TooLong { what, limit, found })) => {
                     let rule = Rule::TooLarge { what, limit, found };
-                    refused = Some((index, failure(&position_of(&block.block.header), rule)));
+                    let error = failure(&position_of(&block.block.header), rule);
+                    refused = Some(Refused::Block { index, error });
                     break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        let count = refused.as_ref().map_or(accepted.len(), |(index, _)| *index);
-        if count == 0 {
+        if batch.block_count() == 0 {
             return Ok(refused);
         }
         // After a failure the chain is ahead of what is written, so resume where it did before.
         let resume_ordinal = if whole && refused.is_none() {
-            self.chain.resume_ordinal()
+            self.at.chain.resume_ordinal()
         } else {
-            self.writer.resume_ordinal()
+            self.at.writer.resume_ordinal()
         };
-        self.writer.set_head(&mut batch, resume_ordinal);
-        self.store.commit(batch)?;
-        if let Some(blocks) = self.keep_payloads {
-            // What is not sealed on the final chain is needed to go on.
-            let unsealed = self.writer.next_ordinal() - self.chain.resume_ordinal();
-            self.store.prune_payloads(blocks.max(unsealed))?;
+        self.at.writer.set_head(&mut batch, resume_ordinal);
+        if self.persist(|store| store.commit(&batch))? == Written::Stopped {
+            return Ok(Some(Refused::Stopped));
         }
-        self.feed.written(&self.store.reader())?;
+        if self.finish_segment()? == Written::Stopped {
+            return Ok(Some(Refused::Stopped));
+        }
+        self.feed.written(&self.at.store.reader())?;
         Ok(refused)
     }
 
+    /// Writes a checkpoint when one is due, and prunes what is not to be kept.
+    fn finish_segment(&mut self) -> Result<Written, IndexError> {
+        if !self.at.store.checkpoint_is_due() {
+            return Ok(Written::Yes);
+        }
+        let preimages = self.at.chain.preimage_ids();
+        if self.persist(|store| store.checkpoint(&preimages))? == Written::Stopped {
+            return Ok(Written::Stopped);
+        }
+        if let Some(blocks) = self.keep_payloads {
+            // What is not sealed on the final chain is needed to go on.
+            let unsealed = self.at.writer.next_ordinal() - self.at.chain.resume_ordinal();
+            let keep = blocks.max(unsealed);
+            return self.persist(|store| store.prune_payloads(keep).map(|_| ()));
+        }
+        Ok(Written::Yes)
+    }
+
+    fn persist(
+        &mut self,
+        write: impl FnMut(&mut Store) -> Result<(), CommitError>,
+    ) -> Result<Written, IndexError> {
+        self.conditions.persist(&mut self.at.store, &self.stop, write)
+    }
+
     fn progress(&self) -> IndexProgress {
-        let reader = self.store.reader();
+        let reader = self.at.store.reader();
         let head = reader.head();
         IndexProgress {
             blocks: head.blocks,
@@ -238,6 +303,14 @@ impl Indexer {
             source: self.feed.progress(),
         }
     }
+}
+
+/// What was not written of a batch.
+enum Refused {
+    /// A block that the store has no room for.
+    Block { index: usize, error: IngestError },
+    /// All of it: the disk refused until somebody asked to stop.
+    Stopped,
 }
 
 /// Begins a store with the root block, so that there is a head.
@@ -250,9 +323,12 @@ fn begin(
     let mut writer = BatchWriter::begin(snapshot, root);
     let mut batch = WriteBatch::new();
     batch.set_root_snapshot(json);
+    let segment = snapshot.sealing_segment().blocks.iter().map(|block| &block.header);
+    let below = segment.filter(|header| header.height < root.block.header.height);
+    batch.set_below_root(below.map(|header| (header.height, header.id())).collect());
     writer.add(None, &mut batch, root)?;
     writer.set_head(&mut batch, 0);
-    Ok((store.initialize(batch)?, writer))
+    Ok((store.initialize(&batch)?, writer))
 }
 
 /// Says by log and metric before which block this version stops, and why.
@@ -271,3 +347,6 @@ fn tell(halt: &Halt) {
     ];
     metrics::gauge!("ingest_halted", &labels).set(1.0);
 }
+
+/// Blocks that the index may be behind the log for opening to wait until it has them: a few seconds.
+const CATCH_UP_AT_OPEN: u64 = 20_000;

@@ -43,8 +43,8 @@ impl Indexer {
         let mut accepted = Vec::with_capacity(prepared.len());
         let mut positions = Vec::with_capacity(prepared.len());
         for (position, block) in prepared.into_iter().enumerate() {
-            let ordinal = self.writer.next_ordinal() + accepted.len() as u64;
-            match block.and_then(|block| self.chain.extend(block, ordinal)) {
+            let ordinal = self.at.writer.next_ordinal() + accepted.len() as u64;
+            match block.and_then(|block| self.at.chain.extend(block, ordinal)) {
                 Ok(block) => {
                     accepted.push(block);
                     positions.push(position);

@@ -1,6 +1,6 @@
 //! The chain as far as it still moves: recent blocks of all forks, with their states.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use weir_protocol::codec::snapshot::Snapshot;
@@ -9,7 +9,7 @@ use weir_protocol::hotstuff::Committee;
 use weir_protocol::hotstuff::finality::{Finality, ForkBlock, Forks, ForksProgress};
 use weir_protocol::model::{Block, ExecutionResult, Header, Identifier, PayloadRoots, Versions};
 use weir_protocol::protocol_state::sealing::{BlockPosition, LastSealed};
-use weir_protocol::protocol_state::{ProtocolState, StepError};
+use weir_protocol::protocol_state::{EpochName, ProtocolState, StepError};
 
 use super::committees::Committees;
 use super::prepared::Prepared;
@@ -111,6 +111,28 @@ impl Chain {
         let mut chain = Self::new(&root.header, Forks::new(position, FORK_BLOCKS_MAX));
         chain.keep_restored(root).map_err(|rule| failure(&position, rule))?;
         Ok(chain)
+    }
+
+    /// Protocol state versions that are taken for known.
+    pub(crate) fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    /// IDs of all that the states of the blocks kept are made of.
+    pub(crate) fn preimage_ids(&self) -> BTreeSet<Identifier> {
+        let mut ids = BTreeSet::new();
+        for state in self.nodes.values().map(|node| &node.state) {
+            if !ids.insert(state.id()) {
+                continue;
+            }
+            ids.insert(state.epoch_state_id());
+            for name in [EpochName::Previous, EpochName::Current, EpochName::Next] {
+                let container = state.container(name);
+                ids.extend(container.into_iter().flat_map(|c| [c.setup_id, c.commit_id]));
+            }
+        }
+        ids.remove(&Identifier::ZERO);
+        ids
     }
 
     /// Takes these protocol state versions for known instead of all that the network may run.

@@ -9,6 +9,8 @@ use weir_protocol::codec::{Entity as _, entity_ids, payload_roots};
 use weir_protocol::model::{Block, Identifier, PayloadRoots};
 
 use super::{IngestError, Rule};
+use crate::payload;
+use crate::store::LoggedBlock;
 
 /// A block whose message is well-formed and whose ID is its header's hash.
 #[derive(Debug)]
@@ -36,8 +38,28 @@ impl Prepared {
         if block_id != claimed {
             return Err(fail(Rule::BlockId { expected: block_id, found: claimed }));
         }
+        Ok(Self::of(block_id, block))
+    }
+
+    /// Parses a block of the log and hashes all of it.
+    ///
+    /// # Errors
+    /// When its payload is malformed or was pruned, or its ID is not its header's hash.
+    pub(crate) fn logged(logged: LoggedBlock) -> Result<Self, String> {
+        let LoggedBlock { id, header, protocol_state_id, proposer_sig_data, payload } = logged;
+        if header.id() != id {
+            return Err(format!("its header has another ID than {id}"));
+        }
+        let payload = payload.ok_or("its payload was pruned, and a state needs all before it")?;
+        let whole = payload::decode_whole(&payload, protocol_state_id);
+        let (payload, last_view_tc) =
+            whole.map_err(|error| format!("its payload is malformed: {error}"))?;
+        Ok(Self::of(id, Block { header, last_view_tc, payload, proposer_sig_data }))
+    }
+
+    fn of(block_id: Identifier, block: Block) -> Self {
         let result_ids = entity_ids(&block.payload.results);
         let roots = payload_roots(&block.payload, &result_ids);
-        Ok(Self { block_id, block, roots, result_ids })
+        Self { block_id, block, roots, result_ids }
     }
 }

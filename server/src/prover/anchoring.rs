@@ -17,13 +17,13 @@ pub(super) struct Anchor<'a> {
 
 impl Prover {
     /// The block for a client that knows its ID.
-    pub(super) fn known_block(&self, block: &IndexedBlock) -> BlockProof {
-        BlockProof {
+    pub(super) fn known_block(&self, block: &IndexedBlock) -> Result<BlockProof, ProverError> {
+        Ok(BlockProof {
             header: block.record.header.clone(),
-            roots: Some(block.record.roots),
+            roots: Some(block.roots()?),
             descendants: Vec::new(),
             qc: None,
-        }
+        })
     }
 
     /// The block with all the proof there is of it, for what the client holds.
@@ -35,11 +35,11 @@ impl Prover {
     ) -> Result<BlockProof, ProverError> {
         let held = anchor.held;
         match anchor.depth {
-            Depth::KnownBlock => Ok(self.known_block(block)),
+            Depth::KnownBlock => self.known_block(block),
             Depth::Linked => self.linked(block, held.head_id),
             Depth::Finality | Depth::Seal => {
                 if held.head_id == Some(block.block_id) && self.is_final(block)? {
-                    return Ok(self.known_block(block));
+                    return self.known_block(block);
                 }
                 let proof = self.anchored(block, held.checkpoint_id)?;
                 if proof.qc.is_some() && held.checkpoint_id.is_some() {
@@ -73,7 +73,7 @@ impl Prover {
         if !self.is_final(block)? {
             return Err(ProverError::Orphaned { block_id: block.block_id, head: self.head() });
         }
-        let mut proof = self.known_block(block);
+        let mut proof = self.known_block(block)?;
         proof.descendants = self.links(block, &head)?;
         Ok(proof)
     }
@@ -93,7 +93,7 @@ impl Prover {
         };
         for certified in [block, &last] {
             if certified.record.epoch_counter <= held.newest_epoch_counter {
-                let state = self.states.load(&certified.record.roots.protocol_state_id)?;
+                let state = self.states.load(&certified.record.protocol_state_id)?;
                 super::add_epoch(
                     bundler,
                     state.epoch_state(),
@@ -111,7 +111,7 @@ impl Prover {
         block: &IndexedBlock,
         checkpoint_id: Option<Identifier>,
     ) -> Result<BlockProof, ProverError> {
-        let mut proof = self.known_block(block);
+        let mut proof = self.known_block(block)?;
         if checkpoint_id == Some(block.block_id) {
             return Ok(proof);
         }
@@ -165,7 +165,7 @@ impl Prover {
                 let head = self.head();
                 let ordinal = self.reader.finalized_at(height)?;
                 let ordinal = ordinal.ok_or(ProverError::Height { height, head })?;
-                Ok(self.block_at(ordinal)?.record.header)
+                Ok(self.block_at(ordinal)?.record.header.clone())
             })
             .collect()
     }

@@ -35,7 +35,7 @@ impl Prover {
             }
             // What is sent is checked by whoever gets it: the whole state need not be opened.
             let (epoch_state_id, entry) =
-                self.states.epoch_state(&block.record.roots.protocol_state_id)?;
+                self.states.epoch_state(&block.record.protocol_state_id)?;
             if !page.hops.is_empty() {
                 bundler.next_hop(&epochs_known(&entry));
             }
@@ -59,7 +59,7 @@ impl Prover {
         (epoch_state_id, entry): (Identifier, &EpochStateEntry),
         bundler: &mut Bundler<'_>,
     ) -> Result<Hop, ProverError> {
-        super::add_state(bundler, (block.record.roots.protocol_state_id, epoch_state_id))?;
+        super::add_state(bundler, (block.record.protocol_state_id, epoch_state_id))?;
         super::add_epoch(bundler, entry, EpochName::Current, WithCommit::No)?;
         super::add_epoch(bundler, entry, EpochName::Next, WithCommit::Yes)?;
         Ok(Hop { block: self.anchored(block, None)?, bundle: bundler.take() })

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, CheckpointProof};
-use weir_protocol::model::{EpochStateEntry, Identifier};
+use weir_protocol::model::{EpochStateEntry, Identifier, PayloadRoots};
 use weir_protocol::protocol_state::{EpochName, ProtocolState, identity_table};
 use weir_protocol::request::{AnswerRequest, Depth, Question, Selector, Topic};
 
-use crate::store::{BlockRecord, Head, Reader};
+use crate::store::{Head, Reader, StoredBlock};
 use tree::Trees;
 
 use anchoring::Anchor;
@@ -56,8 +56,8 @@ pub struct IndexedBlock {
     pub ordinal: u64,
     /// Its ID.
     pub block_id: Identifier,
-    /// Its record.
-    pub record: BlockRecord,
+    /// What is stored of it.
+    pub record: Arc<StoredBlock>,
 }
 
 impl Prover {
@@ -107,14 +107,14 @@ impl Prover {
     /// When the block is not known.
     pub fn checkpoint(&self, block_id: Identifier) -> Result<CheckpointProof, ProverError> {
         let block = self.block_by_id(block_id)?;
-        let state = self.states.load(&block.record.roots.protocol_state_id)?;
+        let state = self.states.load(&block.record.protocol_state_id)?;
         let mut bundler = self.bundler(&BTreeSet::new());
         add_state(&mut bundler, (state.id(), state.epoch_state_id()))?;
         add_epoch(&mut bundler, state.epoch_state(), EpochName::Current, WithCommit::Yes)?;
         if state.next_commit().is_some() {
             add_epoch(&mut bundler, state.epoch_state(), EpochName::Next, WithCommit::Yes)?;
         }
-        Ok(CheckpointProof { block: self.known_block(&block), bundle: bundler.take() })
+        Ok(CheckpointProof { block: self.known_block(&block)?, bundle: bundler.take() })
     }
 
     /// Evidence for the answer to a question.
@@ -125,7 +125,7 @@ impl Prover {
     pub fn answer(&self, request: &AnswerRequest) -> Result<Proved, ProverError> {
         let AnswerRequest { question, held, depth } = request;
         let block = self.select(question.block)?;
-        let state = self.states.load(&block.record.roots.protocol_state_id)?;
+        let state = self.states.load(&block.record.protocol_state_id)?;
         let mut bundler = self.bundler(&held.preimage_ids);
         add_state(&mut bundler, (state.id(), state.epoch_state_id()))?;
         self.add_topic(question, &block, &state, &mut bundler)?;
@@ -185,7 +185,7 @@ impl Prover {
     /// When the store has no such record.
     pub fn block_at(&self, ordinal: u64) -> Result<IndexedBlock, ProverError> {
         let stored = self.reader.block(ordinal)?.ok_or(ProverError::MissingRecord { ordinal })?;
-        Ok(IndexedBlock { ordinal, block_id: stored.id(), record: stored.record.clone() })
+        Ok(IndexedBlock { ordinal, block_id: stored.id(), record: stored })
     }
 
     fn add_topic(
@@ -218,6 +218,17 @@ impl Prover {
                 Ok(())
             }
         }
+    }
+}
+
+impl IndexedBlock {
+    /// What its payload hash is made of.
+    ///
+    /// # Errors
+    /// When the stored payload is none: the store is damaged.
+    pub fn roots(&self) -> Result<PayloadRoots, ProverError> {
+        let malformed = |source| ProverError::Malformed { what: "payload", source };
+        self.record.roots().map_err(malformed)
     }
 }
 

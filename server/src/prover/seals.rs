@@ -49,13 +49,13 @@ impl Prover {
         let empty_root = merkle::root(&[]);
         let mut ancestors = Vec::new();
         let mut newest = block.clone();
-        while newest.record.roots.seals_root == empty_root {
+        while newest.roots()?.seals_root == empty_root {
             let parent = self.reader.ordinal_of(&newest.record.header.parent_id)?;
             let Some(parent) = parent.filter(|_| ancestors.len() < ANCESTORS_MAX) else {
                 return Ok(None);
             };
             newest = self.block_at(parent)?;
-            ancestors.push((newest.record.header.clone(), newest.record.roots));
+            ancestors.push((newest.record.header.clone(), newest.roots()?));
         }
         let Some(payload) = self.payload(&newest)? else {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Prover {
         let mut sealed_headers = Vec::with_capacity(payload.seals.len());
         for seal in &payload.seals {
             match self.reader.ordinal_of(&seal.block_id)? {
-                Some(ordinal) => sealed_headers.push(self.block_at(ordinal)?.record.header),
+                Some(ordinal) => sealed_headers.push(self.block_at(ordinal)?.record.header.clone()),
                 None => return Ok(None),
             }
         }

@@ -50,7 +50,7 @@ impl Prover {
     /// When the block does not exist.
     pub fn tree_proof(&self, request: &TreeRequest) -> Result<TreeProof, ProverError> {
         let block = self.select(request.block)?;
-        let state = self.states.load(&block.record.roots.protocol_state_id)?;
+        let state = self.states.load(&block.record.protocol_state_id)?;
         let tree = self.trees.of(&state);
         Ok(TreeProof { block, root: tree.root(), proof: tree.prove(&request.question) })
     }

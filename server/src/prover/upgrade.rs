@@ -49,7 +49,7 @@ impl Prover {
         let head = self.head();
         let block = self.block_at(head.finalized.ordinal)?;
         let header = &block.record.header;
-        let state = self.states.load(&block.record.roots.protocol_state_id)?;
+        let state = self.states.load(&block.record.protocol_state_id)?;
         let at = (header.view, header.timestamp_ms);
         let pending = ScheduledUpgrade::of(state.kv(), state.current_setup(), at)
             .filter(|_| state.kv().pending_upgrade().is_some());

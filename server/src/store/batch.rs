@@ -1,7 +1,9 @@
 //! What one atomic write changes.
 
+use super::block::{BlockRecord, Body, SealedRef};
+use super::engine::Record;
 use super::error::CommitError;
-use super::records::{BlockRecord, EpochRecord, Head};
+use super::records::{EpochRecord, Head};
 use std::collections::BTreeMap;
 use weir_protocol::codec::{Entity, entity_id};
 use weir_protocol::model::{Identifier, VersionBeacon};
@@ -26,6 +28,7 @@ pub struct WriteBatch {
     pub(super) version_beacons: Vec<(u64, Vec<u8>)>,
     pub(super) preimages: BTreeMap<Identifier, Vec<u8>>,
     pub(super) epochs: BTreeMap<u64, EpochRecord>,
+    pub(super) below_root: Vec<(u64, Identifier)>,
     pub(super) root_snapshot: Option<Vec<u8>>,
     pub(super) head: Option<Head>,
 }
@@ -33,9 +36,9 @@ pub struct WriteBatch {
 /// A block ready to be stored.
 #[derive(Debug)]
 pub(super) struct EncodedBlock {
-    pub(super) id: Identifier,
-    pub(super) record: Vec<u8>,
-    pub(super) payload: Vec<u8>,
+    pub(super) record: Record,
+    pub(super) last_sealed: SealedRef,
+    pub(super) epoch_counter: u64,
 }
 
 impl WriteBatch {
@@ -51,20 +54,28 @@ impl WriteBatch {
         self.blocks.len()
     }
 
-    /// Appends a block with its payload, as bytes the store does not interpret, and returns the
-    /// block ID.
+    /// Appends a block with its payload, and returns the block ID.
+    ///
+    /// The store does not interpret a payload but as five lists, of which the first four have the
+    /// roots that the payload hash is made of.
     ///
     /// # Errors
     /// When the payload is longer than [`PAYLOAD_BYTES_MAX`].
     pub fn append_block(
         &mut self,
-        record: &BlockRecord,
-        payload: Vec<u8>,
+        block: &BlockRecord,
+        payload: &[u8],
     ) -> Result<Identifier, CommitError> {
         check_len("payload", payload.len(), PAYLOAD_BYTES_MAX)?;
-        let header = record.header.to_rlp();
+        let header = block.header.to_rlp();
         let id = entity_id(&header);
-        self.blocks.push(EncodedBlock { id, record: record.to_rlp(&header), payload });
+        let signature = &block.proposer_sig_data;
+        let body = Body::encode(&header, &block.protocol_state_id, signature, payload);
+        self.blocks.push(EncodedBlock {
+            record: Record { id: id.0, parent: block.header.parent_id.0, body },
+            last_sealed: block.last_sealed,
+            epoch_counter: block.epoch_counter,
+        });
         Ok(id)
     }
 
@@ -108,6 +119,11 @@ impl WriteBatch {
     /// Sets what is known of an epoch.
     pub fn put_epoch(&mut self, counter: u64, epoch: EpochRecord) {
         self.epochs.insert(counter, epoch);
+    }
+
+    /// Sets the IDs of the blocks below the root that may be sealed above it, by height.
+    pub fn set_below_root(&mut self, blocks: Vec<(u64, Identifier)>) {
+        self.below_root = blocks;
     }
 
     /// Sets the root snapshot, as the source gave it.

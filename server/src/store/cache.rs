@@ -1,6 +1,6 @@
 //! Decoded entries that never change, kept in memory within a bound.
 
-use super::pages::{BlockPage, ItemPage};
+use super::block::StoredBlock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -9,21 +9,18 @@ use weir_protocol::model::Identifier;
 /// One cache for each kind of entry that never changes.
 #[derive(Debug)]
 pub(super) struct Caches {
-    /// Full pages of block records.
-    pub(super) blocks: Cache<u64, Arc<BlockPage>, Bytes>,
-    /// Full pages of payloads.
-    pub(super) payloads: Cache<u64, Arc<ItemPage>, Bytes>,
+    /// Blocks by ordinal.
+    pub(super) blocks: Cache<u64, Arc<StoredBlock>, Bytes>,
     /// Preimages whose hash was checked.
     pub(super) preimages: Cache<Identifier, Arc<[u8]>, Bytes>,
 }
 
 impl Caches {
-    /// Caches of about `bytes` together: half for blocks, a quarter each for the others.
+    /// Caches of about `bytes` together: three quarters for blocks.
     pub(super) fn new(bytes: u64) -> Self {
         Self {
-            blocks: Cache::with_weighter(ENTRIES, bytes / 2, Bytes),
-            payloads: Cache::with_weighter(ENTRIES, bytes / 4, Bytes),
-            preimages: Cache::with_weighter(ENTRIES, bytes / 4, Bytes),
+            blocks: Cache::with_weighter(BLOCKS, bytes / 4 * 3, Bytes),
+            preimages: Cache::with_weighter(PREIMAGES, bytes / 4, Bytes),
         }
     }
 }
@@ -32,15 +29,9 @@ impl Caches {
 #[derive(Debug, Clone)]
 pub(super) struct Bytes;
 
-impl Weighter<u64, Arc<BlockPage>> for Bytes {
-    fn weight(&self, _: &u64, page: &Arc<BlockPage>) -> u64 {
-        page.bytes()
-    }
-}
-
-impl Weighter<u64, Arc<ItemPage>> for Bytes {
-    fn weight(&self, _: &u64, page: &Arc<ItemPage>) -> u64 {
-        page.bytes()
+impl Weighter<u64, Arc<StoredBlock>> for Bytes {
+    fn weight(&self, _: &u64, block: &Arc<StoredBlock>) -> u64 {
+        block.bytes()
     }
 }
 
@@ -51,5 +42,6 @@ impl Weighter<Identifier, Arc<[u8]>> for Bytes {
     }
 }
 
-/// Entries expected; only sizes the tables.
-const ENTRIES: usize = 256;
+/// Entries expected; only size the tables.
+const BLOCKS: usize = 8192;
+const PREIMAGES: usize = 256;

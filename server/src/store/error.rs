@@ -1,16 +1,19 @@
 //! What can go wrong with a store.
 
 use super::keys::Key;
+use std::io;
 use std::path::PathBuf;
+use weir_log::LogError;
 use weir_migrations::{DatabaseError, FormatError};
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+/// What an engine said.
+pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The folder or the database in it cannot be used.
+    /// The folder cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// The folder holds something else than a store.
@@ -41,56 +44,103 @@ pub enum OpenError {
         /// The store's version.
         found: u32,
     },
-    /// An entry needed to open the store is damaged.
+    /// The disk is full, or too full to write anything safely; the store is good.
+    #[error("the disk of {path} is full, the store is good; make space and start again")]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Source,
+    },
+    /// The file system failed; nothing may be concluded about the store.
+    #[error("the disk of {path} fails; look at it, nothing says that the store is damaged")]
+    Disk {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Source,
+    },
+    /// The log is damaged.
+    #[error(
+        "the log in {path} is damaged; `weir-server fsck --data {}` says what, and with --repair \
+         --source SOURCE fetches it again",
+        path.display()
+    )]
+    Log {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong, with file and offset.
+        #[source]
+        source: LogError,
+    },
+    /// The folder had blocks, and its log has none.
+    #[error(
+        "the log in {path} is missing, though the folder had blocks; put it back, or see \
+         `weir-server fsck --data {}`",
+        path.display()
+    )]
+    Lost {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The index knows more blocks than the log has.
+    #[error(
+        "the index in {path} knows {indexed} blocks, the log has only {logged}: the log was cut or \
+         replaced; put it back, or fetch the rest again with `weir-server fsck --data {} --repair \
+         --source SOURCE`",
+        path.display()
+    )]
+    Ahead {
+        /// The folder.
+        path: PathBuf,
+        /// Blocks that the index knows.
+        indexed: u64,
+        /// Blocks in the log.
+        logged: u64,
+    },
+    /// What the index is made from cannot be read.
     #[error("cannot open the store in {path}")]
-    Damaged {
+    Read {
         /// The folder.
         path: PathBuf,
         /// What is wrong.
         #[source]
         source: ReadError,
     },
-    /// The database had to be restored, and the audit that followed found damage.
-    #[error(
-        "the store in {path} is damaged, {count} findings, first: {first}; \
-         move the folder away and rebuild it from a source"
-    )]
-    Audit {
-        /// The folder.
-        path: PathBuf,
-        /// Number of findings.
-        count: u64,
-        /// The first of them.
-        first: String,
-    },
-    /// The database opens without anything that was written to it.
-    #[error(
-        "the store in {path} has lost its content; \
-         move the folder away and rebuild it from a source"
-    )]
-    Lost {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The first entry could not be written.
-    #[error("cannot begin a store in {path}; check permissions and free space")]
-    Begin {
-        /// The folder.
-        path: PathBuf,
-        /// What the database said.
-        #[source]
-        source: Source,
-    },
+}
+
+impl OpenError {
+    /// The kind of error that the file system's is.
+    pub(super) fn from_log(path: PathBuf, source: LogError) -> Self {
+        if source.is_full() {
+            Self::Full { path, source: source.into() }
+        } else if matches!(source, LogError::Io { .. }) {
+            Self::Disk { path, source: source.into() }
+        } else {
+            Self::Log { path, source }
+        }
+    }
+
+    pub(super) fn from_io(path: PathBuf, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { path, source: source.into() }
+            }
+            _ => Self::Disk { path, source: source.into() },
+        }
+    }
 }
 
 /// Why something could not be read, always a fault of the store's own state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// An entry is not what was written.
+    /// An entry of the index is not what was written.
     #[error(
-        "store entry {entry} is damaged: {reason}; \
-         stop the server, move the data folder away and rebuild it from a source"
+        "index entry {entry} is damaged: {reason}; stop the server and run weir-server fsck \
+         --repair, which makes the index again from the log"
     )]
     Damaged {
         /// The entry.
@@ -98,10 +148,10 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The database failed.
+    /// The index's database failed.
     #[error(
-        "the database failed while reading {entry}; check the disk and run weir-server fsck, \
-         or rebuild the data folder from a source"
+        "the index failed while {entry} was read; check the disk, then run weir-server fsck \
+         --repair, which makes the index again from the log"
     )]
     Database {
         /// The entry.
@@ -109,6 +159,32 @@ pub enum ReadError {
         /// What the database said.
         #[source]
         source: Source,
+    },
+    /// The log cannot be read.
+    #[error(
+        "block {ordinal} of the log cannot be read; run weir-server fsck, and with --repair \
+         --source SOURCE where it names damage"
+    )]
+    Log {
+        /// The block, or the one that a checkpoint stands before.
+        ordinal: u64,
+        /// What is wrong, with file and offset.
+        #[source]
+        source: LogError,
+    },
+    /// A record of the log is whole, but no block.
+    #[error("block {ordinal} of the log is none: {reason}; run weir-server fsck")]
+    Malformed {
+        /// The block.
+        ordinal: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The block was removed from the log on purpose.
+    #[error("block {ordinal} was removed from the log")]
+    Gone {
+        /// The block.
+        ordinal: u64,
     },
 }
 
@@ -126,7 +202,7 @@ impl ReadError {
     }
 }
 
-/// Why a batch was not written; final for the store that it was given to.
+/// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
@@ -152,11 +228,40 @@ pub enum CommitError {
     /// What the batch builds on could not be read.
     #[error("batch not written")]
     Read(#[from] ReadError),
-    /// The database failed; whether the batch is on disk is known after the next opening.
-    #[error("writing to the database failed; check free space and the disk, then restart")]
-    Database {
-        /// What the database said.
+    /// The log was not written. All blocks announced are there; the batch may be tried again after
+    /// [`super::Store::recover`].
+    #[error("the log cannot be written")]
+    Log(#[source] LogError),
+    /// The index was not written. The blocks are in the log, and the next start makes the index from
+    /// it.
+    #[error(
+        "the index cannot be written; blocks up to here are served on, and the next start goes on \
+         from the log"
+    )]
+    Index {
+        /// What the engine said.
         #[source]
         source: Source,
     },
+}
+
+impl CommitError {
+    /// Whether the disk refused the log, so that it is worth trying again; and whether it is full.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Log(error) if error.is_full() => Some(Refusal::Full),
+            Self::Log(LogError::Io { .. } | LogError::NeedsRecover) => Some(Refusal::Failing),
+            _ => None,
+        }
+    }
+}
+
+/// How a disk refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has no space.
+    Full,
+    /// It fails, or may only be read.
+    Failing,
 }

@@ -1,51 +1,51 @@
 //! Walks the whole store and checks every commitment in it against the stored bytes.
 
 use super::beacons::Beacons;
+use super::block::StoredBlock;
 use super::keys::Key;
-use super::pages::{BLOCKS_PER_PAGE, NUMBERS_PER_PAGE, PAYLOADS_PER_PAGE};
-use super::records::{BlockRecord, BlockRef, Head, StoredBlock};
+use super::pages::PLACES_PER_PAGE;
+use super::records::{BlockRef, Head};
 use super::report::{FsckReport, PayloadFacts};
 use super::{Reader, Store, value};
 use std::sync::Arc;
-use weir_migrations::{META_PREFIX, guarded};
-use weir_protocol::codec::{entity_id, payload_hash};
-use weir_protocol::model::Identifier;
+use weir_protocol::codec::{Entity as _, entity_id, payload_hash};
+use weir_protocol::model::{Header, Identifier};
 
 /// Checks the whole store: identifiers, payload hashes, links, indexes, preimages, checksums.
 ///
-/// The store does not know what payloads are; `payload_check` compares one with its block's
-/// roots and says what is in it, or nothing when nobody looks into payloads. `progress` gets the
-/// blocks done and their total after every page.
+/// The store does not know what payloads are; `payload_check` says what is in one, or nothing when
+/// nobody looks into payloads. `progress` gets the blocks done and their total after every page.
 pub fn fsck(
     store: &Store,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String>,
+    payload_check: impl Fn(&Header, &[u8]) -> Result<Option<PayloadFacts>, String>,
     mut progress: impl FnMut(u64, u64),
 ) -> FsckReport {
     let reader = store.reader();
     let head = Arc::clone(reader.head());
     let mut report = FsckReport::default();
-    let scanned = scan(&reader, &mut report);
-    let first_payload = scanned.as_ref().map_or(0, |scanned| scanned.first_payload);
+    let result_ids = scan(&reader, &mut report);
+    let mut first_payload = 0;
     let mut beacons = Beacons::default();
     for ordinal in 0..head.blocks {
-        check_block(&reader, ordinal, &mut report);
-        if ordinal >= first_payload {
-            let facts = check_payload(&reader, ordinal, &payload_check, &mut report);
+        if let Some(block) = check_block(&reader, ordinal, &mut report) {
+            if block.payload().is_none() {
+                first_payload = ordinal + 1;
+            }
+            let facts = check_payload(&block, ordinal, &payload_check, &mut report);
             if let Some(facts) = facts {
                 check_results(&reader, ordinal, &facts.result_ids, &mut report);
                 beacons.check(&reader, ordinal, facts, first_payload, &mut report);
             }
         }
-        if (ordinal + 1) % BLOCKS_PER_PAGE == 0 || ordinal + 1 == head.blocks {
+        if (ordinal + 1) % PLACES_PER_PAGE == 0 || ordinal + 1 == head.blocks {
             progress(ordinal + 1, head.blocks);
         }
     }
     // Of pruned payloads the results cannot be told, and an audit does not look into payloads.
-    if let Some(scanned) = scanned.filter(|_| first_payload == 0 && report.results > 0)
-        && scanned.result_ids != report.results
+    if let Some(found) = result_ids.filter(|_| first_payload == 0 && report.results > 0)
+        && found != report.results
     {
-        let (found, expected) = (scanned.result_ids, report.results);
-        report.add("result ids", format!("there are {found} for {expected} results"));
+        report.add("result ids", format!("there are {found} for {} results", report.results));
     }
     check_heights(&reader, &mut report);
     check_head(&reader, &head, &mut report);
@@ -53,68 +53,50 @@ pub fn fsck(
     report
 }
 
-/// What a walk through all entries found.
-struct Scanned {
-    /// First block with a payload.
-    first_payload: u64,
-    /// Entries of the index of results.
-    result_ids: u64,
-}
-
-/// Visits every entry once.
-fn scan(reader: &Reader, report: &mut FsckReport) -> Option<Scanned> {
+/// Visits every entry of the index once, and says how many results have one.
+fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
     let blocks = reader.head().blocks;
+    let entries = &reader.shared().entries;
+    report.take("index", entries.write().map_err(|error| error.to_string()))?;
     let (mut ids, mut result_ids) = (0, 0);
-    let mut first_payload = blocks - blocks % PAYLOADS_PER_PAGE;
     let mut start: Vec<u8> = Vec::new();
     loop {
-        let tree = reader.shared().database.tree();
-        let next = || tree.range(start.clone()..).next().transpose();
-        let (bytes, value) = match guarded(next) {
-            Ok(Ok(Some(entry))) => entry,
-            Ok(Ok(None)) => break,
-            Ok(Err(error)) => return abandon(report, &error.to_string()),
-            Err(panic) => return abandon(report, &panic),
-        };
-        start = [&bytes[..], &[0]].concat();
-        if bytes.first() == Some(&META_PREFIX) {
-            continue;
+        let page = report.take("index", entries.stored(&start, ENTRIES_PER_READ))?;
+        let Some((last, _)) = page.last() else { break };
+        start = [&last[..], &[0]].concat();
+        for (bytes, value) in page {
+            let Some(key) = Key::from_bytes(&bytes) else {
+                report.add("key", format!("{bytes:?} is of no known kind"));
+                continue;
+            };
+            match key {
+                Key::BlockId(_) => ids += 1,
+                Key::ResultId(_) => result_ids += 1,
+                _ => {}
+            }
+            check_entry(key, &value, blocks, report);
         }
-        let Some(key) = Key::from_bytes(&bytes) else {
-            report.add("key", format!("{bytes:?} is of no known kind"));
-            continue;
-        };
-        match key {
-            Key::BlockId(_) => ids += 1,
-            Key::ResultId(_) => result_ids += 1,
-            Key::PayloadPage(page) => first_payload = first_payload.min(page * PAYLOADS_PER_PAGE),
-            _ => {}
-        }
-        check_entry(key, &value, blocks, report);
     }
     if ids != blocks {
         report.add("block ids", format!("there are {ids} for {blocks} blocks"));
     }
-    Some(Scanned { first_payload, result_ids })
-}
-
-fn abandon<T>(report: &mut FsckReport, reason: &str) -> Option<T> {
-    report.add("database", format!("cannot be walked through: {reason}"));
-    None
+    Some(result_ids)
 }
 
 /// Checks an entry by itself, and that it is not beyond the head.
 fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
+    if let Key::BlockId(_) | Key::ResultId(_) = key {
+        let ordinal = report.take(key, value::decode_ordinal(key, value));
+        if ordinal.is_some_and(|ordinal| ordinal >= blocks) {
+            report.add(key, "it is beyond the head");
+        }
+        return;
+    }
     let Some(content) = report.take(key, value::decode(key, value)) else {
         return;
     };
-    let tail = |per_page: u64| blocks - blocks % per_page..blocks;
     let expected = match key {
-        Key::BlockPage(page) => page < blocks / BLOCKS_PER_PAGE,
-        Key::PayloadPage(page) => page < blocks / PAYLOADS_PER_PAGE,
-        Key::BlockRow(ordinal) => tail(BLOCKS_PER_PAGE).contains(&ordinal),
-        Key::PayloadRow(ordinal) => tail(PAYLOADS_PER_PAGE).contains(&ordinal),
-        Key::ChildPage(page) => page <= blocks / NUMBERS_PER_PAGE,
+        Key::BlockPage(page) | Key::ChildPage(page) => page <= blocks / PLACES_PER_PAGE,
         Key::VersionBeacon(ordinal) => ordinal < blocks,
         _ => true,
     };
@@ -129,31 +111,36 @@ fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
     }
 }
 
-fn check_block(reader: &Reader, ordinal: u64, report: &mut FsckReport) {
+fn check_block(reader: &Reader, ordinal: u64, report: &mut FsckReport) -> Option<Arc<StoredBlock>> {
     let entry = format!("block {ordinal}");
-    let Some(Some(block)) = report.take(&entry, reader.block(ordinal)) else {
-        return;
-    };
+    let block = report.take(&entry, reader.block(ordinal))??;
     report.blocks += 1;
+    if block.id() != block.header.id() {
+        report.add(&entry, "its header has another ID");
+    }
     if report.take(&entry, reader.ordinal_of(&block.id())).is_some_and(|o| o != Some(ordinal)) {
         report.add(&entry, "the index of block ids does not lead to it");
     }
-    if payload_hash(&block.record.roots) != block.record.header.payload_hash {
-        report.add(&entry, "its roots do not make its payload hash");
+    match block.roots() {
+        Ok(roots) if payload_hash(&roots) == block.header.payload_hash => {}
+        Ok(_) => report.add(&entry, "its payload does not have its payload hash"),
+        Err(error) => report.add(&entry, format!("its payload is none: {error}")),
     }
     if ordinal > 0 {
         check_parent(reader, ordinal, &block, report);
     }
+    report.take(&entry, reader.last_sealed(&block));
     let child = report.take(&entry, reader.first_child(ordinal)).flatten();
     let child = child.and_then(|child| report.take(&entry, reader.block(child)).flatten());
-    if child.is_some_and(|child| child.record.header.parent_id != block.id()) {
+    if child.is_some_and(|child| child.header.parent_id != block.id()) {
         report.add(&entry, "its first child has another parent");
     }
+    Some(block)
 }
 
 fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut FsckReport) {
     let entry = format!("block {ordinal}");
-    let header = &block.record.header;
+    let header = &block.header;
     let parent = report.take(&entry, reader.ordinal_of(&header.parent_id));
     let Some(parent) = parent else { return };
     let Some(parent) = parent.filter(|parent| *parent < ordinal) else {
@@ -162,7 +149,7 @@ fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut
     let Some(Some(found)) = report.take(&entry, reader.block(parent)) else {
         return;
     };
-    let (height, view) = (found.record.header.height, found.record.header.view);
+    let (height, view) = (found.header.height, found.header.view);
     if header.height.checked_sub(1) != Some(height) || header.parent_view != view {
         report.add(&entry, "its height or parent view does not follow its parent's");
     }
@@ -173,24 +160,15 @@ fn check_parent(reader: &Reader, ordinal: u64, block: &StoredBlock, report: &mut
 }
 
 fn check_payload(
-    reader: &Reader,
+    block: &StoredBlock,
     ordinal: u64,
-    payload_check: impl Fn(&BlockRecord, &[u8]) -> Result<Option<PayloadFacts>, String>,
+    payload_check: impl Fn(&Header, &[u8]) -> Result<Option<PayloadFacts>, String>,
     report: &mut FsckReport,
 ) -> Option<PayloadFacts> {
-    let entry = format!("payload {ordinal}");
-    let payload = report.take(&entry, reader.payload(ordinal))?;
-    let Some(payload) = payload else {
-        report.add(&entry, "it is missing");
-        return None;
-    };
+    let payload = block.payload()?;
     report.payloads += 1;
-    // A block that cannot be read was noted already.
-    let Ok(Some(block)) = reader.block(ordinal) else {
-        return None;
-    };
-    payload_check(&block.record, &payload).unwrap_or_else(|reason| {
-        report.add(&entry, reason);
+    payload_check(&block.header, payload).unwrap_or_else(|reason| {
+        report.add(format!("payload {ordinal}"), reason);
         None
     })
 }
@@ -223,7 +201,7 @@ fn check_heights(reader: &Reader, report: &mut FsckReport) {
             return;
         };
         report.heights += 1;
-        let header = &block.record.header;
+        let header = &block.header;
         let links = below.is_none_or(|below| below.id() == header.parent_id);
         if header.height != height || !links {
             report.add(&entry, "its finalized block does not follow the one below");
@@ -240,7 +218,7 @@ fn seals_above(reader: &Reader, ordinal: u64, height: u64) -> bool {
     let Ok(Some(block)) = reader.block(ordinal) else {
         return false;
     };
-    let sealing_height = block.record.header.height;
+    let sealing_height = block.header.height;
     sealing_height > height && reader.finalized_at(sealing_height).ok() == Some(Some(ordinal))
 }
 
@@ -250,7 +228,7 @@ fn check_head(reader: &Reader, head: &Head, report: &mut FsckReport) {
             return;
         };
         let fits = found.is_some_and(|found| {
-            let header = &found.record.header;
+            let header = &found.header;
             found.id() == expected.id
                 && header.height == expected.height
                 && header.view == expected.view
@@ -278,9 +256,12 @@ fn check_epochs(reader: &Reader, head: &Head, report: &mut FsckReport) {
         };
         for ordinal in epoch.hop_ordinal.into_iter().chain([epoch.first_ordinal]) {
             let block = report.take(&entry, reader.block(ordinal)).flatten();
-            if block.is_none_or(|block| block.record.epoch_counter != counter) {
+            if block.is_none_or(|block| block.epoch_counter != counter) {
                 report.add(&entry, format!("block {ordinal} is not of this epoch"));
             }
         }
     }
 }
+
+/// Entries read at once.
+const ENTRIES_PER_READ: usize = 256;

@@ -1,4 +1,5 @@
-//! Keys: a prefix for the kind of entry, then what names the entry. Prefixes are never reused.
+//! Keys of the index: a prefix for the kind of entry, then what names the entry. Prefixes are never
+//! reused; those missing here belong to formats 1 to 3.
 
 use std::fmt;
 use weir_protocol::model::Identifier;
@@ -6,68 +7,63 @@ use weir_protocol::model::Identifier;
 /// Names an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
-    /// The head.
+    /// The head that the index is complete to.
     Head,
-    /// A full page of block records.
-    BlockPage(u64),
-    /// A full page of payloads.
-    PayloadPage(u64),
-    /// Ordinal of a block by its ID.
-    BlockId(Identifier),
-    /// A page of finalized heights.
-    HeightPage(u64),
-    /// A page of first children.
-    ChildPage(u64),
     /// A preimage by its hash.
     Preimage(Identifier),
     /// An epoch.
     Epoch(u64),
-    /// The root snapshot.
-    RootSnapshot,
-    /// One block record of the page that is not full yet.
-    BlockRow(u64),
-    /// One payload of the page that is not full yet.
-    PayloadRow(u64),
-    /// Ordinal of a block that includes an execution result, by the result's ID.
-    ResultId(Identifier),
     /// The last version beacon that a block seals, by the block's ordinal.
     VersionBeacon(u64),
+    /// A page of what is known of blocks: the latest sealed block and the epoch.
+    BlockPage(u64),
+    /// A page of finalized heights.
+    HeightPage(u64),
+    /// A page of first children.
+    ChildPage(u64),
+    /// Ordinal of a block by the beginning of its ID.
+    BlockId(ShortId),
+    /// Ordinal of a block that includes an execution result, by the beginning of the result's ID.
+    ResultId(ShortId),
+    /// IDs of the blocks below the root that may be sealed above it.
+    BelowRoot,
+}
+
+/// The beginning of an ID: enough to tell any two apart that exist, and checked against the record.
+pub(super) type ShortId = [u8; 16];
+
+/// The beginning of an ID.
+pub(super) fn short(id: &Identifier) -> ShortId {
+    *id.0.first_chunk().expect("an identifier has 32 bytes")
 }
 
 impl Key {
     pub(super) fn prefix(self) -> u8 {
         match self {
             Self::Head => 0x01,
-            Self::BlockPage(_) => 0x02,
-            Self::PayloadPage(_) => 0x03,
-            Self::BlockId(_) => 0x04,
-            Self::HeightPage(_) => 0x05,
-            Self::ChildPage(_) => 0x06,
             Self::Preimage(_) => 0x07,
             Self::Epoch(_) => 0x08,
-            Self::RootSnapshot => 0x09,
-            Self::BlockRow(_) => 0x0a,
-            Self::PayloadRow(_) => 0x0b,
-            Self::ResultId(_) => 0x0c,
             Self::VersionBeacon(_) => 0x0d,
+            Self::BlockPage(_) => 0x0e,
+            Self::HeightPage(_) => 0x0f,
+            Self::ChildPage(_) => 0x10,
+            Self::BlockId(_) => 0x11,
+            Self::ResultId(_) => 0x12,
+            Self::BelowRoot => 0x13,
         }
     }
 
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = vec![self.prefix()];
         match self {
-            Self::Head | Self::RootSnapshot => {}
+            Self::Head | Self::BelowRoot => {}
             Self::BlockPage(number)
-            | Self::PayloadPage(number)
             | Self::HeightPage(number)
             | Self::ChildPage(number)
             | Self::Epoch(number)
-            | Self::BlockRow(number)
-            | Self::PayloadRow(number)
             | Self::VersionBeacon(number) => bytes.extend_from_slice(&number.to_be_bytes()),
-            Self::BlockId(id) | Self::Preimage(id) | Self::ResultId(id) => {
-                bytes.extend_from_slice(&id.0)
-            }
+            Self::BlockId(short) | Self::ResultId(short) => bytes.extend_from_slice(&short),
+            Self::Preimage(id) => bytes.extend_from_slice(&id.0),
         }
         bytes
     }
@@ -76,21 +72,18 @@ impl Key {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (prefix, name) = bytes.split_first()?;
         let number = || name.try_into().ok().map(u64::from_be_bytes);
-        let id = || Identifier::try_from(name).ok();
+        let short = || ShortId::try_from(name).ok();
         match prefix {
             0x01 => name.is_empty().then_some(Self::Head),
-            0x02 => number().map(Self::BlockPage),
-            0x03 => number().map(Self::PayloadPage),
-            0x04 => id().map(Self::BlockId),
-            0x05 => number().map(Self::HeightPage),
-            0x06 => number().map(Self::ChildPage),
-            0x07 => id().map(Self::Preimage),
+            0x07 => Identifier::try_from(name).ok().map(Self::Preimage),
             0x08 => number().map(Self::Epoch),
-            0x09 => name.is_empty().then_some(Self::RootSnapshot),
-            0x0a => number().map(Self::BlockRow),
-            0x0b => number().map(Self::PayloadRow),
-            0x0c => id().map(Self::ResultId),
             0x0d => number().map(Self::VersionBeacon),
+            0x0e => number().map(Self::BlockPage),
+            0x0f => number().map(Self::HeightPage),
+            0x10 => number().map(Self::ChildPage),
+            0x11 => short().map(Self::BlockId),
+            0x12 => short().map(Self::ResultId),
+            0x13 => name.is_empty().then_some(Self::BelowRoot),
             _ => None,
         }
     }
@@ -98,20 +91,21 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = |f: &mut fmt::Formatter<'_>, what: &str, short: &ShortId| {
+            write!(f, "{what} id ")?;
+            short.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        };
         match self {
             Self::Head => f.write_str("head"),
-            Self::BlockPage(page) => write!(f, "block page {page}"),
-            Self::PayloadPage(page) => write!(f, "payload page {page}"),
-            Self::BlockId(id) => write!(f, "block id {id}"),
-            Self::HeightPage(page) => write!(f, "height page {page}"),
-            Self::ChildPage(page) => write!(f, "child page {page}"),
             Self::Preimage(id) => write!(f, "preimage {id}"),
             Self::Epoch(counter) => write!(f, "epoch {counter}"),
-            Self::RootSnapshot => f.write_str("root snapshot"),
-            Self::BlockRow(ordinal) => write!(f, "block row {ordinal}"),
-            Self::PayloadRow(ordinal) => write!(f, "payload row {ordinal}"),
-            Self::ResultId(id) => write!(f, "result id {id}"),
             Self::VersionBeacon(ordinal) => write!(f, "version beacon {ordinal}"),
+            Self::BlockPage(page) => write!(f, "block page {page}"),
+            Self::HeightPage(page) => write!(f, "height page {page}"),
+            Self::ChildPage(page) => write!(f, "child page {page}"),
+            Self::BlockId(short) => hex(f, "block", short),
+            Self::ResultId(short) => hex(f, "result", short),
+            Self::BelowRoot => f.write_str("blocks below the root"),
         }
     }
 }
@@ -125,24 +119,21 @@ mod tests {
         let id = Identifier([7; 32]);
         let keys = [
             Key::Head,
-            Key::BlockPage(1),
-            Key::PayloadPage(2),
-            Key::BlockId(id),
-            Key::HeightPage(3),
-            Key::ChildPage(4),
             Key::Preimage(id),
             Key::Epoch(5),
-            Key::RootSnapshot,
-            Key::BlockRow(6),
-            Key::PayloadRow(7),
-            Key::ResultId(id),
             Key::VersionBeacon(8),
+            Key::BlockPage(1),
+            Key::HeightPage(3),
+            Key::ChildPage(4),
+            Key::BlockId(short(&id)),
+            Key::ResultId(short(&id)),
+            Key::BelowRoot,
         ];
         for key in keys {
             let bytes = key.to_bytes();
             assert_eq!(Key::from_bytes(&bytes), Some(key));
             assert_eq!(Key::from_bytes(&[&bytes[..], &[0]].concat()), None);
         }
-        assert_eq!(Key::from_bytes(&[0x0e]), None);
+        assert_eq!(Key::from_bytes(&[0x02]), None);
     }
 }

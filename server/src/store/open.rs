@@ -1,97 +1,149 @@
 //! Opening a store, or beginning one.
 
-use super::error::{CommitError, OpenError, ReadError};
-use super::fsck::fsck;
-use super::keys::Key;
-use super::records::Head;
-use super::writer::Writer;
-use super::{FORMAT_VERSION, Store, WriteBatch, value};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use weir_migrations::{
-    Database, META_KEY, Recovery, folder_version, guarded, read_version, version_entry,
-    write_folder_version,
-};
 
-/// How much memory a store may use.
+use tokio::sync::watch;
+use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
+
+use super::batch::WriteBatch;
+use super::cache::Caches;
+use super::checkpoint::Checkpoint;
+use super::engine::{BlockLog, Index as _};
+use super::entries::Entries;
+use super::error::{CommitError, OpenError, ReadError};
+use super::keys::Key;
+use super::log::{SegmentLog, root_snapshot};
+use super::records::Head;
+use super::sled_index::{SledIndex, UnusableIndex};
+use super::{FORMAT_VERSION, Shared, State, Store, append, writer};
+
+/// How much memory and disk a store may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// The database's own cache, in bytes.
+    /// The index's own cache, in bytes.
     pub cache_bytes: u64,
-    /// Caches of decoded pages and preimages, in bytes.
+    /// Caches of decoded blocks and preimages, in bytes.
     pub decoded_cache_bytes: u64,
+    /// Length of a segment of the log, in bytes, about.
+    pub segment_bytes: u64,
+    /// Free space on the disk below which nothing more is written, in bytes.
+    pub reserve_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * MEBIBYTE, decoded_cache_bytes: 32 * MEBIBYTE }
+        Self {
+            cache_bytes: 64 * MEBIBYTE,
+            decoded_cache_bytes: 32 * MEBIBYTE,
+            segment_bytes: 64 * MEBIBYTE,
+            reserve_bytes: 64 * MEBIBYTE,
+        }
     }
 }
 
 /// What a folder held.
 #[derive(Debug)]
 pub enum Opened {
-    /// Nothing yet.
+    /// No block, or none that is indexed.
     New(NewStore),
-    /// A store with blocks.
+    /// A store with blocks, whose index may be behind its log.
     Existing(Store),
 }
 
-/// A store without blocks, which has no head to read by.
+/// A store without a head to read by: nothing is indexed.
 #[derive(Debug)]
 pub struct NewStore {
-    database: Database,
+    parts: Parts,
     folder: PathBuf,
     options: StoreOptions,
 }
 
+/// An open log and index, in a locked folder.
+#[derive(Debug)]
+struct Parts {
+    log: Box<dyn BlockLog>,
+    entries: Entries,
+    aside: Vec<PathBuf>,
+    lock: FolderLock,
+}
+
 impl NewStore {
-    /// Writes the first batch, which has at least the root block.
+    /// How many blocks the log has; they are to be indexed first.
+    #[must_use]
+    pub fn logged(&self) -> u64 {
+        self.parts.log.reader().ordinals().end
+    }
+
+    /// The root snapshot that the log has, as the source gave it.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
+        root_snapshot(&*self.parts.log.reader())
+    }
+
+    /// Writes the first batch, which has the root snapshot and at least the root block.
     ///
     /// # Errors
     /// As [`Store::commit`].
-    pub fn initialize(self, batch: WriteBatch) -> Result<Store, CommitError> {
-        let mut writer = Writer::new();
-        let head = writer.commit(&self.database, batch)?;
-        write_folder_version(&self.folder, FORMAT_VERSION)
-            .map_err(|error| CommitError::Database { source: error.into() })?;
-        Ok(Store::new(self.database, writer, head, &self.options))
+    pub fn initialize(mut self, batch: &WriteBatch) -> Result<Store, CommitError> {
+        let log = &mut *self.parts.log;
+        let (writes, head) = writer::changes(&self.parts.entries, None, batch)?;
+        if log.reader().ordinals().end == 0 {
+            let json = batch.root_snapshot.clone().unwrap_or_default();
+            log.begin_segment(&Checkpoint::Root(json).to_bytes()).map_err(CommitError::Log)?;
+        }
+        append(log, 0, batch)?;
+        self.parts.entries.put(writes.into_entries());
+        let fence = write_folder_version(&self.folder, FORMAT_VERSION);
+        fence.map_err(|error| CommitError::Index { source: error.into() })?;
+        Ok(Store::new(self.parts, Arc::new(head), &self.options))
     }
 }
 
 impl Store {
     /// Opens the store in `folder`, or begins one there when it is empty or missing.
     ///
+    /// An index that is unusable is set aside, and a new one begun: see [`Store::logged`].
+    ///
     /// # Errors
     /// When another process has the folder open, when it holds something else or another format
-    /// (a newer one is left untouched), or when the store is damaged.
+    /// (a newer one is left untouched), when the disk refuses, or when the log is damaged.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Opened, OpenError> {
         let fence = if folder.is_dir() { folder_version(folder)? } else { None };
         fence.map_or(Ok(()), |found| check_version(folder, found))?;
-        let database = Database::open(folder, options.cache_bytes)?;
-        settle_version(&database, folder, fence)?;
-        let recovery = database.recovery();
-        let damaged = |source| OpenError::Damaged { path: folder.to_path_buf(), source };
-        let head = match (read_head(&database).map_err(damaged)?, fence, recovery) {
-            (Some(head), _, _) => head,
-            (None, None, Recovery::None) => {
-                let folder = folder.to_path_buf();
-                return Ok(Opened::New(NewStore { database, folder, options }));
-            }
-            // The fence is written after the first head is on disk: there was one.
-            (None, _, _) => {
-                return Err(OpenError::Lost { path: folder.to_path_buf() });
-            }
-        };
-        if fence.is_none() {
+        let path = || folder.to_path_buf();
+        if fence.is_some() && !folder.join(LOG).is_dir() {
+            return Err(OpenError::Lost { path: path() });
+        }
+        let lock = FolderLock::take(folder, OWN_NAMES)?;
+        let log = SegmentLog::open(&folder.join(LOG), &options);
+        let log = log.map_err(|source| OpenError::from_log(path(), source))?;
+        let logged = log.reader().ordinals().end;
+        if logged == 0 && fence.is_some() {
+            return Err(OpenError::Lost { path: path() });
+        }
+        if logged > 0 && fence.is_none() {
             write_folder_version(folder, FORMAT_VERSION)?;
         }
-        let writer = Writer::resume(&database, Arc::clone(&head)).map_err(damaged)?;
-        let store = Self::new(database, writer, head, &options);
-        if recovery == Recovery::FromLog {
-            audit(&store, folder)?;
-        }
-        Ok(Opened::Existing(store))
+        let (index, head) = open_index(folder, &options, &log)?;
+        let aside = set_aside(folder).map_err(|error| OpenError::from_io(path(), error))?;
+        let entries = Entries::new(Box::new(index));
+        let parts = Parts { log: Box::new(log), entries, aside, lock };
+        Ok(match head {
+            Some(head) => Opened::Existing(Self::new(parts, Arc::new(head), &options)),
+            None => Opened::New(NewStore { parts, folder: path(), options }),
+        })
+    }
+
+    fn new(parts: Parts, head: Arc<Head>, options: &StoreOptions) -> Self {
+        let Parts { log, entries, aside, lock } = parts;
+        let caches = Caches::new(options.decoded_cache_bytes);
+        let (head, _) = watch::channel(head);
+        let shared = Shared { entries, log: log.reader(), caches, head, _lock: lock };
+        Self { shared: Arc::new(shared), log, state: State::Open, refused: false, aside }
     }
 }
 
@@ -106,43 +158,98 @@ fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
     }
 }
 
-/// Checks the version in the database; writes it first of all into a new one.
-fn settle_version(database: &Database, folder: &Path, fence: Option<u32>) -> Result<(), OpenError> {
-    let begin = |source| OpenError::Begin { path: folder.to_path_buf(), source };
-    let found = guarded(|| read_version(database.tree(), folder));
-    if let Some(found) = found.map_err(|panic| begin(panic.into()))?? {
-        return check_version(folder, found);
-    }
-    if fence.is_some() {
-        return Err(OpenError::Lost { path: folder.to_path_buf() });
-    }
-    let write = || {
-        database.tree().insert(META_KEY, version_entry(FORMAT_VERSION))?;
-        database.flush()
+/// Opens the index, or sets it aside and begins another. Returns it with its head, if it has one.
+fn open_index(
+    folder: &Path,
+    options: &StoreOptions,
+    log: &SegmentLog,
+) -> Result<(SledIndex, Option<Head>), OpenError> {
+    let open = || SledIndex::open(&folder.join(INDEX), FORMAT_VERSION, options.cache_bytes);
+    let reason = match open() {
+        Ok(index) => match head_of(&index, log) {
+            Ok(head) => {
+                check_ahead(folder, head.as_ref(), log)?;
+                return Ok((index, head));
+            }
+            Err(reason) => {
+                index.abandon();
+                reason
+            }
+        },
+        Err(UnusableIndex::Database(error)) if !is_damage(&error) => return Err(error.into()),
+        Err(unusable) => unusable.to_string(),
     };
-    let written = guarded(write).map_err(|panic| begin(panic.into()))?;
-    written.map_err(|error| begin(error.into()))
-}
-
-fn read_head(database: &Database) -> Result<Option<Arc<Head>>, ReadError> {
-    let Some(rlp) = value::read(database, Key::Head)? else {
-        return Ok(None);
-    };
-    let head = Head::from_rlp(&rlp);
-    let head = head.map_err(|error| ReadError::damaged(Key::Head, error.to_string()))?;
-    Ok(Some(Arc::new(head)))
-}
-
-fn audit(store: &Store, folder: &Path) -> Result<(), OpenError> {
-    let report = fsck(store, |_, _| Ok(None), |_, _| ());
-    match report.findings.first() {
-        None => Ok(()),
-        Some(first) => Err(OpenError::Audit {
-            path: folder.to_path_buf(),
-            count: report.finding_count,
-            first: first.to_string(),
-        }),
+    let path = || folder.to_path_buf();
+    log.check_space().map_err(|source| OpenError::from_log(path(), source))?;
+    let to = free_name(folder);
+    tracing::warn!(
+        %reason, to = %to.display(),
+        "the index is unusable; it is set aside and made again from the log"
+    );
+    fs::rename(folder.join(INDEX), &to).map_err(|error| OpenError::from_io(path(), error))?;
+    match open() {
+        Ok(index) => Ok((index, None)),
+        Err(UnusableIndex::Database(error)) => Err(error.into()),
+        Err(UnusableIndex::Format(error)) => Err(error.into()),
+        Err(error) => Err(OpenError::Disk { path: path(), source: error.into() }),
     }
 }
 
+/// The index's head, if the log has the blocks it names; or why the index is unusable.
+fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> {
+    let key = Key::Head;
+    let value = index.get(&[key.to_bytes()]).map_err(|error| error.to_string())?.pop().flatten();
+    let Some(value) = value else { return Ok(None) };
+    let content = super::value::decode(key, &value).map_err(|error| error.to_string())?;
+    let head = Head::from_rlp(&content).map_err(|error| error.to_string())?;
+    let finalized = &head.finalized;
+    match log.reader().read(finalized.ordinal) {
+        Ok(Some(record)) if record.id != finalized.id.0 => {
+            Err("it is of another log: the finalized block differs".to_owned())
+        }
+        // A block that is missing or damaged in the log is not the index's fault.
+        _ => Ok(Some(head)),
+    }
+}
+
+/// Fewer blocks than were indexed are never shown as if they were all.
+fn check_ahead(folder: &Path, head: Option<&Head>, log: &SegmentLog) -> Result<(), OpenError> {
+    let logged = log.reader().ordinals().end;
+    match head {
+        Some(Head { blocks, .. }) if *blocks > logged => {
+            Err(OpenError::Ahead { path: folder.to_path_buf(), indexed: *blocks, logged })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the content is at fault, so that another index would do better.
+fn is_damage(error: &DatabaseError) -> bool {
+    matches!(error, DatabaseError::Open { .. } | DatabaseError::Foreign { .. })
+}
+
+/// Indexes set aside earlier, which are there until a new one is complete.
+fn set_aside(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut aside = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(ASIDE) {
+            aside.push(entry.path());
+        }
+    }
+    Ok(aside)
+}
+
+fn free_name(folder: &Path) -> PathBuf {
+    let names = (1..).map(|number: u32| folder.join(format!("{ASIDE}{number}")));
+    names.into_iter().find(|path| !path.exists()).expect("there is a number that is free")
+}
+
+/// The log's folder.
+pub(super) const LOG: &str = "log";
+/// The index's folder.
+pub(super) const INDEX: &str = "index";
+const ASIDE: &str = "index.aside.";
+/// What a folder may hold before it has a log.
+const OWN_NAMES: &[&str] = &[LOG, INDEX];
 const MEBIBYTE: u64 = 1024 * 1024;

@@ -1,127 +1,115 @@
-//! Pages: many small things in one entry.
+//! Pages of numbers: many small things in one entry.
 
+use std::collections::BTreeMap;
+
+use weir_protocol::codec::rlp::{Decoder, Encoder};
+
+use super::entries::Entries;
 use super::error::ReadError;
 use super::keys::Key;
-use super::records::{BlockRecord, StoredBlock};
-use std::ops::Range;
-use std::sync::{Arc, OnceLock};
-use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
+use super::writes::Writes;
 
-/// Blocks in a page of block records.
-pub const BLOCKS_PER_PAGE: u64 = 128;
+/// Blocks or heights in a page.
+pub(super) const PLACES_PER_PAGE: u64 = 256;
 
-/// Blocks in a page of payloads.
-pub const PAYLOADS_PER_PAGE: u64 = 16;
-
-/// Heights in a page of heights, and blocks in a page of first children.
-pub(super) const NUMBERS_PER_PAGE: u64 = 256;
-
-/// A full page of items of varying length, each decoded only when it is asked for.
-#[derive(Debug)]
-pub(super) struct ItemPage {
-    key: Key,
-    content: Vec<u8>,
-    items: Vec<Range<usize>>,
+/// A kind of page: so many numbers in each place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    key: fn(u64) -> Key,
+    columns: usize,
 }
 
-impl ItemPage {
-    /// A page's content from its items' RLP.
-    pub(super) fn encode<T: AsRef<[u8]>>(items: &[T]) -> Vec<u8> {
-        let mut encoder = Encoder::new();
-        encoder.list_of(items, |e, item| e.raw(item.as_ref()));
-        encoder.finish()
-    }
+/// What is known of a block: where its latest sealed one is, and how far its epoch is from the first.
+pub(super) const BLOCKS: Layout = Layout { key: Key::BlockPage, columns: 2 };
+/// How far the finalized and the sealing block's ordinals are from the height's place, plus one.
+pub(super) const HEIGHTS: Layout = Layout { key: Key::HeightPage, columns: 2 };
+/// How far the first child's ordinal is from the block's.
+pub(super) const CHILDREN: Layout = Layout { key: Key::ChildPage, columns: 1 };
 
-    pub(super) fn decode(key: Key, content: Vec<u8>, count: u64) -> Result<Self, ReadError> {
-        let lens =
-            item_lens(&content).map_err(|error| ReadError::damaged(key, error.to_string()))?;
-        if lens.len() as u64 != count {
-            let reason = format!("it has {} items instead of {count}", lens.len());
-            return Err(ReadError::damaged(key, reason));
-        }
-        let mut start = content.len() - lens.iter().sum::<usize>();
-        let range = |len| {
-            let range = start..start + len;
-            start = range.end;
-            range
+impl Layout {
+    /// The numbers in a place; 0 where there is none.
+    pub(super) fn read<const N: usize>(
+        self,
+        entries: &Entries,
+        place: u64,
+    ) -> Result<[u64; N], ReadError> {
+        let (key, first) = self.find(place);
+        let Some(content) = entries.content(key)? else {
+            return Ok([0; N]);
         };
-        let items = lens.into_iter().map(range).collect();
-        Ok(Self { key, content, items })
+        let numbers = decode(key, &content, first + N)?;
+        Ok(std::array::from_fn(|column| numbers.get(first + column).copied().unwrap_or_default()))
     }
 
-    /// The RLP of the item at a position, and the key to name should it be damaged.
-    pub(super) fn item(&self, position: usize) -> Result<&[u8], ReadError> {
-        let range = self.items.get(position);
-        range.map(|range| &self.content[range.clone()]).ok_or_else(|| ReadError::missing(self.key))
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        (self.content.len() + self.items.len() * size_of::<Range<usize>>()) as u64
+    /// The page of a place, and where in it the place's first number is.
+    fn find(self, place: u64) -> (Key, usize) {
+        let position = usize::try_from(place % PLACES_PER_PAGE).expect("a page has 256 places");
+        ((self.key)(place / PLACES_PER_PAGE), position * self.columns)
     }
 }
 
-/// A full page of block records.
+/// Pages of one kind that are being changed.
 #[derive(Debug)]
-pub(super) struct BlockPage {
-    page: ItemPage,
-    decoded: Vec<OnceLock<Arc<StoredBlock>>>,
+pub(super) struct Pages {
+    layout: Layout,
+    changed: BTreeMap<Vec<u8>, (Key, Vec<u64>)>,
 }
 
-impl BlockPage {
-    pub(super) fn decode(key: Key, content: Vec<u8>) -> Result<Self, ReadError> {
-        let page = ItemPage::decode(key, content, BLOCKS_PER_PAGE)?;
-        let decoded = page.items.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { page, decoded })
+impl Pages {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self { layout, changed: BTreeMap::new() }
     }
 
-    pub(super) fn block(&self, position: usize) -> Result<Arc<StoredBlock>, ReadError> {
-        if let Some(block) = self.decoded.get(position).and_then(OnceLock::get) {
-            return Ok(Arc::clone(block));
+    /// A number, read from the index when its page is not at hand.
+    pub(super) fn number(
+        &mut self,
+        entries: &Entries,
+        place: u64,
+        column: usize,
+    ) -> Result<&mut u64, ReadError> {
+        let (key, first) = self.layout.find(place);
+        let name = key.to_bytes();
+        if !self.changed.contains_key(&name) {
+            let content = entries.content(key)?;
+            let numbers = content.map(|content| decode(key, &content, usize::MAX)).transpose()?;
+            self.changed.insert(name.clone(), (key, numbers.unwrap_or_default()));
         }
-        let block = decode_block(self.page.key, self.page.item(position)?)?;
-        Ok(Arc::clone(self.decoded[position].get_or_init(|| block)))
+        let (_, numbers) = self.changed.get_mut(&name).expect("it was just inserted");
+        let position = first + column;
+        if numbers.len() <= position {
+            numbers.resize(position + 1, 0);
+        }
+        Ok(&mut numbers[position])
     }
 
-    /// Bytes in memory once every record is decoded, about.
-    pub(super) fn bytes(&self) -> u64 {
-        self.page.bytes() * 3
+    pub(super) fn put(&self, writes: &mut Writes) {
+        for (key, numbers) in self.changed.values() {
+            writes.put(*key, &encode(numbers));
+        }
     }
-}
-
-/// The block in a page or row.
-pub(super) fn decode_block(key: Key, rlp: &[u8]) -> Result<Arc<StoredBlock>, ReadError> {
-    let record = BlockRecord::from_rlp(rlp);
-    let record = record.map_err(|error| ReadError::damaged(key, error.to_string()))?;
-    Ok(Arc::new(StoredBlock::new(record)))
 }
 
 /// Numbers, 0 for none; trailing zeros are left out, so equal pages have equal bytes.
-pub(super) fn encode_numbers(numbers: &[u64]) -> Vec<u8> {
+fn encode(numbers: &[u64]) -> Vec<u8> {
     let used = numbers.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
     let mut encoder = Encoder::new();
     encoder.list_of(&numbers[..used], |e, number| e.uint(*number));
     encoder.finish()
 }
 
-/// The numbers that [`encode_numbers`] wrote.
-pub(super) fn decode_numbers(key: Key, content: &[u8]) -> Result<Vec<u64>, ReadError> {
+/// The first numbers of those that [`encode`] wrote.
+fn decode(key: Key, content: &[u8], count: usize) -> Result<Vec<u64>, ReadError> {
     let mut decoder = Decoder::own(content);
-    let numbers = decoder.list_of(Decoder::uint).and_then(|numbers| {
-        decoder.finish()?;
+    let numbers = decoder.list(|d| {
+        let mut numbers = Vec::new();
+        while !d.is_empty() {
+            let number = d.uint()?;
+            if numbers.len() < count {
+                numbers.push(number);
+            }
+        }
         Ok(numbers)
     });
+    let numbers = numbers.and_then(|numbers| decoder.finish().map(|()| numbers));
     numbers.map_err(|error| ReadError::damaged(key, error.to_string()))
-}
-
-/// The page an ordinal or height belongs to, and its position there.
-pub(super) fn place(number: u64, per_page: u64) -> (u64, usize) {
-    let position = usize::try_from(number % per_page).expect("pages have at most 256 places");
-    (number / per_page, position)
-}
-
-fn item_lens(content: &[u8]) -> Result<Vec<usize>, RlpError> {
-    let mut decoder = Decoder::own(content);
-    let lens = decoder.list_of(|d| d.raw().map(<[u8]>::len))?;
-    decoder.finish()?;
-    Ok(lens)
 }

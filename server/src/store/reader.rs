@@ -1,13 +1,13 @@
 //! Reading the store as of one head.
 
+use super::block::{Body, SealedRef, StoredBlock};
 use super::error::ReadError;
-use super::keys::Key;
-use super::pages::{
-    BLOCKS_PER_PAGE, BlockPage, ItemPage, NUMBERS_PER_PAGE, PAYLOADS_PER_PAGE, decode_block,
-    decode_numbers, place,
-};
-use super::records::{EpochRecord, Head, StoredBlock};
-use super::{Shared, value};
+use super::keys::{Key, short};
+use super::pages;
+use super::records::{EpochRecord, Head, below_root_from_rlp};
+use super::writer::sealed_of_number;
+use super::{Shared, checkpoint, log};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -57,15 +57,22 @@ impl Reader {
     /// # Errors
     /// None benign.
     pub fn ordinal_of(&self, id: &Identifier) -> Result<Option<u64>, ReadError> {
-        self.ordinal(Key::BlockId(*id))
+        let key = Key::BlockId(short(id));
+        let Some(ordinal) = self.ordinal(key)? else { return Ok(None) };
+        let found = self.block(ordinal)?.ok_or_else(|| ReadError::missing(key))?.id();
+        if short(&found) != short(id) {
+            return Err(ReadError::damaged(key, format!("it leads to block {found}")));
+        }
+        // Another ID may begin alike; nobody can make a block that has it.
+        Ok(Some(ordinal).filter(|_| found == *id))
     }
 
-    /// Ordinal of a block whose payload includes the execution result.
+    /// Ordinal of the last block whose payload includes an execution result whose ID begins as this.
     ///
     /// # Errors
     /// None benign.
     pub fn including_ordinal(&self, result_id: &Identifier) -> Result<Option<u64>, ReadError> {
-        self.ordinal(Key::ResultId(*result_id))
+        self.ordinal(Key::ResultId(short(result_id)))
     }
 
     /// The last version beacon that the block at an ordinal seals.
@@ -77,7 +84,7 @@ impl Reader {
             return Ok(None);
         }
         let key = Key::VersionBeacon(ordinal);
-        let content = self.shared.value(key)?;
+        let content = self.shared.entries.content(key)?;
         content.map(|content| decode_beacon(key, &content)).transpose()
     }
 
@@ -87,7 +94,7 @@ impl Reader {
     /// None benign.
     pub fn sealing_version_beacon(&self, last: u64) -> Result<Option<u64>, ReadError> {
         let last = Key::VersionBeacon(last.min(self.head.blocks.saturating_sub(1)));
-        let found = value::last_key(&self.shared.database, Key::VersionBeacon(0), last)?;
+        let found = self.shared.entries.last_key(Key::VersionBeacon(0), last)?;
         Ok(match found {
             Some(Key::VersionBeacon(ordinal)) => Some(ordinal),
             _ => None,
@@ -102,15 +109,13 @@ impl Reader {
         if !self.knows(ordinal) {
             return Ok(None);
         }
-        let (page, position) = place(ordinal, BLOCKS_PER_PAGE);
-        if !self.page_is_full(page, BLOCKS_PER_PAGE) {
-            let key = Key::BlockRow(ordinal);
-            if let Some(rlp) = self.shared.value(key)? {
-                return decode_block(key, &rlp).map(Some);
-            }
-            // The page has become full since this view was taken.
+        let cache = &self.shared.caches.blocks;
+        if let Some(block) = cache.get(&ordinal) {
+            return Ok(Some(block));
         }
-        self.block_page(page)?.block(position).map(Some)
+        let block = Arc::new(self.read_block(ordinal)?);
+        cache.insert(ordinal, Arc::clone(&block));
+        Ok(Some(block))
     }
 
     /// The blocks at a range of ordinals, cut short at the view's end and at [`BLOCKS_MAX`].
@@ -124,25 +129,32 @@ impl Reader {
         blocks.filter_map(Result::transpose).collect()
     }
 
+    /// The block sealed last as of a block: its ID and height.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn last_sealed(&self, block: &StoredBlock) -> Result<(Identifier, u64), ReadError> {
+        match block.last_sealed {
+            SealedRef::Stored(ordinal) => {
+                let missing = || ReadError::missing(Key::BlockPage(ordinal));
+                let sealed = self.block(ordinal)?.ok_or_else(missing)?;
+                Ok((sealed.id(), sealed.header.height))
+            }
+            SealedRef::BelowRoot(height) => {
+                let mut blocks = self.below_root()?.into_iter();
+                let found = blocks.find(|(found, _)| *found == height);
+                let found = found.ok_or_else(|| ReadError::missing(Key::BelowRoot))?;
+                Ok((found.1, found.0))
+            }
+        }
+    }
+
     /// The payload of a block; `None` also when it was pruned.
     ///
     /// # Errors
     /// None benign.
     pub fn payload(&self, ordinal: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        if !self.knows(ordinal) {
-            return Ok(None);
-        }
-        let (page, position) = place(ordinal, PAYLOADS_PER_PAGE);
-        if !self.page_is_full(page, PAYLOADS_PER_PAGE) {
-            let key = Key::PayloadRow(ordinal);
-            if let Some(rlp) = self.shared.value(key)? {
-                return decode_payload(key, &rlp).map(Some);
-            }
-        }
-        let Some(found) = self.payload_page(page)? else {
-            return Ok(None);
-        };
-        decode_payload(Key::PayloadPage(page), found.item(position)?).map(Some)
+        Ok(self.block(ordinal)?.and_then(|block| block.payload().map(<[u8]>::to_vec)))
     }
 
     /// Ordinal of the finalized block of a height.
@@ -169,8 +181,9 @@ impl Reader {
         if !self.knows(ordinal) {
             return Ok(None);
         }
-        let (page, position) = place(ordinal, NUMBERS_PER_PAGE);
-        self.number(Key::ChildPage(page), position)
+        let [distance] = pages::CHILDREN.read(&self.shared.entries, ordinal)?;
+        let child = ordinal.checked_add(distance).filter(|_| distance > 0);
+        Ok(child.filter(|child| self.knows(*child)))
     }
 
     /// The RLP of a state, setup or commit, whose hash was checked.
@@ -183,7 +196,7 @@ impl Reader {
             return Ok(Some(preimage));
         }
         let key = Key::Preimage(*id);
-        let Some(content) = self.shared.value(key)? else {
+        let Some(content) = self.shared.entries.content(key)? else {
             return Ok(None);
         };
         if entity_id(&content) != *id {
@@ -203,7 +216,7 @@ impl Reader {
         if counter > self.head.epoch_counter {
             return Ok(None);
         }
-        let Some(rlp) = self.shared.value(key)? else {
+        let Some(rlp) = self.shared.entries.content(key)? else {
             return Ok(None);
         };
         let epoch = EpochRecord::from_rlp(&rlp);
@@ -211,7 +224,7 @@ impl Reader {
         if let Some(hop) = epoch.hop_ordinal {
             let block = self.block(hop)?;
             let finalized = self.head.finalized.height;
-            let seen = block.is_some_and(|block| block.record.header.height <= finalized);
+            let seen = block.is_some_and(|block| block.header.height <= finalized);
             epoch.hop_ordinal = epoch.hop_ordinal.filter(|_| seen);
         }
         Ok(Some(epoch))
@@ -222,7 +235,7 @@ impl Reader {
     /// # Errors
     /// None benign.
     pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        self.shared.value(Key::RootSnapshot)
+        log::root_snapshot(&*self.shared.log)
     }
 
     /// What this view shares with the writer.
@@ -230,64 +243,68 @@ impl Reader {
         &self.shared
     }
 
-    fn ordinal(&self, key: Key) -> Result<Option<u64>, ReadError> {
-        let Some(content) = self.shared.value(key)? else {
-            return Ok(None);
+    /// What an index has to know to go on behind this view's blocks.
+    pub(super) fn checkpoint(
+        &self,
+        preimages: &BTreeSet<Identifier>,
+    ) -> Result<checkpoint::Index, ReadError> {
+        let head = Head::clone(&self.head);
+        let mut blocks = Vec::new();
+        for ordinal in head.resume_ordinal..head.blocks {
+            let block = self.block(ordinal)?.ok_or(ReadError::Gone { ordinal })?;
+            blocks.push((block.last_sealed, block.epoch_counter));
+        }
+        let mut epochs = Vec::new();
+        for counter in head.first_epoch_counter..=head.epoch_counter {
+            epochs.extend(self.epoch(counter)?.map(|epoch| (counter, epoch)));
+        }
+        let preimage = |id: &Identifier| {
+            let preimage = self.preimage(id)?;
+            Ok(preimage.ok_or_else(|| ReadError::missing(Key::Preimage(*id)))?.to_vec())
         };
-        let ordinal = content.as_slice().try_into().map(u64::from_be_bytes);
-        let ordinal = ordinal.map_err(|_| ReadError::damaged(key, "it is no ordinal"))?;
-        Ok(Some(ordinal).filter(|ordinal| self.knows(*ordinal)))
+        let preimages = preimages.iter().map(preimage).collect::<Result<_, ReadError>>()?;
+        let below_root = self.below_root()?;
+        Ok(checkpoint::Index { head, blocks, epochs, preimages, below_root })
+    }
+
+    fn below_root(&self) -> Result<Vec<(u64, Identifier)>, ReadError> {
+        let key = Key::BelowRoot;
+        let Some(content) = self.shared.entries.content(key)? else { return Ok(Vec::new()) };
+        let blocks = below_root_from_rlp(&content);
+        blocks.map_err(|error| ReadError::damaged(key, error.to_string()))
+    }
+
+    fn ordinal(&self, key: Key) -> Result<Option<u64>, ReadError> {
+        let ordinal = self.shared.entries.ordinal(key)?;
+        Ok(ordinal.filter(|ordinal| self.knows(*ordinal)))
     }
 
     fn knows(&self, ordinal: u64) -> bool {
         ordinal < self.head.blocks
     }
 
-    fn page_is_full(&self, page: u64, per_page: u64) -> bool {
-        page < self.head.blocks / per_page
+    fn read_block(&self, ordinal: u64) -> Result<StoredBlock, ReadError> {
+        let record = self.shared.log.read(ordinal);
+        let record = record.map_err(|source| ReadError::Log { ordinal, source })?;
+        let record = record.ok_or(ReadError::Gone { ordinal })?;
+        let malformed = |error| ReadError::Malformed { ordinal, reason: format!("{error}") };
+        let body = Body::decode(&record.body).map_err(malformed)?;
+        let [sealed, epoch] = pages::BLOCKS.read(&self.shared.entries, ordinal)?;
+        let sealed = sealed_of_number(sealed, ordinal, self.head.first_height);
+        let key = Key::BlockPage(ordinal / pages::PLACES_PER_PAGE);
+        let sealed = sealed.ok_or_else(|| ReadError::missing(key))?;
+        let epoch = self.head.first_epoch_counter.saturating_add(epoch);
+        Ok(StoredBlock::new(Identifier(record.id), body, sealed, epoch))
     }
 
-    fn block_page(&self, page: u64) -> Result<Arc<BlockPage>, ReadError> {
-        let cache = &self.shared.caches.blocks;
-        if let Some(found) = cache.get(&page) {
-            return Ok(found);
-        }
-        let key = Key::BlockPage(page);
-        let content = self.shared.value(key)?.ok_or_else(|| ReadError::missing(key))?;
-        let found = Arc::new(BlockPage::decode(key, content)?);
-        cache.insert(page, Arc::clone(&found));
-        Ok(found)
-    }
-
-    fn payload_page(&self, page: u64) -> Result<Option<Arc<ItemPage>>, ReadError> {
-        let cache = &self.shared.caches.payloads;
-        if let Some(found) = cache.get(&page) {
-            return Ok(Some(found));
-        }
-        let key = Key::PayloadPage(page);
-        let Some(content) = self.shared.value(key)? else {
-            return Ok(None);
-        };
-        let found = Arc::new(ItemPage::decode(key, content, PAYLOADS_PER_PAGE)?);
-        cache.insert(page, Arc::clone(&found));
-        Ok(Some(found))
-    }
-
+    /// The ordinal in a column of a height's place; never beyond the view.
     fn height_entry(&self, height: u64, column: usize) -> Result<Option<u64>, ReadError> {
-        let Some(index) = height.checked_sub(self.head.first_height) else {
+        let Some(place) = height.checked_sub(self.head.first_height) else {
             return Ok(None);
         };
-        let (page, position) = place(index, NUMBERS_PER_PAGE);
-        self.number(Key::HeightPage(page), 2 * position + column)
-    }
-
-    /// A number of a page, less the one that tells 0 from none; never beyond the view.
-    fn number(&self, key: Key, position: usize) -> Result<Option<u64>, ReadError> {
-        let Some(content) = self.shared.value(key)? else {
-            return Ok(None);
-        };
-        let number = decode_numbers(key, &content)?.get(position).copied();
-        let ordinal = number.and_then(|number| number.checked_sub(1));
+        let numbers: [u64; 2] = pages::HEIGHTS.read(&self.shared.entries, place)?;
+        let distance = numbers[column].checked_sub(1);
+        let ordinal = distance.and_then(|distance| place.checked_add(distance));
         Ok(ordinal.filter(|ordinal| self.knows(*ordinal)))
     }
 }
@@ -299,10 +316,4 @@ fn decode_beacon(key: Key, rlp: &[u8]) -> Result<VersionBeacon, ReadError> {
         Ok(beacon)
     });
     beacon.map_err(|error| ReadError::damaged(key, error.to_string()))
-}
-
-fn decode_payload(key: Key, rlp: &[u8]) -> Result<Vec<u8>, ReadError> {
-    let mut decoder = Decoder::own(rlp);
-    let payload = decoder.bytes().map(<[u8]>::to_vec);
-    payload.map_err(|error| ReadError::damaged(key, error.to_string()))
 }

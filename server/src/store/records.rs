@@ -1,9 +1,7 @@
 //! The records in the store and their RLP.
 
-use std::sync::OnceLock;
-use weir_protocol::codec::Entity;
 use weir_protocol::codec::rlp::{Decoder, Encoder, RlpError};
-use weir_protocol::model::{Header, Identifier, PayloadRoots};
+use weir_protocol::model::Identifier;
 
 /// The network a store follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,29 +54,6 @@ pub struct Head {
     pub conflicting: Option<Vec<u8>>,
 }
 
-/// All that is kept of a block besides its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockRecord {
-    /// The header.
-    pub header: Header,
-    /// The roots its payload hash is made of.
-    pub roots: PayloadRoots,
-    /// The proposer's own signature; empty where the source has none.
-    pub proposer_sig_data: Vec<u8>,
-    /// Latest block sealed as of this block.
-    pub last_sealed_id: Identifier,
-    /// Epoch of the block.
-    pub epoch_counter: u64,
-}
-
-/// A block read from the store.
-#[derive(Debug)]
-pub struct StoredBlock {
-    /// What is kept of it.
-    pub record: BlockRecord,
-    id: OnceLock<Identifier>,
-}
-
 /// Where an epoch begins, and where it can be left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochRecord {
@@ -86,18 +61,6 @@ pub struct EpochRecord {
     pub hop_ordinal: Option<u64>,
     /// First finalized block of the epoch.
     pub first_ordinal: u64,
-}
-
-impl StoredBlock {
-    pub(super) fn new(record: BlockRecord) -> Self {
-        Self { record, id: OnceLock::new() }
-    }
-
-    /// The block ID, hashed once.
-    #[must_use]
-    pub fn id(&self) -> Identifier {
-        *self.id.get_or_init(|| self.record.header.id())
-    }
 }
 
 impl Head {
@@ -143,43 +106,6 @@ impl Head {
     }
 }
 
-impl BlockRecord {
-    /// The record's RLP around a header already encoded.
-    pub(super) fn to_rlp(&self, header_rlp: &[u8]) -> Vec<u8> {
-        let mut encoder = Encoder::new();
-        encoder.list(|e| {
-            e.raw(header_rlp);
-            e.bytes(&self.roots.guarantees_root.0);
-            e.bytes(&self.roots.seals_root.0);
-            e.bytes(&self.roots.receipts_root.0);
-            e.bytes(&self.roots.results_root.0);
-            e.bytes(&self.roots.protocol_state_id.0);
-            e.bytes(&self.proposer_sig_data);
-            e.bytes(&self.last_sealed_id.0);
-            e.uint(self.epoch_counter);
-        });
-        encoder.finish()
-    }
-
-    pub(super) fn from_rlp(rlp: &[u8]) -> Result<Self, RlpError> {
-        whole(rlp, |d| {
-            Ok(Self {
-                header: Header::decode(d)?,
-                roots: PayloadRoots {
-                    guarantees_root: take_id(d)?,
-                    seals_root: take_id(d)?,
-                    receipts_root: take_id(d)?,
-                    results_root: take_id(d)?,
-                    protocol_state_id: take_id(d)?,
-                },
-                proposer_sig_data: d.bytes()?.to_vec(),
-                last_sealed_id: take_id(d)?,
-                epoch_counter: d.uint()?,
-            })
-        })
-    }
-}
-
 impl EpochRecord {
     pub(super) fn to_rlp(self) -> Vec<u8> {
         let mut encoder = Encoder::new();
@@ -205,7 +131,7 @@ impl EpochRecord {
 }
 
 /// Reads one list that is all of `rlp`.
-fn whole<'a, T>(
+pub(super) fn whole<'a, T>(
     rlp: &'a [u8],
     content: impl FnOnce(&mut Decoder<'a>) -> Result<T, RlpError>,
 ) -> Result<T, RlpError> {
@@ -239,6 +165,26 @@ fn take_chain(decoder: &mut Decoder<'_>) -> Result<ChainInfo, RlpError> {
     })
 }
 
-fn take_id(decoder: &mut Decoder<'_>) -> Result<Identifier, RlpError> {
+pub(super) fn take_id(decoder: &mut Decoder<'_>) -> Result<Identifier, RlpError> {
     decoder.array().map(Identifier)
+}
+
+/// Heights and IDs of blocks below the root.
+pub(super) fn below_root_to_rlp(blocks: &[(u64, Identifier)]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.list_of(blocks, |e, (height, id)| {
+        e.list(|e| {
+            e.uint(*height);
+            e.bytes(&id.0);
+        });
+    });
+    encoder.finish()
+}
+
+/// What [`below_root_to_rlp`] wrote.
+pub(super) fn below_root_from_rlp(rlp: &[u8]) -> Result<Vec<(u64, Identifier)>, RlpError> {
+    let mut decoder = Decoder::own(rlp);
+    let blocks = decoder.list_of(|d| d.list(|d| Ok((d.uint()?, take_id(d)?))))?;
+    decoder.finish()?;
+    Ok(blocks)
 }

@@ -1,6 +1,5 @@
 //! What an audit saw.
 
-use super::error::ReadError;
 use std::fmt;
 use weir_protocol::model::{Identifier, VersionBeacon};
 
@@ -71,7 +70,7 @@ impl FsckReport {
     pub(super) fn take<T>(
         &mut self,
         entry: impl fmt::Display,
-        read: Result<T, ReadError>,
+        read: Result<T, impl fmt::Display>,
     ) -> Option<T> {
         match read {
             Ok(value) => Some(value),

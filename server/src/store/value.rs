@@ -3,7 +3,7 @@
 use super::error::ReadError;
 use super::keys::Key;
 use std::cmp::Ordering;
-use weir_migrations::{Database, checked_value, guarded, open_value};
+use weir_migrations::{checked_value, open_value};
 
 /// Whether compressing is worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,29 +38,21 @@ pub(super) fn decode(key: Key, value: &[u8]) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-/// The content under `key` in the database.
-pub(super) fn read(database: &Database, key: Key) -> Result<Option<Vec<u8>>, ReadError> {
-    match guarded(|| database.tree().get(key.to_bytes())) {
-        Ok(Ok(Some(value))) => decode(key, &value).map(Some),
-        Ok(Ok(None)) => Ok(None),
-        Ok(Err(error)) => Err(ReadError::database(key, error.into())),
-        Err(panic) => Err(ReadError::database(key, panic.into())),
-    }
+/// The value of an ordinal: its bytes without leading zeros.
+///
+/// It has no checksum: the record at the ordinal shows whether it is the one.
+pub(super) fn encode_ordinal(ordinal: u64) -> Vec<u8> {
+    let zeros = usize::try_from(ordinal.leading_zeros() / 8).expect("at most 8");
+    ordinal.to_be_bytes()[zeros..].to_vec()
 }
 
-/// The last key there is from `first` to `last`.
-pub(super) fn last_key(
-    database: &Database,
-    first: Key,
-    last: Key,
-) -> Result<Option<Key>, ReadError> {
-    let (start, end) = (first.to_bytes(), last.to_bytes());
-    let newest = || database.tree().range(start..=end).keys().next_back().transpose();
-    match guarded(newest) {
-        Ok(Ok(key)) => Ok(key.and_then(|key| Key::from_bytes(&key))),
-        Ok(Err(error)) => Err(ReadError::database(last, error.into())),
-        Err(panic) => Err(ReadError::database(last, panic.into())),
-    }
+/// The ordinal that [`encode_ordinal`] wrote.
+pub(super) fn decode_ordinal(key: Key, value: &[u8]) -> Result<u64, ReadError> {
+    let ordinal = value.iter().try_fold(0u64, |ordinal, byte| {
+        ordinal.checked_mul(256).map(|ordinal| ordinal + u64::from(*byte))
+    });
+    let ordinal = ordinal.filter(|_| value.first() != Some(&0));
+    ordinal.ok_or_else(|| ReadError::damaged(key, "it is no ordinal"))
 }
 
 fn compress(content: &[u8]) -> Option<Vec<u8>> {
@@ -83,13 +75,23 @@ const FLAG_RAW: u8 = 0;
 const FLAG_ZSTD: u8 = 1;
 const ZSTD_LEVEL: i32 = 1;
 const COMPRESSED_BYTES_MIN: usize = 128;
-/// Longest content: a page of payloads, each as long as may be, with their RLP headers.
+/// Longest content: a preimage or a root snapshot, and a head with evidence.
 const CONTENT_BYTES_MAX: usize = 257 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use weir_protocol::codec::sha3_256;
+
+    #[bounded::test]
+    fn ordinals_read_back_and_have_one_form() {
+        for ordinal in [0, 1, 255, 256, 1 << 40, u64::MAX] {
+            let value = encode_ordinal(ordinal);
+            assert_eq!(decode_ordinal(Key::Head, &value).unwrap(), ordinal);
+            assert!(decode_ordinal(Key::Head, &[&[0], &value[..]].concat()).is_err());
+        }
+        assert!(decode_ordinal(Key::Head, &[1; 9]).is_err());
+    }
 
     #[bounded::test]
     fn values_read_back_and_any_flipped_bit_is_damage() {

@@ -1,180 +1,93 @@
-//! Turns a batch into one atomic write.
+//! Turns a batch into records of the log and entries of the index.
 
-use super::batch::{EncodedBlock, WriteBatch};
-use super::error::{CommitError, ReadError};
-use super::keys::Key;
-use super::pages::{BLOCKS_PER_PAGE, ItemPage, NUMBERS_PER_PAGE, PAYLOADS_PER_PAGE};
-use super::records::Head;
-use super::value::{self, Compression};
-use super::writes::{NumberPages, Writes, first_keys};
-use std::sync::Arc;
-use weir_migrations::Database;
-use weir_protocol::codec::rlp::Encoder;
+use super::batch::WriteBatch;
+use super::block::SealedRef;
+use super::entries::Entries;
+use super::error::CommitError;
+use super::keys::{Key, short};
+use super::pages::{self, Pages};
+use super::records::{Head, below_root_to_rlp};
+use super::writes::Writes;
+use weir_protocol::model::Identifier;
 
-/// The one writer, with the pages it is still filling.
-#[derive(Debug)]
-pub(super) struct Writer {
-    head: Option<Arc<Head>>,
-    state: State,
-    /// Records of the page of blocks that is not full yet.
-    block_tail: Vec<Vec<u8>>,
-    /// RLP of the payloads in the page that is not full yet.
-    payload_tail: Vec<Vec<u8>>,
+/// What a batch makes of the index after `present`, and the head it leads to.
+///
+/// Which entries are written depends on the blocks alone, not on how they are split into batches.
+pub(super) fn changes(
+    entries: &Entries,
+    present: Option<&Head>,
+    batch: &WriteBatch,
+) -> Result<(Writes, Head), CommitError> {
+    let head = check(present, batch)?;
+    let first = present.map_or(0, |head| head.blocks);
+    let mut writes = Writes::default();
+    put_blocks(entries, &mut writes, &head, first, batch)?;
+    put_children(entries, &mut writes, batch)?;
+    put_heights(entries, &mut writes, batch, head.first_height)?;
+    put_others(entries, &mut writes, batch)?;
+    writes.put(Key::Head, &head.to_rlp());
+    Ok((writes, head))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    Stopped,
-}
-
-impl Writer {
-    /// A writer for a store without blocks.
-    pub(super) fn new() -> Self {
-        Self { head: None, state: State::Open, block_tail: Vec::new(), payload_tail: Vec::new() }
-    }
-
-    /// A writer that goes on from a head.
-    pub(super) fn resume(database: &Database, head: Arc<Head>) -> Result<Self, ReadError> {
-        let row = |key| value::read(database, key)?.ok_or_else(|| ReadError::missing(key));
-        let tail = |per_page: u64| head.blocks - head.blocks % per_page..head.blocks;
-        let blocks = tail(BLOCKS_PER_PAGE).map(|ordinal| row(Key::BlockRow(ordinal)));
-        let block_tail = blocks.collect::<Result<_, _>>()?;
-        let payloads = tail(PAYLOADS_PER_PAGE).map(|ordinal| row(Key::PayloadRow(ordinal)));
-        let payload_tail = payloads.collect::<Result<_, _>>()?;
-        Ok(Self { head: Some(head), state: State::Open, block_tail, payload_tail })
-    }
-
-    /// Writes a batch and returns its head once it is on disk.
-    pub(super) fn commit(
-        &mut self,
-        database: &Database,
-        batch: WriteBatch,
-    ) -> Result<Arc<Head>, CommitError> {
-        self.stop_unless_done(|writer| {
-            let head = check(writer.head.as_deref(), &batch)?;
-            let mut writes = Writes { database, batch: sled::Batch::default() };
-            let first = writer.head.as_ref().map_or(0, |head| head.blocks);
-            writer.append(&mut writes, first, &batch.blocks);
-            put_children(&mut writes, &batch)?;
-            put_heights(&mut writes, &batch, head.first_height)?;
-            put_others(&mut writes, &batch)?;
-            writes.put(Key::Head, &head.to_rlp(), Compression::None);
-            writes.apply()?;
-            let head = Arc::new(head);
-            writer.head = Some(Arc::clone(&head));
-            Ok(head)
-        })
-    }
-
-    /// Deletes whole pages of payloads older than the newest `keep_blocks` blocks.
-    pub(super) fn prune_payloads(
-        &mut self,
-        database: &Database,
-        keep_blocks: u64,
-    ) -> Result<u64, CommitError> {
-        self.stop_unless_done(|writer| {
-            let blocks = writer.head.as_ref().map_or(0, |head| head.blocks);
-            let first_kept = blocks.saturating_sub(keep_blocks) / PAYLOADS_PER_PAGE;
-            let end = Key::PayloadPage(first_kept).to_bytes();
-            let mut pruned = 0;
-            loop {
-                let keys = first_keys(database, &Key::PayloadPage(0).to_bytes(), &end)?;
-                if keys.is_empty() {
-                    return Ok(pruned);
-                }
-                pruned += keys.len() as u64;
-                let mut writes = Writes { database, batch: sled::Batch::default() };
-                keys.into_iter().for_each(|key| writes.batch.remove(key));
-                writes.apply()?;
-            }
-        })
-    }
-
-    /// Runs an operation; unless it succeeds, there is no other.
-    fn stop_unless_done<T>(
-        &mut self,
-        operation: impl FnOnce(&mut Self) -> Result<T, CommitError>,
-    ) -> Result<T, CommitError> {
-        if self.state == State::Stopped {
-            return Err(CommitError::Stopped);
-        }
-        self.state = State::Stopped;
-        let done = operation(self)?;
-        self.state = State::Open;
-        Ok(done)
-    }
-
-    fn append(&mut self, writes: &mut Writes<'_>, first: u64, blocks: &[EncodedBlock]) {
-        for (ordinal, block) in (first..).zip(blocks) {
-            let id = Key::BlockId(block.id);
-            writes.put(id, &ordinal.to_be_bytes(), Compression::None);
-        }
-        let records = blocks.iter().map(|block| block.record.clone()).collect();
-        fill(writes, &BLOCK_PAGES, first, &mut self.block_tail, records);
-        let payloads = blocks.iter().map(|block| {
-            let mut encoder = Encoder::new();
-            encoder.bytes(&block.payload);
-            encoder.finish()
-        });
-        fill(writes, &PAYLOAD_PAGES, first, &mut self.payload_tail, payloads.collect());
-    }
-}
-
-/// How one kind of item is laid out.
-struct Layout {
-    per_page: u64,
-    page: fn(u64) -> Key,
-    row: fn(u64) -> Key,
-    row_compression: Compression,
-}
-
-const BLOCK_PAGES: Layout = Layout {
-    per_page: BLOCKS_PER_PAGE,
-    page: Key::BlockPage,
-    row: Key::BlockRow,
-    row_compression: Compression::None,
-};
-
-const PAYLOAD_PAGES: Layout = Layout {
-    per_page: PAYLOADS_PER_PAGE,
-    page: Key::PayloadPage,
-    row: Key::PayloadRow,
-    row_compression: Compression::Zstd,
-};
-
-/// Appends items to the tail; a page that becomes full replaces its rows.
-fn fill(
-    writes: &mut Writes<'_>,
-    layout: &Layout,
+fn put_blocks(
+    entries: &Entries,
+    writes: &mut Writes,
+    head: &Head,
     first: u64,
-    tail: &mut Vec<Vec<u8>>,
-    items: Vec<Vec<u8>>,
-) {
-    let mut end = first;
-    for (ordinal, item) in (first..).zip(items) {
-        tail.push(item);
-        end = ordinal + 1;
-        if tail.len() as u64 == layout.per_page {
-            let page = (layout.page)(ordinal / layout.per_page);
-            writes.put(page, &ItemPage::encode(tail), Compression::Zstd);
-            let start = end - layout.per_page;
-            (start..first).for_each(|row| writes.remove((layout.row)(row)));
-            tail.clear();
-        }
+    batch: &WriteBatch,
+) -> Result<(), CommitError> {
+    let mut pages = Pages::new(pages::BLOCKS);
+    for (ordinal, block) in (first..).zip(&batch.blocks) {
+        let id = Identifier(block.record.id);
+        writes.put_ordinal(Key::BlockId(short(&id)), ordinal);
+        let sealed = sealed_to_number(block.last_sealed, ordinal, head.first_height);
+        let epoch = block.epoch_counter.checked_sub(head.first_epoch_counter);
+        let (Some(sealed), Some(epoch)) = (sealed, epoch) else {
+            let reason = format!("block {ordinal} has an epoch or a sealed block of after it");
+            return Err(CommitError::Inconsistent { reason });
+        };
+        *pages.number(entries, ordinal, 0)? = sealed;
+        *pages.number(entries, ordinal, 1)? = epoch;
     }
-    let start = end - tail.len() as u64;
-    for (ordinal, item) in (start..end).zip(tail.iter()).filter(|(ordinal, _)| *ordinal >= first) {
-        writes.put((layout.row)(ordinal), item, layout.row_compression);
+    pages.put(writes);
+    Ok(())
+}
+
+/// Small numbers, as most blocks were sealed a little before: odd ones count ordinals, even ones
+/// heights below the root.
+fn sealed_to_number(sealed: SealedRef, ordinal: u64, first_height: u64) -> Option<u64> {
+    match sealed {
+        SealedRef::Stored(sealed) => Some(2 * ordinal.checked_sub(sealed)? + 1),
+        SealedRef::BelowRoot(height) => {
+            Some(2 * first_height.checked_sub(height)?).filter(|number| *number > 0)
+        }
     }
 }
 
-fn put_children(writes: &mut Writes<'_>, batch: &WriteBatch) -> Result<(), CommitError> {
-    let mut pages = NumberPages::new(Key::ChildPage, NUMBERS_PER_PAGE);
+/// What [`sealed_to_number`] wrote; `None` when it wrote nothing.
+pub(super) fn sealed_of_number(number: u64, ordinal: u64, first_height: u64) -> Option<SealedRef> {
+    match (number / 2, number % 2) {
+        (0, 0) => None,
+        (below, 0) => first_height.checked_sub(below).map(SealedRef::BelowRoot),
+        (before, _) => ordinal.checked_sub(before).map(SealedRef::Stored),
+    }
+}
+
+fn put_children(
+    entries: &Entries,
+    writes: &mut Writes,
+    batch: &WriteBatch,
+) -> Result<(), CommitError> {
+    let mut pages = Pages::new(pages::CHILDREN);
     for &(parent, child) in &batch.children {
-        let known = pages.place(writes.database, parent)?;
-        if *known == 0 || child < *known - 1 {
-            *known = child + 1;
+        let known = pages.number(entries, parent, 0)?;
+        let distance = child.checked_sub(parent).filter(|distance| *distance > 0);
+        let distance = distance.ok_or_else(|| {
+            let reason = format!("block {child} comes before its parent, {parent}");
+            CommitError::Inconsistent { reason }
+        })?;
+        if *known == 0 || distance < *known {
+            *known = distance;
         }
     }
     pages.put(writes);
@@ -182,43 +95,53 @@ fn put_children(writes: &mut Writes<'_>, batch: &WriteBatch) -> Result<(), Commi
 }
 
 fn put_heights(
-    writes: &mut Writes<'_>,
+    entries: &Entries,
+    writes: &mut Writes,
     batch: &WriteBatch,
     first_height: u64,
 ) -> Result<(), CommitError> {
-    let mut pages = NumberPages::new(Key::HeightPage, 2 * NUMBERS_PER_PAGE);
+    let mut pages = Pages::new(pages::HEIGHTS);
     let finalized = batch.finalized.iter().map(|entry| (entry, 0));
     let sealing = batch.sealing.iter().map(|entry| (entry, 1));
     for (&(height, ordinal), column) in finalized.chain(sealing) {
-        let known = pages.place(writes.database, 2 * (height - first_height) + column)?;
-        if *known != 0 && *known != ordinal + 1 {
-            let reason = format!("height {height} already has block {} there", *known - 1);
-            return Err(CommitError::Inconsistent { reason });
+        let place = height - first_height;
+        let known = pages.number(entries, place, column)?;
+        // A block at a height has at least as many before it.
+        let number = ordinal.checked_sub(place).map(|distance| distance + 1);
+        match number {
+            Some(number) if *known == 0 || *known == number => *known = number,
+            _ => {
+                let reason = format!("height {height} already has a block instead of {ordinal}");
+                return Err(CommitError::Inconsistent { reason });
+            }
         }
-        *known = ordinal + 1;
     }
     pages.put(writes);
     Ok(())
 }
 
-fn put_others(writes: &mut Writes<'_>, batch: &WriteBatch) -> Result<(), CommitError> {
+fn put_others(
+    entries: &Entries,
+    writes: &mut Writes,
+    batch: &WriteBatch,
+) -> Result<(), CommitError> {
     for (id, rlp) in &batch.preimages {
         let key = Key::Preimage(*id);
-        if value::read(writes.database, key)?.is_none() {
-            writes.put(key, rlp, Compression::Zstd);
+        if entries.content(key)?.is_none() {
+            writes.put_compressed(key, rlp);
         }
     }
     for (result_id, ordinal) in &batch.results {
-        writes.put(Key::ResultId(*result_id), &ordinal.to_be_bytes(), Compression::None);
+        writes.put_ordinal(Key::ResultId(short(result_id)), *ordinal);
     }
     for (ordinal, beacon) in &batch.version_beacons {
-        writes.put(Key::VersionBeacon(*ordinal), beacon, Compression::None);
+        writes.put(Key::VersionBeacon(*ordinal), beacon);
     }
     for (counter, epoch) in &batch.epochs {
-        writes.put(Key::Epoch(*counter), &epoch.to_rlp(), Compression::None);
+        writes.put(Key::Epoch(*counter), &epoch.to_rlp());
     }
-    if let Some(json) = &batch.root_snapshot {
-        writes.put(Key::RootSnapshot, json, Compression::Zstd);
+    if !batch.below_root.is_empty() {
+        writes.put(Key::BelowRoot, &below_root_to_rlp(&batch.below_root));
     }
     Ok(())
 }

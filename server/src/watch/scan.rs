@@ -43,7 +43,7 @@ pub(super) fn changed_undecided(reader: &Reader) -> Result<Vec<BlockRef>, ReadEr
     let mut changed = Vec::new();
     for ordinal in first..head.blocks.min(first.saturating_add(UNDECIDED_MAX)) {
         let Some(block) = reader.block(ordinal)? else { break };
-        let header = &block.record.header;
+        let header = &block.header;
         if header.height <= head.finalized.height || reader.first_child(ordinal)?.is_none() {
             continue;
         }
@@ -70,7 +70,7 @@ pub(super) fn status(reader: &Reader, id: &Identifier) -> Result<BlockStatus, Re
     else {
         return Ok(BlockStatus::Unspecified);
     };
-    let height = block.record.header.height;
+    let height = block.header.height;
     Ok(match reader.finalized_at(height)? {
         Some(finalized) if finalized != ordinal => BlockStatus::Orphaned,
         Some(_) if reader.sealing_ordinal(height)?.is_some() => BlockStatus::Sealed,
@@ -89,11 +89,11 @@ fn finalized_block(
 }
 
 fn state_id(block: &StoredBlock) -> Identifier {
-    block.record.roots.protocol_state_id
+    block.protocol_state_id
 }
 
 fn reference(ordinal: u64, block: &StoredBlock) -> BlockRef {
-    let header = &block.record.header;
+    let header = &block.header;
     BlockRef { ordinal, id: block.id(), height: header.height, view: header.view }
 }
 

@@ -1,11 +1,12 @@
 //! A deterministic chain with forks, and the batches that store it.
 
 use std::path::Path;
+use weir_protocol::codec::rlp::Encoder;
 use weir_protocol::codec::{Entity, payload_hash, sha3_256};
-use weir_protocol::model::{Header, Identifier, PayloadRoots};
+use weir_protocol::model::{Header, Identifier};
 use weir_server::store::{
-    BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, NewStore, Opened, Store, StoreOptions,
-    WriteBatch,
+    BlockRecord, BlockRef, ChainInfo, EpochRecord, Head, NewStore, Opened, SealedRef, Store,
+    StoreOptions, WriteBatch, payload_roots,
 };
 
 /// Height of the first block.
@@ -39,13 +40,8 @@ impl Chain {
         let parent = self.main.last().copied();
         let parent_ref = parent.map(|parent| self.refs[parent as usize]);
         let height = parent_ref.map_or(FIRST_HEIGHT, |parent| parent.height + 1);
-        let roots = PayloadRoots {
-            guarantees_root: hash("guarantees", ordinal),
-            seals_root: hash("seals", ordinal),
-            receipts_root: hash("receipts", ordinal),
-            results_root: hash("results", ordinal),
-            protocol_state_id: sha3_256(&[&preimage(epoch(height))]),
-        };
+        let protocol_state_id = sha3_256(&[&preimage(epoch(height))]);
+        let roots = payload_roots(&self.payload(ordinal), protocol_state_id).unwrap();
         let header = Header {
             chain_id: "flow-weir".to_owned(),
             parent_id: parent_ref.map_or(Identifier::ZERO, |parent| parent.id),
@@ -67,15 +63,22 @@ impl Chain {
         self.parents.push(parent);
         self.blocks.push(BlockRecord {
             header,
-            roots,
+            protocol_state_id,
             proposer_sig_data: noise(ordinal + 1, 100),
-            last_sealed_id: self.sealed().id,
+            last_sealed: SealedRef::Stored(self.sealed().ordinal),
             epoch_counter: epoch(height),
         });
     }
 
+    /// Four lists and a fifth item, of which the store knows no more.
     pub(crate) fn payload(&self, ordinal: u64) -> Vec<u8> {
-        [&ordinal.to_be_bytes()[..], &noise(ordinal, self.payload_len)].concat()
+        let mut encoder = Encoder::new();
+        encoder.list(|e| {
+            e.list(|e| e.bytes(&noise(ordinal, self.payload_len)));
+            e.list(|e| e.uint(ordinal));
+            (0..3).for_each(|_| e.list(|_| ()));
+        });
+        encoder.finish()
     }
 
     fn finalized_len(&self, blocks: usize) -> usize {
@@ -117,7 +120,7 @@ impl Chain {
     pub(crate) fn batch(&self, start: usize, end: usize) -> WriteBatch {
         let mut batch = WriteBatch::new();
         for ordinal in start..end {
-            batch.append_block(&self.blocks[ordinal], self.payload(ordinal as u64)).unwrap();
+            batch.append_block(&self.blocks[ordinal], &self.payload(ordinal as u64)).unwrap();
             if let Some(parent) = self.parents[ordinal] {
                 batch.add_child(parent, ordinal as u64);
             }
@@ -125,6 +128,9 @@ impl Chain {
             for index in before..self.finalized_len(ordinal + 1) {
                 self.finalize(&mut batch, index);
             }
+        }
+        if start == 0 {
+            batch.set_root_snapshot(b"root".to_vec());
         }
         batch.set_head(self.head(end));
         batch
@@ -174,9 +180,9 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
 
 /// A store with the first `end` blocks, written a batch of `size` at a time.
 pub(crate) fn store_with(folder: &Path, chain: &Chain, end: usize, size: usize) -> Store {
-    let mut store = new(folder).initialize(chain.batch(0, size.min(end))).unwrap();
+    let mut store = new(folder).initialize(&chain.batch(0, size.min(end))).unwrap();
     for start in (size.min(end)..end).step_by(size) {
-        store.commit(chain.batch(start, (start + size).min(end))).unwrap();
+        store.commit(&chain.batch(start, (start + size).min(end))).unwrap();
     }
     store
 }

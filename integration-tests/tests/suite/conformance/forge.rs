@@ -72,7 +72,7 @@ impl Forge {
         let prover = &self.chain.server.prover;
         let ordinal = prover.reader().finalized_at(height).unwrap().unwrap();
         let record = prover.block_at(ordinal).unwrap().record;
-        let state = prover.states().load(&record.roots.protocol_state_id).unwrap();
+        let state = prover.states().load(&record.protocol_state_id).unwrap();
         let mut preimages = Preimages::default();
         preimages.insert(state.kv().to_rlp());
         preimages.insert(state.epoch_state().to_rlp());
@@ -84,7 +84,7 @@ impl Forge {
         let next = state.next_setup().zip(state.next_commit());
         State {
             header: record.header.clone(),
-            roots: record.roots,
+            roots: record.roots().unwrap(),
             kv: state.kv().clone(),
             entry: (**state.epoch_state()).clone(),
             setup: (**state.current_setup()).clone(),

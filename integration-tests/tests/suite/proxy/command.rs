@@ -39,7 +39,7 @@ async fn every_question_has_the_same_answer_through_proxies() {
     let (server, near, far) = chain_of_two(CHAIN).await;
     let blocks = expected(CHAIN).unwrap();
     let node = {
-        let state = server.prover.block_at(0).unwrap().record.roots.protocol_state_id;
+        let state = server.prover.block_at(0).unwrap().record.protocol_state_id;
         let state = server.prover.states().load(&state).unwrap();
         state.current_setup().participants[3].node_id
     };

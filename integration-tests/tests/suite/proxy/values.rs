@@ -53,7 +53,7 @@ async fn typed_values_are_the_servers_on_every_chain() {
         let head = server.prover.head();
         let last = server.prover.block_at(head.blocks - 1).unwrap().block_id;
         let middle = (head.first_height + head.finalized.height) / 2;
-        let state = server.prover.block_at(0).unwrap().record.roots.protocol_state_id;
+        let state = server.prover.block_at(0).unwrap().record.protocol_state_id;
         let state = server.prover.states().load(&state).unwrap();
         let node_id = state.current_setup().participants[0].node_id.0.to_vec();
         for selector in [

@@ -96,7 +96,7 @@ fn expected_changes(chain: &str, prover: &Prover) -> Vec<String> {
     let state = |height| {
         let ordinal = prover.reader().finalized_at(height).unwrap().unwrap();
         let record = prover.block_at(ordinal).unwrap().record;
-        prover.states().load(&record.roots.protocol_state_id).unwrap()
+        prover.states().load(&record.protocol_state_id).unwrap()
     };
     let mut changes = Vec::new();
     for height in head.first_height + 1..=head.finalized.height {

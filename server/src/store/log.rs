@@ -1,0 +1,145 @@
+//! The log in segments, `weir-log`, as the engine of blocks.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use weir_log::{Disk, Entry, Files as _, Log, LogError, LogOptions, LogReader, Record};
+use weir_protocol::model::{Header, Identifier};
+
+use super::block::Body;
+use super::checkpoint::Checkpoint;
+use super::engine::{BlockLog, LogRead};
+use super::error::ReadError;
+use super::open::StoreOptions;
+
+/// A log in a folder.
+#[derive(Debug)]
+pub(super) struct SegmentLog {
+    log: Log,
+    files: Arc<Disk>,
+    reserve_bytes: u64,
+}
+
+impl SegmentLog {
+    /// Opens the log in `folder`, or begins one there when it is empty or missing.
+    pub(super) fn open(folder: &Path, options: &StoreOptions) -> Result<Self, LogError> {
+        let StoreOptions { segment_bytes, reserve_bytes, .. } = *options;
+        let files = Disk::new(folder).map_err(|source| failed("open", source))?;
+        let files = Arc::new(files);
+        let log = Log::open(files.clone(), LogOptions { segment_bytes, reserve_bytes })?;
+        Ok(Self { log, files, reserve_bytes })
+    }
+}
+
+fn failed(action: &'static str, source: io::Error) -> LogError {
+    LogError::Io { action, file: "the log's folder".to_owned(), source }
+}
+
+impl BlockLog for SegmentLog {
+    fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
+        self.log.append(records)
+    }
+
+    fn segment_is_full(&self) -> bool {
+        self.log.segment_is_full()
+    }
+
+    fn begin_segment(&mut self, checkpoint: &[u8]) -> Result<(), LogError> {
+        // The index is written with it.
+        self.check_space()?;
+        self.log.begin_segment(checkpoint)
+    }
+
+    fn check_space(&self) -> Result<(), LogError> {
+        let free = self.files.free_bytes().map_err(|source| failed("look at", source))?;
+        let needed = self.reserve_bytes;
+        if free < needed { Err(LogError::Full { free, needed }) } else { Ok(()) }
+    }
+
+    fn prune_payloads(&mut self, _before: u64) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
+    fn recover(&mut self) -> Result<(), LogError> {
+        self.check_space()?;
+        self.log.recover()
+    }
+
+    fn reader(&self) -> Box<dyn LogRead> {
+        Box::new(self.log.reader())
+    }
+}
+
+impl LogRead for LogReader {
+    fn ordinals(&self) -> Range<u64> {
+        self.first()..self.end()
+    }
+
+    fn read(&self, ordinal: u64) -> Result<Option<Record>, LogError> {
+        Ok(Self::read(self, ordinal)?.and_then(Entry::record))
+    }
+
+    fn read_range(&self, range: Range<u64>, bytes: usize) -> Result<Vec<Record>, LogError> {
+        let entries = Self::read_range(self, range, bytes)?;
+        Ok(entries.into_iter().map_while(Entry::record).collect())
+    }
+
+    fn checkpoints(&self) -> Vec<u64> {
+        Self::checkpoints(self)
+    }
+
+    fn checkpoint(&self, ordinal: u64) -> Result<Option<Vec<u8>>, LogError> {
+        Self::checkpoint(self, ordinal)
+    }
+}
+
+/// A block as it came, read from the log alone.
+#[derive(Debug)]
+pub struct LoggedBlock {
+    /// Block ID.
+    pub id: Identifier,
+    /// The header.
+    pub header: Header,
+    /// ID of the protocol state after the block.
+    pub protocol_state_id: Identifier,
+    /// The proposer's own signature; empty where the source had none.
+    pub proposer_sig_data: Vec<u8>,
+    /// The payload; `None` when it was pruned.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// The blocks of a range, as many as have about [`READ_BYTES`], and at least one.
+pub(super) fn blocks(log: &dyn LogRead, range: Range<u64>) -> Result<Vec<LoggedBlock>, ReadError> {
+    let first = range.start;
+    let records = log.read_range(range.clone(), READ_BYTES);
+    let records = records.map_err(|source| ReadError::Log { ordinal: first, source })?;
+    if records.is_empty() && !range.is_empty() {
+        return Err(ReadError::Gone { ordinal: first });
+    }
+    (first..).zip(records).map(|(ordinal, record)| block(ordinal, &record)).collect()
+}
+
+/// The block of a record.
+pub(super) fn block(ordinal: u64, record: &Record) -> Result<LoggedBlock, ReadError> {
+    let body = Body::decode(&record.body);
+    let body = body.map_err(|error| ReadError::Malformed { ordinal, reason: error.to_string() })?;
+    Ok(body.into_logged(Identifier(record.id)))
+}
+
+/// The root snapshot in the log's first checkpoint, as the source gave it.
+pub(super) fn root_snapshot(log: &dyn LogRead) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(ordinal) = log.checkpoints().first().copied() else { return Ok(None) };
+    let bytes = log.checkpoint(ordinal).map_err(|source| ReadError::Log { ordinal, source })?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let malformed = |reason: String| ReadError::Malformed { ordinal, reason };
+    match Checkpoint::from_bytes(&bytes) {
+        Ok(Checkpoint::Root(json)) => Ok(Some(json)),
+        Ok(Checkpoint::Later(_)) => Err(malformed("no root snapshot stands before it".to_owned())),
+        Err(error) => Err(malformed(error.to_string())),
+    }
+}
+
+/// Bytes read from the log at once, about.
+const READ_BYTES: usize = 4 << 20;
