@@ -124,6 +124,9 @@ pub enum Damage {
     /// The file ends within or before what should be there.
     #[error("the file ends here")]
     Short,
+    /// The file system cannot read the bytes.
+    #[error("the disk cannot read this")]
+    Unreadable,
     /// The file is not there.
     #[error("the file is missing")]
     Missing,

@@ -30,19 +30,26 @@ mod checkpoint;
 mod disk;
 mod error;
 mod files;
+mod inventory;
 mod log;
+mod mend;
 mod open;
 mod reader;
 mod record;
+mod rewrite;
 mod scan;
 mod segment;
+mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod verify;
 mod view;
 
 pub use disk::{DESCRIPTORS_MAX, Disk};
 pub use error::{Damage, LogError};
 pub use files::Files;
 pub use log::{Log, LogOptions};
+pub use mend::{Fetch, Mended, mend, put_checkpoint, replace};
 pub use reader::LogReader;
 pub use record::{BODY_BYTES_MAX, Entry, Record};
+pub use verify::{FINDINGS_MAX, Finding, Report, verify};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_log::testing::{Fault, Memory};
 use weir_log::{Log, LogError, LogOptions};
 
-use crate::model::{OPTIONS, Promised, check, fill, open, records};
+use crate::model::{OPTIONS, Promised, check, fill, is_whole, open, records};
 
 const END: u64 = 30;
 
@@ -66,6 +66,7 @@ fn outlasts(fault: Fault, lasting: bool, at: u64, then: &Then) {
     drop(log);
     files.cut_power(0);
     check(&open(&files).expect("opens"), &promised, &context);
+    is_whole(&files, &context);
 }
 
 fn is_write(error: &LogError) -> bool {

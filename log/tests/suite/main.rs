@@ -1,6 +1,8 @@
 //! What a log promises, on files that fail.
 
+mod damage;
 mod disk;
 mod faults;
+mod mend;
 mod model;
 mod power;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_log::testing::{Chance, Memory};
-use weir_log::{Entry, Log, LogError, LogOptions, Record};
+use weir_log::{Entry, Files, Log, LogError, LogOptions, Record, verify};
 
 /// Segments of a few records each.
 pub(crate) const OPTIONS: LogOptions = LogOptions { segment_bytes: 900, reserve_bytes: 0 };
@@ -96,4 +96,20 @@ pub(crate) fn check(log: &Log, promised: &Promised, context: &str) {
 /// All files and their bytes, for comparing two logs.
 pub(crate) fn contents(files: &Memory) -> Vec<(String, Vec<u8>)> {
     files.names().into_iter().map(|name| (name.clone(), files.content(&name))).collect()
+}
+
+/// A log of so many records that is closed.
+pub(crate) fn filled(end: u64) -> Arc<Memory> {
+    let files = Arc::new(Memory::default());
+    let mut log = open(&files).expect("begins");
+    fill(&mut log, end, &mut Promised::default()).expect("nothing fails");
+    assert!(files.list().expect("a folder").len() > 6, "several segments");
+    files
+}
+
+/// Checks that a log is as good as one that nothing happened to.
+pub(crate) fn is_whole(files: &Memory, context: &str) {
+    let report = verify(files, &mut |_| ()).expect("readable");
+    assert!(report.is_whole(), "{context}: {:?}", report.findings);
+    assert_eq!(report.links_unknown, 0, "{context}");
 }

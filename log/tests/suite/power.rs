@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_log::testing::{Fault, Memory};
 
-use crate::model::{Promised, check, contents, fill, open};
+use crate::model::{Promised, check, contents, fill, is_whole, open};
 
 /// Cut at every operation of a run from a folder as it is, and after it; then the log opens and goes on.
 fn cut_everywhere(begin: &dyn Fn() -> (Arc<Memory>, Promised), end: u64) {
@@ -40,6 +40,7 @@ fn reopens(files: &Arc<Memory>, mut promised: Promised, end: u64, context: &str)
     check(&log, &promised, context);
     fill(&mut log, end, &mut promised).unwrap_or_else(|e| panic!("{context}: {e}"));
     check(&log, &promised, context);
+    is_whole(files, context);
     drop(log);
     files.cut_power(0);
     let log = open(files).unwrap_or_else(|e| panic!("{context}, afterwards: {e}"));
