@@ -39,6 +39,7 @@ mod record;
 mod rewrite;
 mod scan;
 mod segment;
+mod shrink;
 mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -6,3 +6,4 @@ mod faults;
 mod mend;
 mod model;
 mod power;
+mod shrink;
