@@ -149,8 +149,8 @@ pub enum Damage {
         /// The ordinal there.
         found: u64,
     },
-    /// A record of a kind, or of a length, that is never written.
-    #[error("a record header that is never written")]
+    /// Numbers that are never written: of a record's header, or of what was announced.
+    #[error("numbers that are never written")]
     Header,
     /// The body is whole, but does not decompress to its length.
     #[error("a body that does not decompress")]

@@ -21,7 +21,7 @@ pub struct Mended {
     pub records: Vec<u64>,
     /// Records that still cannot be read, because they, or others of their segment, were not given; their
     /// segments are as they were.
-    pub missing: Vec<u64>,
+    pub missing: Vec<Range<u64>>,
     /// Where a checkpoint is missing or damaged, for [`put_checkpoint`].
     pub checkpoints: Vec<u64>,
     /// Whether the count of what was announced was lost, and made of the records that are there.
@@ -160,23 +160,20 @@ fn anew(
     fetch: &mut Fetch<'_>,
     mended: &mut Mended,
 ) -> Result<Option<[u8; 32]>, LogError> {
-    let wanted: Vec<u64> = unread.iter().cloned().flatten().collect();
-    let (mut given, mut missing) = (Vec::new(), Vec::new());
+    let (mut given, mut refused) = (Vec::new(), false);
     let draft = Draft::write(files, span, previous, &mut |ordinal| {
-        if wanted.binary_search(&ordinal).is_err() {
+        let at = unread.partition_point(|range| range.end <= ordinal);
+        if !unread.get(at).is_some_and(|range| range.contains(&ordinal)) {
             return Ok(None);
         }
         let record = fetch(ordinal);
-        if record.is_some() {
-            given.push(ordinal)
-        } else {
-            missing.push(ordinal)
-        }
+        refused |= record.is_none();
+        given.extend(record.is_some().then_some(ordinal));
         Ok(record.map(Entry::Record))
     });
     match draft {
-        Err(e) if e.is_damage() && !missing.is_empty() => {
-            mended.missing.extend(wanted);
+        Err(e) if e.is_damage() && refused => {
+            mended.missing.extend_from_slice(unread);
             Ok(None)
         }
         Err(e) => Err(e),

@@ -35,12 +35,12 @@ fn records_that_nobody_has_are_named_and_the_rest_is_mended() {
         report.findings.iter().flat_map(|finding| finding.ordinals.clone()).collect();
     assert!(lost.len() >= 2 && report.records == END - lost.len() as u64, "{report:?}");
     let mended = mend(&*files, &mut |_| None).expect("written");
-    assert_eq!(mended.missing, lost);
+    assert!(mended.missing.iter().cloned().flatten().eq(lost.iter().copied()));
     assert!(mended.segments.is_empty() && mended.quarantined.is_empty(), "{mended:?}");
     let newest = *lost.last().expect("some");
     let mended = mend(&*files, &mut |at| (at != newest).then(|| record(at))).expect("written");
-    assert!(mended.missing.contains(&newest) && mended.segments.len() == 1, "{mended:?}");
-    let missing = mended.missing;
+    let missing: Vec<u64> = mended.missing.into_iter().flatten().collect();
+    assert!(missing.contains(&newest) && mended.segments.len() == 1, "{missing:?}");
     let mended = mend(&*files, &mut |at| missing.contains(&at).then(|| record(at)));
     let mended = mended.expect("written");
     assert!(mended.records == missing && mended.is_whole(), "{mended:?}");
