@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::LogError;
 use crate::disk::QUARANTINE;
 use crate::files::{Files, Named as _, draft};
 use crate::inventory::Span;
@@ -11,6 +10,7 @@ use crate::record::{self, Entry};
 use crate::segment::{self, Head, encode_table};
 use crate::survey::Event;
 use crate::view::OpenSegment;
+use crate::{Damage, LogError};
 
 /// Gives the entry to write at an ordinal instead of what is there, or `None` to keep that. For a record that
 /// cannot be read, `None` ends the writing.
@@ -41,27 +41,12 @@ impl<'a> Draft<'a> {
     ) -> Result<Self, LogError> {
         let first = span.ordinals.start;
         let mut draft = Self::begin(files, Head { first, previous })?;
-        let file = span.name();
-        if span.is_missing {
-            draft.fill(&file, span.ordinals.clone(), 0, &crate::Damage::Missing, replace)?;
-        } else {
-            span.survey(files, &mut |event| match event {
-                Event::Gap { ordinals, offset, damage } => {
-                    draft.fill(&file, ordinals, offset, &damage, replace)
-                }
-                Event::Record { ordinal, offset, header, bytes } => {
-                    if let Some(entry) = replace(ordinal)? {
-                        return draft.put_entry(&entry);
-                    }
-                    // Whole by its checksum, but what it holds has to be so too.
-                    match record::decode(bytes, ordinal) {
-                        Ok(_) => draft.put(bytes, header.id),
-                        Err(damage) => Err(damaged(&file, offset, ordinal, damage)),
-                    }
-                }
-            })?;
+        let written = draft.copy(span, replace).and_then(|()| draft.end(span.is_open));
+        if let Err(e) = written {
+            // Gives its space back at once; if that fails, the next opening removes it.
+            let _ = files.remove(&draft.draft);
+            return Err(e);
         }
-        draft.end(span.is_open)?;
         Ok(draft)
     }
 
@@ -95,13 +80,36 @@ impl<'a> Draft<'a> {
         Ok(Self { files, name, draft, open, buffer: head.encode(), written: 0 })
     }
 
+    fn copy(&mut self, span: &Span, replace: &mut Replace<'_>) -> Result<(), LogError> {
+        let file = span.name();
+        if span.is_missing {
+            return self.fill(&file, span.ordinals.clone(), 0, &Damage::Missing, replace);
+        }
+        let files = self.files;
+        span.survey(files, &mut |event| match event {
+            Event::Gap { ordinals, offset, damage } => {
+                self.fill(&file, ordinals, offset, &damage, replace)
+            }
+            Event::Record { ordinal, offset, header, bytes } => {
+                if let Some(entry) = replace(ordinal)? {
+                    return self.put_entry(&entry);
+                }
+                // Whole by its checksum, but what it holds has to be so too.
+                match record::decode(bytes, ordinal) {
+                    Ok(_) => self.put(bytes, header.id),
+                    Err(damage) => Err(damaged(&file, offset, ordinal, damage)),
+                }
+            }
+        })
+    }
+
     /// Records in place of those that cannot be read.
     fn fill(
         &mut self,
         file: &str,
         ordinals: Range<u64>,
         offset: u64,
-        damage: &crate::Damage,
+        damage: &Damage,
         replace: &mut Replace<'_>,
     ) -> Result<(), LogError> {
         for ordinal in ordinals {
@@ -176,7 +184,7 @@ pub(crate) fn quarantine(files: &dyn Files, name: &str) -> Result<Option<String>
     Ok(Some(kept))
 }
 
-fn damaged(file: &str, offset: u64, ordinal: u64, damage: crate::Damage) -> LogError {
+fn damaged(file: &str, offset: u64, ordinal: u64, damage: Damage) -> LogError {
     let ordinals = ordinal..ordinal.saturating_add(1);
     LogError::Damaged { file: file.to_owned(), offset, ordinals, damage }
 }
