@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Log, LogError, LogOptions};
+use weir_log::{Entry, Log, LogError, LogOptions, Record};
 
-use crate::model::{OPTIONS, Promised, check, fill, is_whole, open, records};
+use crate::model::{OPTIONS, Promised, check, fill, is_whole, open, record, records};
 
 const END: u64 = 30;
+
+/// Records are written and synced, and the count is.
+const APPEND_OPERATIONS: u64 = 4;
 
 enum Then {
     Recover,
@@ -151,4 +154,42 @@ fn a_reserve_is_kept() {
     files.set_free_bytes(11_000);
     log.append(&records(0..1)).expect("space is back");
     assert_eq!(log.reader().end(), 1);
+}
+
+/// Records whose append failed are gone after `recover`, also when others take their places and the power is
+/// cut while they do: nothing of the old ones follows the new.
+#[bounded::test]
+fn what_was_recovered_from_does_not_come_back() {
+    // Of the same length as the old one, so that what came behind that one fits.
+    let old = [Record { body: vec![1], ..record(3) }, record(4), record(5)];
+    let new = Record { id: record(9).id, body: vec![2], ..record(3) };
+    let run = |failing: u64, fault: Fault, stopping: u64, seed: u64| {
+        let files = Arc::new(Memory::default());
+        let mut log = open(&files).expect("begins");
+        log.append(&records(0..3)).expect("appended");
+        files.fail_once(failing, fault);
+        if log.append(&old).is_ok() {
+            // A sync does not fail for want of space.
+            assert!(fault != Fault::Io, "an append has {APPEND_OPERATIONS} operations");
+            return;
+        }
+        log.recover().expect("the fault is over");
+        files.fail_once(stopping, Fault::Stop);
+        let stopped = log.append(std::slice::from_ref(&new)).is_err();
+        files.cut_power(seed);
+        let context = format!("{fault:?} at {failing}, cut at {stopping}, seed {seed}");
+        let reader = open(&files).unwrap_or_else(|e| panic!("{context}: {e}")).reader();
+        assert!(reader.end() == 4 || stopped && reader.end() == 3, "{context}: {}", reader.end());
+        if reader.end() == 4 {
+            let read = reader.read(3).expect("whole").and_then(Entry::record);
+            assert_eq!(read.as_ref(), Some(&new), "{context}");
+        }
+    };
+    for fault in [Fault::Io, Fault::FullForAll] {
+        for failing in 0..APPEND_OPERATIONS {
+            for (stopping, seed) in (0..6).flat_map(|at| (0..12).map(move |seed| (at, seed))) {
+                run(failing, fault, stopping, seed);
+            }
+        }
+    }
 }
