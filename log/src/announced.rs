@@ -5,6 +5,7 @@
 
 use crate::bytes::{u32_at, u64_at};
 use crate::files::{Files, Named as _, put, read_up_to};
+use crate::segment::ORDINAL_MAX;
 use crate::{Damage, LogError};
 
 /// What was announced, and where that stands.
@@ -99,7 +100,12 @@ fn parse(bytes: &[u8]) -> Result<Slot, Damage> {
     if expected != found {
         return Err(Damage::Checksum { expected, found });
     }
-    Ok(Slot { number: u64_at(bytes, 8), first: u64_at(bytes, 16), end: u64_at(bytes, 24) })
+    let (number, first, end) = (u64_at(bytes, 8), u64_at(bytes, 16), u64_at(bytes, 24));
+    if first <= end && end <= ORDINAL_MAX {
+        Ok(Slot { number, first, end })
+    } else {
+        Err(Damage::Header)
+    }
 }
 
 fn encode(number: u64, first: u64, end: u64) -> Vec<u8> {

@@ -124,6 +124,9 @@ pub enum Damage {
     /// The file ends within or before what should be there.
     #[error("the file ends here")]
     Short,
+    /// The file system cannot read the bytes.
+    #[error("the disk cannot read this")]
+    Unreadable,
     /// The file is not there.
     #[error("the file is missing")]
     Missing,
@@ -146,8 +149,8 @@ pub enum Damage {
         /// The ordinal there.
         found: u64,
     },
-    /// A record of a kind, or of a length, that is never written.
-    #[error("a record header that is never written")]
+    /// Numbers that are never written: of a record's header, or of what was announced.
+    #[error("numbers that are never written")]
     Header,
     /// The body is whole, but does not decompress to its length.
     #[error("a body that does not decompress")]

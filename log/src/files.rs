@@ -78,6 +78,13 @@ impl<T> Named<T> for io::Result<T> {
     }
 }
 
+/// Whether an error says that a disk cannot read, rather than that this process may not.
+pub(crate) fn is_unreadable(error: &LogError) -> bool {
+    let refused =
+        |kind| matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported);
+    matches!(error, LogError::Io { source, .. } if !refused(source.kind()))
+}
+
 /// Writes a whole file under a name for drafts and renames it when it is durable, so that a file of the
 /// final name is always whole. The name itself lasts after the next `sync_folder`.
 pub(crate) fn put(files: &dyn Files, name: &str, bytes: &[u8]) -> Result<(), LogError> {

@@ -5,10 +5,10 @@
 //! through [`Files`], so that tests can forget what was not synced, fail, or fill the disk.
 //!
 //! What a folder holds:
-//! - `…​.segment`, named by its first ordinal: records, and a table of their offsets once it is sealed;
-//! - `…​.checkpoint`: what the owner wants to know where a segment begins;
+//! - `*.segment`, named by its first ordinal: records, and a table of their offsets once it is sealed;
+//! - `*.checkpoint`: what the owner wants to know where a segment begins;
 //! - `announced`: how many records were announced, in two slots that are written in turn;
-//! - `quarantine/`: files that a repair replaced; `…​.new`: files that were not finished.
+//! - `quarantine/`: files that a repair replaced; `*.new`: files that were not finished.
 //!
 //! Promises: a record that was announced is on disk, whatever happens next, or an error says what is gone;
 //! what is not whole at the end of the newest segment is cut, everything else is damage; no bytes whatever
@@ -17,11 +17,11 @@
 //! Memory: the offsets of the open segment, 4 bytes a record, and 24 bytes for each sealed segment. Tables of
 //! sealed segments stay on disk: a read is two reads of a file at most.
 //!
-//! Of the libraries for this, `raft-engine` ends the process when a sync fails and keeps an index of all
-//! entries in memory, `okaywal` and `commitlog` are no longer kept and cut damage as if it were a torn end,
-//! and `open-wal`, `walogs` and `wal-db` hand out records to replay once, not by number, with a folder of
-//! their own that no test can take away. None counts what was announced apart from the records, replaces a
-//! damaged record, or takes one away; those are what this log is for.
+//! Libraries that were looked at: `raft-engine` panics when a sync fails and keeps an index of all entries in
+//! memory; `okaywal` calls its format unstable, and reuses the files of what was checkpointed; `commitlog`
+//! maps its index into memory; `walogs`, `wal-db` and `open-wal` hand out records for one replay. None counts
+//! what was announced apart from the records, replaces a damaged record or takes one away, or lets tests
+//! take the disk away below it; those are what this log is for.
 #![forbid(unsafe_code)]
 
 mod announced;
@@ -30,17 +30,27 @@ mod checkpoint;
 mod disk;
 mod error;
 mod files;
+mod inventory;
 mod log;
+mod mend;
 mod open;
 mod reader;
 mod record;
+mod rewrite;
 mod scan;
 mod segment;
+mod shrink;
+mod survey;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod verify;
 mod view;
 
 pub use disk::{DESCRIPTORS_MAX, Disk};
 pub use error::{Damage, LogError};
 pub use files::Files;
 pub use log::{Log, LogOptions};
+pub use mend::{Fetch, Mended, mend, put_checkpoint, replace};
 pub use reader::LogReader;
 pub use record::{BODY_BYTES_MAX, Entry, Record};
+pub use verify::{FINDINGS_MAX, Finding, Report, verify};

@@ -168,6 +168,7 @@ impl Log {
         self.announced.write(&*self.files, first, end)?;
         let view = self.shared.view();
         open::clean(&*self.files, &view)?;
+        self.files.sync_folder().named("sync", FOLDER)?;
         open::cut(&*self.files, &view.open)?;
         drop(view);
         self.broken = false;

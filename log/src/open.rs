@@ -166,6 +166,8 @@ fn settle(
         cut(files, &view.open)?;
     }
     clean(files, view)?;
+    // A name that is seen may not be durable, after a process that was killed before it synced the folder.
+    files.sync_folder().named("sync", FOLDER)?;
     // A number that was read may be in memory only, after a sync of it failed in another process.
     announced.write(files, announced.first, view.end())
 }

@@ -230,7 +230,8 @@ fn locate(files: &dyn Files, sealed: &Sealed, ordinal: u64) -> Result<u64, LogEr
     if number.len() == 4 {
         let offset = u64::from(u32_at(&number, 0));
         let limit = u64::from(sealed.records_end);
-        let mut scanner = Scanner::new(files, &name, From { ordinal, offset, limit });
+        let from = From { ordinal, offset, limit };
+        let mut scanner = Scanner::new(files, &name, from).sparingly();
         if matches!(scanner.next()?, Step::Record { .. }) {
             return Ok(offset);
         }

@@ -118,6 +118,22 @@ pub(crate) fn encode(record: &Record, ordinal: u64, out: &mut Vec<u8>) -> Result
     Ok(())
 }
 
+/// Appends the bytes of a record without its body.
+pub(crate) fn encode_expunged(id: &[u8; 32], parent: &[u8; 32], ordinal: u64, out: &mut Vec<u8>) {
+    put(Head { ordinal, length: 0, kind: EXPUNGED, id, parent }, &[], out);
+}
+
+/// What an entry takes when it is written again.
+pub(crate) fn encode_entry(entry: &Entry, ordinal: u64, out: &mut Vec<u8>) -> Result<(), LogError> {
+    match entry {
+        Entry::Record(record) => encode(record, ordinal, out),
+        Entry::Expunged { id, parent } => {
+            encode_expunged(id, parent, ordinal, out);
+            Ok(())
+        }
+    }
+}
+
 struct Head<'a> {
     ordinal: u64,
     length: u32,

@@ -16,6 +16,7 @@ pub(crate) struct Scanner<'a> {
     /// Bytes of the file from `begin` of them on, at `offset`.
     buffer: Vec<u8>,
     begin: usize,
+    chunk: usize,
 }
 
 /// What stands at the scanner's place.
@@ -29,7 +30,7 @@ pub(crate) enum Step<'b> {
 }
 
 /// Where a scan begins, and where the records end at the latest.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct From {
     pub(crate) ordinal: u64,
     pub(crate) offset: u64,
@@ -39,7 +40,22 @@ pub(crate) struct From {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(files: &'a dyn Files, name: &'a str, from: From) -> Self {
         let From { ordinal, offset, limit } = from;
-        Self { files, name, ordinal, offset, limit, buffer: Vec::new(), begin: 0 }
+        Self {
+            files,
+            name,
+            ordinal,
+            offset,
+            limit,
+            buffer: Vec::new(),
+            begin: 0,
+            chunk: CHUNK_BYTES,
+        }
+    }
+
+    /// Reads no more at once than the record under way, so that an unreadable sector costs no other.
+    pub(crate) const fn sparingly(mut self) -> Self {
+        self.chunk = 0;
+        self
     }
 
     /// Reads the next record and steps behind it; stays at what is bad.
@@ -92,7 +108,7 @@ impl<'a> Scanner<'a> {
         }
         let from = self.offset + held as u64;
         let left = usize::try_from(self.limit - from).unwrap_or(usize::MAX);
-        let more = (wanted - held).max(CHUNK_BYTES).min(left);
+        let more = (wanted - held).max(self.chunk).min(left);
         let bytes = read_up_to(self.files, self.name, from, more)?;
         self.buffer.drain(..self.begin);
         self.begin = 0;

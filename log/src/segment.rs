@@ -24,7 +24,8 @@ pub(crate) fn first_of(name: &str) -> Option<u64> {
 pub(crate) fn ordinal_of(name: &str, ending: &str) -> Option<u64> {
     let digits = name.strip_suffix(ending)?;
     let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
+    let ordinal = if plain { digits.parse().ok() } else { None };
+    ordinal.filter(|ordinal| *ordinal <= ORDINAL_MAX)
 }
 
 /// The header of a segment.
@@ -175,8 +176,10 @@ fn parse_trailer(bytes: &[u8], first: u64, length: u64) -> Result<(Sealed, u32),
     if found != first {
         return Err(Damage::Ordinal { expected: first, found });
     }
-    let table = count.saturating_add(1).saturating_mul(4);
-    let expected = u64::from(records_end).saturating_add(table) + TRAILER_BYTES as u64;
+    // A count that is too large for the file cannot be added up.
+    let table = count.min(length).saturating_mul(4).saturating_add(4);
+    let expected =
+        u64::from(records_end).saturating_add(table).saturating_add(TRAILER_BYTES as u64);
     if expected != length || records_end < HEAD_END {
         return Err(Damage::Mismatch { what: "length", expected, found: length });
     }
@@ -189,6 +192,9 @@ pub(crate) const HEAD_BYTES: usize = 56;
 pub(crate) const HEAD_END: u32 = 56;
 /// Bytes after the table.
 pub(crate) const TRAILER_BYTES: usize = 36;
+
+/// The highest ordinal of a name or a count: sums of it and of what a file can hold never overflow.
+pub(crate) const ORDINAL_MAX: u64 = u64::MAX >> 2;
 
 const FORMAT: u32 = 1;
 const HEAD_MAGIC: &[u8; 8] = b"weir.seg";

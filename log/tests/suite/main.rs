@@ -1,0 +1,10 @@
+//! What a log promises, on files that fail.
+
+mod codec;
+mod damage;
+mod disk;
+mod faults;
+mod mend;
+mod model;
+mod power;
+mod shrink;
