@@ -138,12 +138,11 @@ impl LogReader {
         entries: &mut Vec<Entry>,
     ) -> Result<(), LogError> {
         let files = &*self.shared.files;
-        let (place, held) = {
+        let (place, held, open_end) = {
             let view = self.shared.view();
-            (view.place(range.start), (view.first..view.end(), view.open.records_end))
+            (view.place(range.start), view.first..view.end(), view.open.records_end)
         };
-        let (held, open_end) = held;
-        let (first, begin, limit) = match place {
+        let (first, offset, limit) = match place {
             None if entries.is_empty() => {
                 return Err(LogError::NotThere { ordinal: range.start, held });
             }
@@ -154,22 +153,19 @@ impl LogReader {
             }
         };
         let name = segment::name(first);
-        let end = range.end.min(held.end);
-        let from = From { ordinal: range.start, offset: begin, limit: u64::from(limit) };
+        let from = From { ordinal: range.start, offset, limit: u64::from(limit) };
         let mut scanner = Scanner::new(files, &name, from);
-        for ordinal in range.start..end {
-            let damaged = |offset, damage| damaged(&name, offset, ordinal, damage);
-            match scanner.next()? {
-                Step::End => return Ok(()),
-                Step::Bad { offset, damage } => return Err(damaged(offset, damage)),
-                Step::Record { offset, bytes, .. } => {
-                    let entry = record::decode(bytes, ordinal).map_err(|e| damaged(offset, e))?;
-                    *left = left.saturating_sub(entry_bytes(&entry));
-                    entries.push(entry);
-                }
-            }
+        for ordinal in range.start..range.end.min(held.end) {
+            let (offset, entry) = match scanner.next()? {
+                Step::End => break,
+                Step::Bad { offset, damage } => (offset, Err(damage)),
+                Step::Record { offset, bytes, .. } => (offset, record::decode(bytes, ordinal)),
+            };
+            let entry = entry.map_err(|damage| damaged(&name, offset, ordinal, damage))?;
+            *left = left.saturating_sub(entry_bytes(&entry));
+            entries.push(entry);
             if *left == 0 {
-                return Ok(());
+                break;
             }
         }
         Ok(())
