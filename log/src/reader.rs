@@ -9,7 +9,7 @@ use crate::record::{self, Entry, HEADER_BYTES};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES, HEAD_END, Sealed};
 use crate::view::{Place, View};
-use crate::{Damage, LogError, checkpoint};
+use crate::{Damage, LogError, checkpoint, open};
 
 /// What the writer and the readers of a log have in common.
 #[derive(Debug)]
@@ -37,6 +37,16 @@ pub struct LogReader {
 impl LogReader {
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Reads a log that somebody else may have open, as of now, and writes nothing. What is appended later is
+    /// not seen, and what is pruned later gives errors.
+    ///
+    /// # Errors
+    /// As [`crate::Log::open`]; [`LogError::Damaged`] too where there is no log.
+    pub fn open(files: Arc<dyn Files>) -> Result<Self, LogError> {
+        let view = RwLock::new(open::look(&*files)?);
+        Ok(Self::new(Arc::new(Shared { files, view })))
     }
 
     /// The first ordinal held: 0, or where the log begins since it was pruned.
