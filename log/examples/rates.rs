@@ -27,6 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("append one, durable", 1, begun);
     drop(log);
 
+    read(&files, count)?;
+    println!("resident at most, without verifying: {}", resident());
+    let begun = Instant::now();
+    let checked = verify(&*files, &mut |_| ())?;
+    report("verify", checked.records, begun);
+    println!("whole: {}, resident at most: {}", checked.is_whole(), resident());
+    println!("{} bytes a record on disk", bytes(Path::new(folder))? / count);
+    Ok(())
+}
+
+fn read(files: &Arc<Disk>, count: u64) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let log = Log::open(files.clone(), LogOptions::default())?;
     report("open", 1, begun);
@@ -44,12 +55,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         next += reader.read_range(next..count, PAGE_BYTES)?.len() as u64;
     }
     report("read in order", count, begun);
-    drop(log);
-    let begun = Instant::now();
-    let checked = verify(&*files, &mut |_| ())?;
-    report("verify", checked.records, begun);
-    println!("whole: {}, resident at most: {}", checked.is_whole(), resident());
-    println!("{} bytes a record on disk", bytes(Path::new(folder))? / count);
     Ok(())
 }
 

@@ -14,6 +14,9 @@
 //! what is not whole at the end of the newest segment is cut, everything else is damage; no bytes whatever
 //! make a panic. Never here: a cache of records, a thread, a lock on the folder (its owner holds one).
 //!
+//! [`verify`] checks a log that nobody has open and [`mend`] repairs it; [`LogReader::open`] reads one that
+//! another process has. What a reader finds at an ordinal is an [`Entry`], for a body may be expunged.
+//!
 //! Memory: the offsets of the open segment, 4 bytes a record, and 24 bytes for each sealed segment. Tables of
 //! sealed segments stay on disk: a read is two reads of a file at most.
 //!

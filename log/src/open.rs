@@ -1,5 +1,7 @@
 //! Opening: finds the segments, holds them against what was announced, and cuts the torn end.
 
+use std::io;
+
 use crate::announced::{self, Announced};
 use crate::files::{DRAFT, Files, Named as _, put, read_up_to};
 use crate::log::FOLDER;
@@ -19,25 +21,20 @@ pub(crate) struct Opened {
 /// Opens what the files hold, or begins a log.
 pub(crate) fn open(files: &dyn Files) -> Result<Opened, LogError> {
     let names = files.list().named("list", FOLDER)?;
-    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::first_of(name)).collect();
-    firsts.sort_unstable();
     let mut announced = if names.iter().any(|name| name == announced::FILE) {
         Announced::read(files)?
-    } else if firsts.is_empty() {
+    } else if firsts(&names, 0).is_empty() {
         begin(files)?
     } else {
         return Err(announced::damaged(Damage::Missing));
     };
-    // What was before may be half removed.
-    firsts.retain(|first| *first >= announced.first);
+    let mut firsts = firsts(&names, announced.first);
     if firsts.is_empty() && announced.end == announced.first {
         begin_first_segment(files, announced.first)?;
         firsts.push(announced.first);
     }
     let (mut view, torn) = find(files, &firsts, &announced)?;
-    view.checkpoints = names.iter().filter_map(|name| checkpoint::ordinal_of(name)).collect();
-    view.checkpoints.retain(|ordinal| firsts.binary_search(ordinal).is_ok());
-    view.checkpoints.sort_unstable();
+    view.checkpoints = checkpoints(&names, &firsts);
     let found_more = view.end() > announced.end;
     let settled = settle(files, &mut announced, &view, torn);
     match settled {
@@ -48,6 +45,42 @@ pub(crate) fn open(files: &dyn Files) -> Result<Opened, LogError> {
         Err(e) => Err(e),
         Ok(()) => Ok(Opened { announced, view, broken: false }),
     }
+}
+
+/// What was announced of a log that somebody else may be writing just now; writes nothing.
+pub(crate) fn look(files: &dyn Files) -> Result<View, LogError> {
+    // Before the names, so that all of what was announced is in files that are listed.
+    let announced = match Announced::read(files) {
+        Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(announced::damaged(Damage::Missing));
+        }
+        announced => announced?,
+    };
+    let names = files.list().named("list", FOLDER)?;
+    let firsts = firsts(&names, announced.first);
+    let (mut view, _) = find(files, &firsts, &announced)?;
+    view.checkpoints = checkpoints(&names, &firsts);
+    if announced.whole {
+        view.open.cut_back(announced.end);
+    }
+    Ok(view)
+}
+
+/// The first ordinals of the segments from one on, ascending.
+fn firsts(names: &[String], begin: u64) -> Vec<u64> {
+    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::first_of(name)).collect();
+    // What was before may be half removed.
+    firsts.retain(|first| *first >= begin);
+    firsts.sort_unstable();
+    firsts
+}
+
+fn checkpoints(names: &[String], firsts: &[u64]) -> Vec<u64> {
+    let mut checkpoints: Vec<u64> =
+        names.iter().filter_map(|name| checkpoint::ordinal_of(name)).collect();
+    checkpoints.retain(|ordinal| firsts.binary_search(ordinal).is_ok());
+    checkpoints.sort_unstable();
+    checkpoints
 }
 
 fn begin(files: &dyn Files) -> Result<Announced, LogError> {

@@ -9,7 +9,7 @@ use crate::record::{self, Entry, HEADER_BYTES};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES, HEAD_END, Sealed};
 use crate::view::{Place, View};
-use crate::{Damage, LogError, checkpoint};
+use crate::{Damage, LogError, checkpoint, open};
 
 /// What the writer and the readers of a log have in common.
 #[derive(Debug)]
@@ -37,6 +37,16 @@ pub struct LogReader {
 impl LogReader {
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Reads a log that somebody else may have open, as of now, and writes nothing. What is appended later is
+    /// not seen, and what is pruned later gives errors.
+    ///
+    /// # Errors
+    /// As [`crate::Log::open`]; [`LogError::Damaged`] too where there is no log.
+    pub fn open(files: Arc<dyn Files>) -> Result<Self, LogError> {
+        let view = RwLock::new(open::look(&*files)?);
+        Ok(Self::new(Arc::new(Shared { files, view })))
     }
 
     /// The first ordinal held: 0, or where the log begins since it was pruned.
@@ -138,12 +148,11 @@ impl LogReader {
         entries: &mut Vec<Entry>,
     ) -> Result<(), LogError> {
         let files = &*self.shared.files;
-        let (place, held) = {
+        let (place, held, open_end) = {
             let view = self.shared.view();
-            (view.place(range.start), (view.first..view.end(), view.open.records_end))
+            (view.place(range.start), view.first..view.end(), view.open.records_end)
         };
-        let (held, open_end) = held;
-        let (first, begin, limit) = match place {
+        let (first, offset, limit) = match place {
             None if entries.is_empty() => {
                 return Err(LogError::NotThere { ordinal: range.start, held });
             }
@@ -154,22 +163,19 @@ impl LogReader {
             }
         };
         let name = segment::name(first);
-        let end = range.end.min(held.end);
-        let from = From { ordinal: range.start, offset: begin, limit: u64::from(limit) };
+        let from = From { ordinal: range.start, offset, limit: u64::from(limit) };
         let mut scanner = Scanner::new(files, &name, from);
-        for ordinal in range.start..end {
-            let damaged = |offset, damage| damaged(&name, offset, ordinal, damage);
-            match scanner.next()? {
-                Step::End => return Ok(()),
-                Step::Bad { offset, damage } => return Err(damaged(offset, damage)),
-                Step::Record { offset, bytes, .. } => {
-                    let entry = record::decode(bytes, ordinal).map_err(|e| damaged(offset, e))?;
-                    *left = left.saturating_sub(entry_bytes(&entry));
-                    entries.push(entry);
-                }
-            }
+        for ordinal in range.start..range.end.min(held.end) {
+            let (offset, entry) = match scanner.next()? {
+                Step::End => break,
+                Step::Bad { offset, damage } => (offset, Err(damage)),
+                Step::Record { offset, bytes, .. } => (offset, record::decode(bytes, ordinal)),
+            };
+            let entry = entry.map_err(|damage| damaged(&name, offset, ordinal, damage))?;
+            *left = left.saturating_sub(entry_bytes(&entry));
+            entries.push(entry);
             if *left == 0 {
-                return Ok(());
+                break;
             }
         }
         Ok(())

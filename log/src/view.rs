@@ -72,6 +72,15 @@ impl OpenSegment {
         self.first + self.offsets.len() as u64
     }
 
+    /// Forgets the records from an ordinal on. The ID of the newest is then not known any more.
+    pub(crate) fn cut_back(&mut self, end: u64) {
+        let count = usize::try_from(end.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        if let Some(records_end) = self.offsets.get(count) {
+            self.records_end = *records_end;
+            self.offsets.truncate(count);
+        }
+    }
+
     pub(crate) fn name(&self) -> String {
         segment::name(self.first)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::files::Files;
 use crate::inventory::{Inventory, Span};
-use crate::record;
+use crate::record::{self, Header};
 use crate::survey::Event;
 use crate::{Damage, LogError, announced, checkpoint};
 
@@ -73,8 +73,8 @@ impl Report {
 /// Checks a log that nobody writes: every record with its body, every link to a parent, header, table and
 /// checkpoint. Says now and then how many records were checked.
 ///
-/// Takes some 30 MB for the IDs of the last [`links::WINDOW`] records; parents from before are looked for
-/// in a second reading.
+/// Takes some 30 MB for the IDs of the last million records; parents from before are looked for in a second
+/// reading.
 ///
 /// # Errors
 /// When it cannot be checked: this process may not read a file, or a file is of a later version.
@@ -89,80 +89,99 @@ pub fn verify(files: &dyn Files, progress: &mut dyn FnMut(u64)) -> Result<Report
         let (file, damage) = (announced::FILE.to_owned(), damage.clone());
         report.add(Finding { file, offset: *offset, ordinals: 0..0, damage });
     }
-    let mut links = Links::new(inventory.first());
-    let mut previous = None;
+    let links = Links::new(inventory.first());
+    let mut check = Check { files, links, report, previous: None, progress };
     for span in &inventory.spans {
-        previous = check_segment(files, span, previous, &mut links, &mut report, progress)?;
+        check.segment(span)?;
     }
+    let Check { links, mut report, .. } = check;
     links.finish(files, &inventory, &mut report)?;
     check_checkpoints(files, &inventory, &mut report)?;
     Ok(report)
 }
 
-/// Checks one segment, and returns the ID of its last record if that is whole.
-fn check_segment(
-    files: &dyn Files,
-    span: &Span,
+/// A check under way, one segment after another.
+struct Check<'a> {
+    files: &'a dyn Files,
+    links: Links,
+    report: Report,
+    /// The ID of the last record, if that is whole.
     previous: Option<[u8; 32]>,
-    links: &mut Links,
-    report: &mut Report,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Option<[u8; 32]>, LogError> {
-    if span.is_missing {
-        let (file, ordinals) = (span.name(), span.ordinals.clone());
-        links.miss();
-        report.add(Finding { file, offset: 0, ordinals, damage: Damage::Missing });
-        return Ok(None);
-    }
-    report.segments += 1;
-    match span.head(files)? {
-        Err(e) => report.add_error(e, span),
-        Ok(head) if previous.is_some_and(|previous| previous != head.previous) => {
-            let damage = Damage::Previous { previous: head.previous };
-            report.add(Finding { file: span.name(), offset: 0, ordinals: none(span), damage });
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl Check<'_> {
+    fn segment(&mut self, span: &Span) -> Result<(), LogError> {
+        if span.is_missing {
+            self.gap(span, span.ordinals.clone(), 0, Damage::Missing);
+            return Ok(());
         }
-        Ok(_) => {}
-    }
-    let table = match span.is_open {
-        true => None,
-        false => match span.table(files)? {
-            Ok((_, table)) => Some(table),
-            Err(e) => {
-                report.add_error(e, span);
-                None
-            }
-        },
-    };
-    let (start, mut last) = (span.ordinals.start, None);
-    let mut visit = |event: Event<'_>| {
-        let (offset, ordinals, damage) = match event {
-            Event::Gap { ordinals, offset, damage } => {
-                last = None;
-                links.miss();
-                (offset, ordinals, damage)
-            }
-            Event::Record { ordinal, offset, header, bytes } => {
-                last = Some(header.id);
-                report.records += 1;
-                if report.records.is_multiple_of(PROGRESS_RECORDS) {
-                    progress(report.records);
+        self.report.segments += 1;
+        let table = self.frame(span)?;
+        span.survey(self.files, &mut |event| {
+            match event {
+                Event::Record { ordinal, offset, header, bytes } => {
+                    let index =
+                        usize::try_from(ordinal - span.ordinals.start).unwrap_or(usize::MAX);
+                    let told = table.as_ref().and_then(|table| table.get(index)).copied();
+                    let damage = record::decode(bytes, ordinal).err();
+                    let damage = damage.or_else(|| other_offset(told?, offset));
+                    self.record(ordinal, &header);
+                    if let Some(damage) = damage {
+                        let (file, ordinals) = (span.name(), ordinal..ordinal + 1);
+                        self.report.add(Finding { file, offset, ordinals, damage });
+                    }
                 }
-                links.add(ordinal, &header);
-                let damage = record::decode(bytes, ordinal).err();
-                let index = usize::try_from(ordinal - start).unwrap_or(usize::MAX);
-                let told = table.as_ref().and_then(|table| table.get(index));
-                let wrong = told.filter(|told| u64::from(**told) != offset).map(|told| {
-                    Damage::Mismatch { what: "offset", expected: offset, found: u64::from(*told) }
-                });
-                let Some(damage) = damage.or(wrong) else { return Ok(()) };
-                (offset, ordinal..ordinal + 1, damage)
+                Event::Gap { ordinals, offset, damage } => {
+                    self.gap(span, ordinals, offset, damage);
+                }
             }
-        };
-        report.add(Finding { file: span.name(), offset, ordinals, damage });
-        Ok(())
-    };
-    span.survey(files, &mut visit)?;
-    Ok(last)
+            Ok(())
+        })
+    }
+
+    /// Checks a segment's header, trailer and table, and returns the table if it is whole.
+    fn frame(&mut self, span: &Span) -> Result<Option<Vec<u32>>, LogError> {
+        match span.head(self.files)? {
+            Err(e) => self.report.add_error(e, span),
+            Ok(head) if self.previous.is_some_and(|previous| previous != head.previous) => {
+                let (damage, ordinals) = (Damage::Previous { previous: head.previous }, none(span));
+                self.report.add(Finding { file: span.name(), offset: 0, ordinals, damage });
+            }
+            Ok(_) => {}
+        }
+        if span.is_open {
+            return Ok(None);
+        }
+        match span.table(self.files)? {
+            Ok((_, table)) => Ok(Some(table)),
+            Err(e) => {
+                self.report.add_error(e, span);
+                Ok(None)
+            }
+        }
+    }
+
+    fn gap(&mut self, span: &Span, ordinals: Range<u64>, offset: u64, damage: Damage) {
+        self.previous = None;
+        self.links.miss();
+        self.report.add(Finding { file: span.name(), offset, ordinals, damage });
+    }
+
+    fn record(&mut self, ordinal: u64, header: &Header) {
+        self.previous = Some(header.id);
+        self.links.add(ordinal, header);
+        self.report.records += 1;
+        if self.report.records.is_multiple_of(PROGRESS_RECORDS) {
+            (self.progress)(self.report.records);
+        }
+    }
+}
+
+/// A table whose checksum is right, and that was wrong when it was made.
+fn other_offset(told: u32, offset: u64) -> Option<Damage> {
+    let found = u64::from(told);
+    (found != offset).then_some(Damage::Mismatch { what: "offset", expected: offset, found })
 }
 
 fn check_checkpoints(

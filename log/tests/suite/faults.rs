@@ -64,12 +64,16 @@ fn outlasts(fault: Fault, lasting: bool, at: u64, then: &Then) {
         log = open(&files).unwrap_or_else(|e| panic!("{context}: {e}"));
         check(&log, &promised, &context);
     }
-    fill(&mut log, END, &mut promised).unwrap_or_else(|e| panic!("{context}: {e}"));
-    check(&log, &promised, &context);
+    goes_on(&files, log, &mut promised, &context);
+}
+
+fn goes_on(files: &Arc<Memory>, mut log: Log, promised: &mut Promised, context: &str) {
+    fill(&mut log, END, promised).unwrap_or_else(|e| panic!("{context}: {e}"));
+    check(&log, promised, context);
     drop(log);
     files.cut_power(0);
-    check(&open(&files).expect("opens"), &promised, &context);
-    is_whole(&files, &context);
+    check(&open(files).expect("opens"), promised, context);
+    is_whole(files, context);
 }
 
 fn is_write(error: &LogError) -> bool {

@@ -1,5 +1,6 @@
 //! What a log promises, on files that fail.
 
+mod chance;
 mod codec;
 mod damage;
 mod disk;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_log::testing::{Chance, Memory};
-use weir_log::{Entry, Files, Log, LogError, LogOptions, Record, verify};
+use weir_log::{Entry, Files, Log, LogError, LogOptions, LogReader, Record, verify};
 
 /// Segments of a few records each.
 pub(crate) const OPTIONS: LogOptions = LogOptions { segment_bytes: 900, reserve_bytes: 0 };
@@ -73,7 +73,10 @@ pub(crate) fn fill(log: &mut Log, end: u64, promised: &mut Promised) -> Result<(
 
 /// Checks that a log holds what was promised, and nothing that was not tried.
 pub(crate) fn check(log: &Log, promised: &Promised, context: &str) {
-    let reader = log.reader();
+    check_reader(&log.reader(), promised, context);
+}
+
+pub(crate) fn check_reader(reader: &LogReader, promised: &Promised, context: &str) {
     let (first, end) = (reader.first(), reader.end());
     assert!(end >= promised.end, "{context}: {end} of {promised:?}");
     assert!(end <= promised.tried.max(promised.end), "{context}: {end} of {promised:?}");

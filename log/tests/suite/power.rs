@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use weir_log::LogReader;
 use weir_log::testing::{Fault, Memory};
 
-use crate::model::{Promised, check, contents, fill, is_whole, open};
+use crate::model::{Promised, check, check_reader, contents, fill, is_whole, open};
 
 /// Cut at every operation of a run from a folder as it is, and after it; then the log opens and goes on.
 fn cut_everywhere(begin: &dyn Fn() -> (Arc<Memory>, Promised), end: u64) {
@@ -36,6 +37,12 @@ fn cut_everywhere(begin: &dyn Fn() -> (Arc<Memory>, Promised), end: u64) {
 
 /// Opens, checks, goes on to the end and compares with the log of an undisturbed run.
 fn reopens(files: &Arc<Memory>, mut promised: Promised, end: u64, context: &str) {
+    let before = contents(files);
+    match LogReader::open(files.clone()) {
+        Ok(reader) => check_reader(&reader, &promised, context),
+        Err(e) => assert_eq!(promised.tried, 0, "{context}: {e}"),
+    }
+    assert_eq!(contents(files), before, "{context}: reading writes nothing");
     let mut log = open(files).unwrap_or_else(|e| panic!("{context}: {e}"));
     check(&log, &promised, context);
     fill(&mut log, end, &mut promised).unwrap_or_else(|e| panic!("{context}: {e}"));

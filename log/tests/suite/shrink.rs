@@ -1,11 +1,13 @@
 //! Pruning and expunging, cut at every operation.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Entry, Log, LogError, verify};
+use weir_log::{Entry, Files, Log, LogError, verify};
 
-use crate::model::{Promised, check, fill, filled, is_whole, open, record};
+use crate::model::{OPTIONS, Promised, check, checkpoint, fill, filled, is_whole, open, record};
 
 const END: u64 = 40;
 
@@ -145,31 +147,111 @@ fn expunging_outlasts_a_cut_at_any_operation() {
     }
 }
 
-/// Readers see the record or its tombstone while it is taken away, and never an error.
+/// Either slot of what was announced alone knows where a pruned log begins.
+#[bounded::test]
+fn a_pruned_log_outlasts_the_loss_of_either_slot() {
+    for slot in [0, 4096] {
+        let files = filled(END);
+        let begin = open(&files).expect("opens").prune_before(25).expect("pruned");
+        files.edit("announced", |bytes| bytes[slot + 16] ^= 1);
+        let reader = open(&files).unwrap_or_else(|e| panic!("slot at {slot}: {e}")).reader();
+        assert_eq!((reader.first(), reader.end()), (begin, END));
+    }
+}
+
+/// Files that do something else at a read, once: what another thread might do just then.
+struct Interposed {
+    files: Arc<Memory>,
+    reads: AtomicU64,
+    at_read: Mutex<Option<(u64, Change)>>,
+}
+
+type Change = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Interposed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.files.fmt(f)
+    }
+}
+
+impl Files for Interposed {
+    fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reads.fetch_add(1, Ordering::Relaxed);
+        let change = self.at_read.lock().expect("unpoisoned").take_if(|(at, _)| *at == read);
+        if let Some((_, change)) = change {
+            change();
+        }
+        self.files.read_at(name, offset, buffer)
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.files.list()
+    }
+    fn len(&self, name: &str) -> io::Result<u64> {
+        self.files.len(name)
+    }
+    fn create(&self, name: &str) -> io::Result<()> {
+        self.files.create(name)
+    }
+    fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.files.write_at(name, offset, bytes)
+    }
+    fn sync_file(&self, name: &str) -> io::Result<()> {
+        self.files.sync_file(name)
+    }
+    fn sync_folder(&self) -> io::Result<()> {
+        self.files.sync_folder()
+    }
+    fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
+        self.files.truncate(name, length)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.files.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.files.remove(name)
+    }
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.files.free_bytes()
+    }
+}
+
+/// Readers see what is there before or after a change that comes at any of their reads, and never an error.
 #[bounded::test]
 fn readers_are_not_disturbed() {
-    let files = filled(END);
-    let mut log = open(&files).expect("opens");
-    let reader = log.reader();
-    let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                for at in 0..END {
-                    let read = reader.read(at).expect("undisturbed");
-                    assert_eq!(
-                        read.map(|entry| *entry.id()).unwrap_or(record(at).id),
-                        record(at).id
-                    );
-                }
-            }
-        });
-        for ordinal in (0..END).rev() {
-            log.expunge(ordinal).expect("expunged");
+    type Do = fn(&mut Log) -> Result<(), LogError>;
+    let changes: [Do; 4] = [
+        |log| log.expunge(12),
+        |log| log.expunge(END - 2),
+        |log| log.prune_before(30).map(|_| ()),
+        |log| log.begin_segment(&checkpoint(END)),
+    ];
+    let mut changed = 0;
+    for (change, ordinal, at) in changes
+        .iter()
+        .flat_map(|change| (10..END).map(move |ordinal| (*change, ordinal)))
+        .flat_map(|(change, ordinal)| (0..5).map(move |at| (change, ordinal, at)))
+    {
+        let (files, reads) = (filled(END), AtomicU64::new(0));
+        let files = Arc::new(Interposed { files, reads, at_read: Mutex::new(None) });
+        let log = Arc::new(Mutex::new(Log::open(files.clone(), OPTIONS).expect("opens")));
+        let reader = log.lock().expect("unpoisoned").reader();
+        let change = Box::new(move || change(&mut log.lock().expect("unpoisoned")).expect("done"));
+        let at = files.reads.load(Ordering::Relaxed) + at;
+        *files.at_read.lock().expect("unpoisoned") = Some((at, change));
+        let is_right = |entry: Entry| match entry {
+            Entry::Record(read) => assert_eq!(read, record(ordinal)),
+            expunged => assert_eq!(*expunged.id(), record(ordinal).id),
+        };
+        if let Some(entry) = reader.read(ordinal).expect("undisturbed") {
+            is_right(entry);
         }
-        log.prune_before(30).expect("pruned");
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
+        match reader.read_range(ordinal..END, usize::MAX) {
+            Ok(entries) => entries.into_iter().take(1).for_each(is_right),
+            Err(e) => assert!(matches!(e, LogError::NotThere { .. }), "{e}"),
+        }
+        changed += u64::from(files.at_read.lock().expect("unpoisoned").is_none());
+    }
+    assert!(changed > 100, "{changed}");
 }
 
 const FAULTS: [Fault; 3] = [Fault::Stop, Fault::Io, Fault::FullForAll];
