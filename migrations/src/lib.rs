@@ -9,6 +9,7 @@
 mod database;
 mod error;
 mod format;
+mod old_store;
 mod registry;
 mod runner;
 mod steps;
@@ -19,5 +20,6 @@ pub use format::{
     FORMAT_FILE, FormatError, META_KEY, META_PREFIX, checked_value, folder_version, open_value,
     read_version, version_entry, write_folder_version,
 };
+pub use old_store::{OldBlock, OldStore, OldStoreError};
 pub use registry::{Plan, PlanError, Registry, Step, StepBatch, StepError, StepFn};
 pub use runner::{MigrateError, MigrationProgress, Mode, migrate};

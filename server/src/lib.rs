@@ -14,6 +14,7 @@ pub mod prover;
 pub mod replay;
 pub mod source;
 pub mod store;
+pub mod upgrade;
 pub mod watch;
 
 /// This version of Weir.

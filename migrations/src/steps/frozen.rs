@@ -4,7 +4,7 @@ use crate::format::{checked_value, open_value};
 use crate::registry::StepError;
 
 /// Hands the next payload pages and rows to `each`, by key and value, and says where to go on.
-pub(super) fn walk_payloads(
+pub(crate) fn walk_payloads(
     tree: &sled::Tree,
     cursor: Option<&[u8]>,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StepError>,
@@ -25,7 +25,7 @@ pub(super) fn walk_payloads(
 }
 
 /// The content of a value: `flag ‖ content ‖ checksum`, raw or zstd behind its length.
-pub(super) fn content(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn content(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     match open_value(key, value)?.split_first()? {
         (&FLAG_RAW, content) => Some(content.to_vec()),
         (&FLAG_ZSTD, rest) => {
@@ -41,13 +41,13 @@ pub(super) fn content(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// An RLP item.
-pub(super) struct Item<'a> {
-    pub(super) whole: &'a [u8],
-    pub(super) body: &'a [u8],
+pub(crate) struct Item<'a> {
+    pub(crate) whole: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 /// The first RLP item of the bytes, and what follows.
-pub(super) fn item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
+pub(crate) fn item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (&first, _) = bytes.split_first()?;
     let (head, len) = match first {
         0..=0x7f => (0, 1),
@@ -68,7 +68,7 @@ pub(super) fn item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
 }
 
 /// All items of the list that `bytes` begin with.
-pub(super) fn items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
+pub(crate) fn items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
     let (list, _) = item(bytes)?;
     let (mut rest, mut items) = (list.body, Vec::new());
     while !rest.is_empty() {
@@ -80,21 +80,21 @@ pub(super) fn items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
 }
 
 /// The value of content that is not compressed.
-pub(super) fn raw_value(key: &[u8], content: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_value(key: &[u8], content: &[u8]) -> Vec<u8> {
     checked_value(key, [&[FLAG_RAW], content].concat())
 }
 
 /// The key of an entry that has a number.
-pub(super) fn numbered(prefix: u8, number: u64) -> Vec<u8> {
+pub(crate) fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     [&[prefix][..], &number.to_be_bytes()].concat()
 }
 
-pub(super) const PAYLOAD_PAGE: u8 = 0x03;
-pub(super) const BLOCK_ID: u8 = 0x04;
-pub(super) const ROOT_SNAPSHOT: u8 = 0x09;
-pub(super) const PAYLOAD_ROW: u8 = 0x0b;
-pub(super) const RESULT_ID: u8 = 0x0c;
-pub(super) const PAYLOADS_PER_PAGE: u64 = 16;
+pub(crate) const PAYLOAD_PAGE: u8 = 0x03;
+pub(crate) const BLOCK_ID: u8 = 0x04;
+pub(crate) const ROOT_SNAPSHOT: u8 = 0x09;
+pub(crate) const PAYLOAD_ROW: u8 = 0x0b;
+pub(crate) const RESULT_ID: u8 = 0x0c;
+pub(crate) const PAYLOADS_PER_PAGE: u64 = 16;
 /// Pages or rows handled at once.
 const ENTRIES_MAX: usize = 16;
 const FLAG_RAW: u8 = 0;

@@ -29,6 +29,7 @@ use weir_protocol::evidence::{EVIDENCE_BYTES_MAX, RECEIPT_METADATA};
 use weir_protocol::model::Versions;
 
 use crate::access::{AccessError, AccessView};
+use crate::indexer::Condition;
 use crate::prover::Prover;
 use crate::source::access::SyncState;
 pub use access::{Passthrough, Rest, UNVERIFIED_METADATA};
@@ -42,6 +43,8 @@ pub struct ApiOptions {
     pub indexing: Arc<AtomicBool>,
     /// Where following the network stands, when the source is one.
     pub sync: Option<watch::Receiver<SyncState>>,
+    /// How the store is, if somebody writes to it.
+    pub condition: Option<watch::Receiver<Condition>>,
     /// Signs evidence, if a key is configured.
     pub signer: Option<Signer>,
     /// An access node for the methods of the Access API that cannot be answered from the store.

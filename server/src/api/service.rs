@@ -24,6 +24,7 @@ use super::receipts::with_receipt;
 use super::values::{self, BlockProgress};
 use super::{ApiOptions, Signer, tree};
 use crate::VERSION;
+use crate::indexer::Condition;
 use crate::prover::{Proved, Prover, ProverError};
 use crate::source::access::SyncState;
 use crate::watch::Streams;
@@ -34,6 +35,7 @@ pub(super) struct SnapshotService {
     prover: Prover,
     indexing: Arc<AtomicBool>,
     sync: Option<watch::Receiver<SyncState>>,
+    condition: Option<watch::Receiver<Condition>>,
     signer: Option<Signer>,
     /// Protocol versions that the server knows, if not those of the chain.
     versions: Option<Versions>,
@@ -53,8 +55,9 @@ struct Answered {
 
 impl SnapshotService {
     pub(super) fn new(prover: Prover, options: &ApiOptions, ended: watch::Receiver<bool>) -> Self {
-        let ApiOptions { indexing, sync, signer, versions, .. } = options.clone();
-        Self { prover, indexing, sync, signer, versions, streams: Streams::default(), ended }
+        let ApiOptions { indexing, sync, condition, signer, versions, .. } = options.clone();
+        let streams = Streams::default();
+        Self { prover, indexing, sync, condition, signer, versions, streams, ended }
     }
 
     /// Runs `prove` on a thread that may block.
@@ -104,9 +107,11 @@ impl SnapshotApi for SnapshotService {
         let known = self.versions;
         let version = self.blocking(move |prover| prover.protocol_version(known)).await?;
         let sync = self.sync.as_ref().map(|sync| sync.borrow().clone());
+        let condition = self.condition.as_ref().map(|condition| condition.borrow().clone());
+        let condition = condition.filter(|condition| *condition != Condition::Well);
         Ok(Response::new(v1::GetServerInfoResponse {
-            sync_state: sync.as_ref().map_or_else(String::new, |sync| sync.name().to_owned()),
-            sync_detail: values::detail(sync.as_ref(), &version),
+            sync_state: values::state(condition.as_ref(), sync.as_ref()).to_owned(),
+            sync_detail: values::detail(condition.as_ref(), sync.as_ref(), &version),
             chain_id: head.chain.chain_id.clone(),
             spork_id: values::bytes(&head.chain.spork_id),
             spork_root_block_height: head.chain.spork_root_block_height,

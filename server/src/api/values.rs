@@ -8,6 +8,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::protocol_state::{EpochName, ProtocolState, ScheduledUpgrade, identity_table};
 use weir_protocol::request::IdentityFilter;
 
+use crate::indexer::Condition;
 use crate::prover::{IndexedBlock, ProtocolVersion, Proved};
 use crate::source::access::SyncState;
 
@@ -24,9 +25,21 @@ pub(super) fn upgrade(upgrade: &ScheduledUpgrade) -> v1::ProtocolVersionUpgrade 
     }
 }
 
-/// Where following the network stands, and what an operator has to do.
-pub(super) fn detail(sync: Option<&SyncState>, version: &ProtocolVersion) -> String {
-    let said = sync.map(ToString::to_string).filter(|said| !said.is_empty());
+/// What keeps new blocks out of the store, or else where following the network stands, in one word.
+pub(super) fn state(condition: Option<&Condition>, sync: Option<&SyncState>) -> &'static str {
+    let following = sync.map(SyncState::name).unwrap_or_default();
+    condition.map_or(following, Condition::name)
+}
+
+/// The same in words, and what an operator has to do.
+pub(super) fn detail(
+    condition: Option<&Condition>,
+    sync: Option<&SyncState>,
+    version: &ProtocolVersion,
+) -> String {
+    let following = || sync.map(ToString::to_string);
+    let said = condition.map(ToString::to_string).or_else(following);
+    let said = said.filter(|said| !said.is_empty());
     said.into_iter().chain(version.warning()).collect::<Vec<_>>().join("; ")
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use weir_protocol::model::Versions;
 use weir_server::prover::{ProtocolVersion, Prover};
 use weir_server::source::access::SyncState;
+use weir_server::indexer::Condition;
 use weir_server::store::Head;
 
 /// Serves metrics on an address; within a runtime.
@@ -19,6 +20,10 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
         .install()
         .with_context(|| format!("cannot serve metrics on {address}; is the port in use?"))?;
     describe_gauge!("store_blocks", "blocks indexed");
+    describe_gauge!(
+        "store_condition",
+        "1 for what keeps new blocks out: catching_up, disk_full or disk_failing"
+    );
     describe_gauge!("store_finalized_height", "latest finalized height");
     describe_gauge!("store_sealed_height", "latest sealed height");
     describe_gauge!("store_epoch_counter", "epoch of the latest finalized block");
@@ -122,9 +127,23 @@ pub(crate) async fn report_sync(mut sync: watch::Receiver<SyncState>) {
     }
 }
 
+/// Keeps the gauge of how the store is.
+pub(crate) async fn report_condition(mut condition: watch::Receiver<Condition>) {
+    loop {
+        let now = condition.borrow_and_update().name();
+        for name in CONDITIONS {
+            gauge!("store_condition", "state" => name).set(if name == now { 1.0 } else { 0.0 });
+        }
+        if condition.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Heights and counts stay far below 2^53.
 fn set(name: &'static str, value: u64) {
     gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
 }
 
+const CONDITIONS: [&str; 3] = ["catching_up", "disk_full", "disk_failing"];
 const STATES: [&str; 5] = ["connecting", "syncing", "live", "stalled", "halted"];

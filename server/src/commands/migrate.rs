@@ -3,22 +3,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use weir_migrations::{Mode, Registry, migrate};
+use weir_migrations::Mode;
 use weir_server::store::FORMAT_VERSION;
+use weir_server::upgrade::upgrade;
 
 /// Brings a data folder to this version's format, or says what that would take.
 pub(crate) fn run(data: &Path, dry_run: bool) -> anyhow::Result<ExitCode> {
     let mode = if dry_run { Mode::DryRun } else { Mode::Apply };
-    let plan = migrate(data, &Registry::production(), FORMAT_VERSION, mode, |progress| {
-        println!("{}: {} batches, {} entries", progress.step, progress.batches, progress.entries);
-    })?;
-    let (version, target) = (plan.version, plan.target);
-    if plan.steps.is_empty() {
+    let upgraded = upgrade(data, mode, |step, done, of| println!("{step}: {done}, {of}"))?;
+    let version = upgraded.version;
+    if upgraded.steps.is_empty() {
         println!("format {version} is up to date, nothing to do");
         return Ok(ExitCode::SUCCESS);
     }
     let verb = if dry_run { "would run" } else { "ran" };
-    let names: Vec<_> = plan.steps.iter().map(|step| step.name).collect();
-    println!("format {version} to {target}: {verb} {}", names.join(", "));
+    let names = upgraded.steps.join(", ");
+    println!("format {version} to {FORMAT_VERSION}: {verb} {names}");
     Ok(ExitCode::SUCCESS)
 }

@@ -167,13 +167,16 @@ async fn serve(
     println!("weir-server: serving http://{address}");
     let state = sync.subscribe();
     tokio::spawn(metrics::report_sync(state.clone()));
+    let condition = indexer.condition();
+    tokio::spawn(metrics::report_condition(condition.clone()));
     tokio::spawn(metrics::report_head(indexer.reader().watch_head()));
     let versions = options.known_versions();
     tokio::spawn(metrics::report_upgrade(prover.clone(), versions));
     let worker = index_in_background(indexer, indexing.clone(), sync)?;
     let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
     let pass_on = options.pass_on.clone().map(access_node);
-    let api = ApiOptions { indexing, sync: Some(state), signer, pass_on, versions };
+    let sync = Some(state);
+    let api = ApiOptions { indexing, sync, condition: Some(condition), signer, pass_on, versions };
     api::serve(listener, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {

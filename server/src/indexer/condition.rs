@@ -69,19 +69,34 @@ impl fmt::Display for Condition {
 
 /// Tells others how the store is.
 #[derive(Debug)]
-pub(super) struct Conditions(watch::Sender<Condition>);
+pub(super) struct Conditions {
+    sender: watch::Sender<Condition>,
+    on_refusal: OnRefusal,
+}
+
+/// What to do while the disk refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnRefusal {
+    TryAgain,
+    Fail,
+}
 
 impl Conditions {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Condition::Well))
+        Self { sender: watch::Sender::new(Condition::Well), on_refusal: OnRefusal::TryAgain }
+    }
+
+    /// Fails from now on, instead of trying again.
+    pub(super) fn give_up(&mut self) {
+        self.on_refusal = OnRefusal::Fail;
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Condition> {
-        self.0.subscribe()
+        self.sender.subscribe()
     }
 
     pub(super) fn set(&self, condition: Condition) {
-        self.0.send_replace(condition);
+        self.sender.send_replace(condition);
     }
 
     /// Writes to the store; while the disk refuses, tries again until it does not, or until somebody
@@ -105,7 +120,8 @@ impl Conditions {
                 }
                 Err(error) => error,
             };
-            let Some(refusal) = error.refusal() else { return Err(error.into()) };
+            let refusal = error.refusal().filter(|_| self.on_refusal == OnRefusal::TryAgain);
+            let Some(refusal) = refusal else { return Err(error.into()) };
             let condition = condition(refusal, &error);
             if pause == PAUSE_MIN {
                 tracing::warn!(state = condition.name(), "{condition}");

@@ -143,6 +143,13 @@ impl Indexer {
         self
     }
 
+    /// Fails when the disk refuses, instead of trying again until it does not.
+    #[must_use]
+    pub fn giving_up(mut self) -> Self {
+        self.conditions.give_up();
+        self
+    }
+
     /// Takes these protocol state versions for known instead of all that the network may run, as a
     /// version of Weir does that is older than the newest of them.
     #[must_use]

@@ -8,19 +8,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
-use thiserror::Error;
 use weir_proto::flow::entities;
-use weir_proto::frames::{FrameError, Frames};
-use weir_protocol::codec::snapshot::{Snapshot, SnapshotError};
+use weir_proto::frames::Frames;
+use weir_protocol::codec::snapshot::Snapshot;
 
-/// A folder that holds `root-protocol-state-snapshot.json` and `blocks.pb`, either with `.gz`.
+use super::SourceError;
+use super::stored::{Stored, StoredBlocks};
+use crate::store::LogFolder;
+
+/// A folder that holds `root-protocol-state-snapshot.json` and `blocks.pb`, either with `.gz`; or a
+/// data folder, whose log has the same.
 #[derive(Clone, Debug)]
-pub struct ChainFolder {
-    dir: PathBuf,
+pub struct ChainFolder(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Files(PathBuf),
+    Stored(Stored),
 }
 
 /// Blocks of a folder, in file order.
-pub struct Blocks {
+#[derive(Debug)]
+pub struct Blocks(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    Files(FileBlocks),
+    Stored(StoredBlocks),
+}
+
+/// Blocks of a file.
+struct FileBlocks {
     frames: Frames<Box<dyn Read + Send>>,
     path: PathBuf,
     bytes_read: Arc<AtomicU64>,
@@ -31,30 +49,47 @@ impl ChainFolder {
     /// Names the folder.
     ///
     /// # Errors
-    /// When it is no folder, or lacks one of the two files.
+    /// When it is no folder, or has neither the two files nor a log.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, SourceError> {
         let dir = dir.into();
         if !dir.is_dir() {
             return Err(SourceError::NotAFolder { path: dir });
         }
-        let folder = Self { dir };
-        folder.find(SNAPSHOT_FILE)?;
-        folder.find(BLOCKS_FILE)?;
-        Ok(folder)
+        if LogFolder::is_at(&dir) {
+            return Ok(Self(Kind::Stored(Stored::of_data(&dir)?)));
+        }
+        find(&dir, SNAPSHOT_FILE)?;
+        find(&dir, BLOCKS_FILE)?;
+        Ok(Self(Kind::Files(dir)))
+    }
+
+    /// Names a data folder of format 3, which is locked for as long as this is.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or has another format.
+    pub fn open_old_store(data: &Path) -> Result<Self, SourceError> {
+        Ok(Self(Kind::Stored(Stored::of_old_store(data)?)))
     }
 
     /// The folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.dir
+        match &self.0 {
+            Kind::Files(dir) => dir,
+            Kind::Stored(stored) => stored.path(),
+        }
     }
 
     /// The root snapshot's JSON as it is.
     ///
     /// # Errors
-    /// When the file cannot be read or is larger than [`SNAPSHOT_BYTES_MAX`].
+    /// When it cannot be read or is larger than [`SNAPSHOT_BYTES_MAX`].
     pub fn snapshot_json(&self) -> Result<Vec<u8>, SourceError> {
-        let path = self.find(SNAPSHOT_FILE)?;
+        let dir = match &self.0 {
+            Kind::Files(dir) => dir,
+            Kind::Stored(stored) => return stored.snapshot_json(),
+        };
+        let path = find(dir, SNAPSHOT_FILE)?;
         let (reader, _) = open(&path)?;
         let mut json = Vec::new();
         let read = |source| SourceError::Read { path: path.clone(), source };
@@ -70,7 +105,10 @@ impl ChainFolder {
     /// # Errors
     /// When it is malformed or contradicts itself.
     pub fn parse_snapshot(&self, json: &[u8]) -> Result<Snapshot, SourceError> {
-        let path = self.find(SNAPSHOT_FILE)?;
+        let path = match &self.0 {
+            Kind::Files(dir) => find(dir, SNAPSHOT_FILE)?,
+            Kind::Stored(stored) => stored.path().to_owned(),
+        };
         Snapshot::from_json(json).map_err(|source| SourceError::Snapshot { path, source })
     }
 
@@ -79,34 +117,40 @@ impl ChainFolder {
     /// # Errors
     /// When the file cannot be opened.
     pub fn blocks(&self) -> Result<Blocks, SourceError> {
-        let path = self.find(BLOCKS_FILE)?;
+        let dir = match &self.0 {
+            Kind::Files(dir) => dir,
+            Kind::Stored(stored) => return Ok(Blocks(Reading::Stored(stored.blocks()))),
+        };
+        let path = find(dir, BLOCKS_FILE)?;
         let read = |source| SourceError::Read { path: path.clone(), source };
         let bytes_total = path.metadata().map_err(read)?.len();
         let (reader, bytes_read) = open(&path)?;
-        Ok(Blocks { frames: Frames::new(reader), path, bytes_read, bytes_total })
+        let frames = Frames::new(reader);
+        Ok(Blocks(Reading::Files(FileBlocks { frames, path, bytes_read, bytes_total })))
     }
+}
 
-    fn find(&self, name: &'static str) -> Result<PathBuf, SourceError> {
-        let plain = self.dir.join(name);
-        let gzipped = self.dir.join(format!("{name}.gz"));
-        [plain, gzipped]
-            .into_iter()
-            .find(|path| path.is_file())
-            .ok_or_else(|| SourceError::MissingFile { dir: self.dir.clone(), name })
-    }
+fn find(dir: &Path, name: &'static str) -> Result<PathBuf, SourceError> {
+    let plain = dir.join(name);
+    let gzipped = dir.join(format!("{name}.gz"));
+    let found = [plain, gzipped].into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| SourceError::MissingFile { dir: dir.to_owned(), name })
 }
 
 impl Blocks {
-    /// Bytes of the file read so far, and in all.
+    /// How much is read so far, and how much there is: bytes of the file, or blocks.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        (self.bytes_read.load(Ordering::Relaxed), self.bytes_total)
+        match &self.0 {
+            Reading::Files(file) => (file.bytes_read.load(Ordering::Relaxed), file.bytes_total),
+            Reading::Stored(stored) => stored.progress(),
+        }
     }
 }
 
-impl fmt::Debug for Blocks {
+impl fmt::Debug for FileBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blocks").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("FileBlocks").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -114,8 +158,14 @@ impl Iterator for Blocks {
     type Item = Result<entities::Block, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let block = self.frames.next()?;
-        Some(block.map_err(|source| SourceError::Blocks { path: self.path.clone(), source }))
+        match &mut self.0 {
+            Reading::Files(file) => {
+                let block = file.frames.next()?;
+                let path = || file.path.clone();
+                Some(block.map_err(|source| SourceError::Blocks { path: path(), source }))
+            }
+            Reading::Stored(stored) => stored.next(),
+        }
     }
 }
 
@@ -147,60 +197,9 @@ impl Read for Counted {
     }
 }
 
-/// Why a folder gives no blocks.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// No such folder.
-    #[error("{} is not a folder; a chain folder holds {SNAPSHOT_FILE} and {BLOCKS_FILE}", path.display())]
-    NotAFolder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file is missing.
-    #[error("{} holds neither {name} nor {name}.gz", dir.display())]
-    MissingFile {
-        /// The folder.
-        dir: PathBuf,
-        /// The file.
-        name: &'static str,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The root snapshot is too large.
-    #[error("{} is larger than {SNAPSHOT_BYTES_MAX} bytes", path.display())]
-    SnapshotTooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The root snapshot is malformed.
-    #[error("{}: {source}", path.display())]
-    Snapshot {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: SnapshotError,
-    },
-    /// The file of blocks is malformed.
-    #[error("{}: {source}", path.display())]
-    Blocks {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: FrameError,
-    },
-}
-
 /// Most bytes of a root snapshot, uncompressed.
 pub const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
-const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
-const BLOCKS_FILE: &str = "blocks.pb";
+pub(super) const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
+pub(super) const BLOCKS_FILE: &str = "blocks.pb";
 const READ_BYTES: usize = 128 << 10;

@@ -2,5 +2,8 @@
 
 pub mod access;
 mod chain_folder;
+mod error;
+mod stored;
 
-pub use chain_folder::{Blocks, ChainFolder, SNAPSHOT_BYTES_MAX, SourceError};
+pub use chain_folder::{Blocks, ChainFolder, SNAPSHOT_BYTES_MAX};
+pub use error::SourceError;

@@ -12,7 +12,7 @@ use super::block::Body;
 use super::checkpoint::Checkpoint;
 use super::engine::{BlockLog, LogRead};
 use super::error::ReadError;
-use super::open::StoreOptions;
+use super::open::{LOG, StoreOptions};
 
 /// A log in a folder.
 #[derive(Debug)]
@@ -95,8 +95,58 @@ impl LogRead for LogReader {
     }
 }
 
+/// The log of a data folder, to be read only; a server may have it open.
+#[derive(Debug, Clone)]
+pub struct LogFolder {
+    log: LogReader,
+}
+
+impl LogFolder {
+    /// Whether a folder holds a log.
+    #[must_use]
+    pub fn is_at(data: &Path) -> bool {
+        data.join(LOG).is_dir()
+    }
+
+    /// Opens the log of a data folder as it is now; nothing is written.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open(data: &Path) -> Result<Self, ReadError> {
+        let fail = |source| ReadError::Log { ordinal: 0, source };
+        let folder = data.join(LOG);
+        if !folder.is_dir() {
+            return Err(fail(failed("open", io::ErrorKind::NotFound.into())));
+        }
+        let files = Disk::new(folder).map_err(|source| fail(failed("open", source)))?;
+        Ok(Self { log: LogReader::open(Arc::new(files)).map_err(fail)? })
+    }
+
+    /// The ordinals of the blocks there are.
+    #[must_use]
+    pub fn ordinals(&self) -> Range<u64> {
+        LogRead::ordinals(&self.log)
+    }
+
+    /// The blocks from an ordinal on, as many as are worth reading at once; none from the end on.
+    ///
+    /// # Errors
+    /// When the first of them is damaged or gone.
+    pub fn blocks_from(&self, ordinal: u64) -> Result<Vec<LoggedBlock>, ReadError> {
+        blocks(&self.log, ordinal..self.ordinals().end)
+    }
+
+    /// The root snapshot, as the source gave it.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
+        root_snapshot(&self.log)
+    }
+}
+
 /// A block as it came, read from the log alone.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedBlock {
     /// Block ID.
     pub id: Identifier,

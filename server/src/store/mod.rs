@@ -33,7 +33,7 @@ pub use batch::{PAYLOAD_BYTES_MAX, PREIMAGE_BYTES_MAX, WriteBatch};
 pub use block::{BlockRecord, SealedRef, StoredBlock, payload_roots};
 pub use error::{CommitError, OpenError, ReadError, Refusal};
 pub use fsck::fsck;
-pub use log::LoggedBlock;
+pub use log::{LogFolder, LoggedBlock};
 pub use open::{NewStore, Opened, StoreOptions};
 pub use reader::{BLOCKS_MAX, Reader};
 pub use records::{BlockRef, ChainInfo, EpochRecord, Head};
