@@ -48,6 +48,27 @@ impl FolderLock {
         refuse_foreign_files(folder, own_names)?;
         Ok(Self { _file: file })
     }
+
+    /// Locks a folder to look at it, without a byte written: several may look at once. `None` where
+    /// nobody ever locked it, as in a copy without the file.
+    ///
+    /// # Errors
+    /// When another process has the folder to write, or when the file cannot be read.
+    pub fn look(folder: &Path) -> Result<Option<Self>, DatabaseError> {
+        let path = || folder.to_path_buf();
+        let unusable = |source| DatabaseError::Unusable { path: path(), source };
+        let file = match File::open(folder.join(LOCK_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(error)),
+        };
+        let is_held = |error: &TryLockError| matches!(error, TryLockError::WouldBlock);
+        match once_released(|| file.try_lock_shared(), is_held) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(DatabaseError::InUse { path: path() }),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
 }
 
 impl Database {

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod api;
+pub mod check;
 pub mod indexer;
 pub mod ingest;
 pub mod payload;

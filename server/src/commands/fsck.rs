@@ -1,50 +1,116 @@
 //! `weir-server fsck`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
-use weir_protocol::codec::snapshot::Snapshot;
-use weir_server::payload;
-use weir_server::store::{Opened, Store, StoreOptions, fsck};
+use clap::Args;
+use weir_server::check::{Checked, RepairSource, check, repair};
+use weir_server::source::ChainFolder;
 
-/// Checks a data folder; 1 when something is wrong with it.
-pub(crate) fn run(data: &Path) -> anyhow::Result<ExitCode> {
-    if !data.is_dir() {
-        bail!("{} is not a folder", data.display());
+use super::source::Source;
+
+/// What to check, and whether to mend it.
+#[derive(Debug, Args)]
+pub(crate) struct FsckOptions {
+    /// Data folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Mend what is damaged: make the index again from the log, and fetch blocks from the source
+    #[arg(long)]
+    repair: bool,
+    /// Where damaged blocks are fetched from: replay:DIR, a chain folder or a data folder, or
+    /// access:URL[,URL...], access nodes
+    #[arg(long, value_name = "SOURCE", requires = "repair")]
+    source: Option<Source>,
+}
+
+/// Checks a data folder: 0 when it is good or mended, 1 when it is damaged, 5 when that could not be
+/// told.
+pub(crate) fn run(options: &FsckOptions) -> anyhow::Result<ExitCode> {
+    let data = &options.data;
+    let Some(checked) = checked(data) else { return Ok(ExitCode::from(EXIT_UNCHECKED)) };
+    if !options.repair || checked.is_clean() {
+        print(data, &checked, options.json);
+        return Ok(if checked.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let Opened::Existing(store) = Store::open(data, StoreOptions::default())? else {
-        bail!("{} holds no blocks", data.display());
+    let source = match &options.source {
+        Some(Source::Replay(dir)) => Some(RepairSource::Folder(ChainFolder::open(dir)?)),
+        Some(Source::Access(urls)) => Some(RepairSource::Access(urls.clone())),
+        None => None,
     };
-    let root = root_snapshot(&store);
-    let report = fsck(&store, payload::checker(root.as_ref().ok()), |_, _| ());
-    println!(
-        "{} blocks, {} payloads, {} preimages, {} results, {} version beacons, \
-         {} finalized heights checked",
-        report.blocks,
-        report.payloads,
-        report.preimages,
-        report.results,
-        report.version_beacons,
-        report.heights
-    );
-    for finding in &report.findings {
-        println!("{finding}");
+    let repaired = repair(data, source.as_ref())?;
+    for ordinal in &repaired.log.records {
+        eprintln!("weir-server: fetched block {ordinal} again");
     }
-    let mut findings = report.finding_count;
-    if let Err(reason) = root {
-        println!("root snapshot: {reason}");
-        findings += 1;
+    for file in &repaired.log.quarantined {
+        eprintln!("weir-server: what was there is kept in log/{file}");
     }
-    if findings == 0 {
-        println!("no findings");
-        return Ok(ExitCode::SUCCESS);
+    if repaired.index {
+        eprintln!("weir-server: made the index again");
     }
-    bail!("{findings} findings: rebuild the data folder from its source")
+    let Some(checked) = self::checked(data) else { return Ok(ExitCode::from(EXIT_UNCHECKED)) };
+    print(data, &checked, options.json);
+    Ok(if checked.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn root_snapshot(store: &Store) -> Result<Snapshot, String> {
-    let json = store.reader().root_snapshot().map_err(|error| error.to_string())?;
-    let json = json.ok_or("it is missing")?;
-    Snapshot::from_json(&json).map_err(|error| error.to_string())
+/// The check's report, or nothing after saying why there is none.
+fn checked(data: &Path) -> Option<Checked> {
+    if !data.is_dir() {
+        eprintln!("weir-server: not checked: {} is not a folder", data.display());
+        return None;
+    }
+    match check(data) {
+        Ok(checked) => Some(checked),
+        Err(error) => {
+            eprintln!("weir-server: not checked: {:#}", anyhow::Error::from(error));
+            None
+        }
+    }
 }
+
+fn print(data: &Path, checked: &Checked, json: bool) {
+    if json {
+        println!("{}", checked.json());
+        return;
+    }
+    println!("{} blocks in {} segments checked", checked.blocks, checked.segments);
+    if let Some(index) = &checked.index {
+        println!(
+            "index: {} blocks, {} payloads, {} preimages, {} results, {} version beacons, \
+             {} finalized heights checked",
+            index.blocks,
+            index.payloads,
+            index.preimages,
+            index.results,
+            index.version_beacons,
+            index.heights
+        );
+    }
+    if checked.behind > 0 {
+        println!("{} blocks are not indexed yet; the next start indexes them", checked.behind);
+    }
+    for found in &checked.findings {
+        let blocks = match found.ordinals.end.saturating_sub(found.ordinals.start) {
+            0 => String::new(),
+            _ => format!(" (blocks {} up to {})", found.ordinals.start, found.ordinals.end),
+        };
+        println!("{}: {}{blocks}", found.place, found.reason);
+    }
+    if checked.is_clean() {
+        println!("no findings");
+        return;
+    }
+    let data = data.display();
+    let mends = checked.findings.iter().any(|found| found.mend.command().contains("--source"));
+    let source = if mends { " --source SOURCE" } else { "" };
+    eprintln!(
+        "weir-server: {} findings; mend them with weir-server fsck --data {data} --repair{source}",
+        checked.finding_count
+    );
+}
+
+/// Nothing can be said about the folder.
+const EXIT_UNCHECKED: u8 = 5;

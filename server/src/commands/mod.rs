@@ -28,7 +28,7 @@ use serve::ServeOptions;
 /// Indexes Flow blocks into per-block protocol-state snapshots and serves them with evidence.
 ///
 /// Exit codes: 0 done; 1 failed, with a message; 2 wrong usage; 3 conflicting certificates found; 4 a
-/// certified block breaks a rule of this version.
+/// certified block breaks a rule of this version; 5 a data folder could not be checked.
 /// Without a command, the demo runs.
 #[derive(Debug, Parser)]
 #[command(name = "weir-server", version, propagate_version = true)]
@@ -72,12 +72,9 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Recompute every commitment in a data folder from the stored bytes
-    Fsck {
-        /// Folder of the index
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-    },
+    /// Check a data folder: log, links, checkpoints and index against each other; 1 when it is damaged,
+    /// 5 when it could not be checked
+    Fsck(fsck::FsckOptions),
 }
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
@@ -97,7 +94,7 @@ pub(crate) fn run() -> ExitCode {
         None => Arguments::command().print_help().map(|()| ExitCode::from(2)).map_err(Into::into),
         Some(Command::ReceiptKey(options)) => receipt_key::run(&options),
         Some(Command::Migrate { data, dry_run }) => migrate::run(&data, dry_run),
-        Some(Command::Fsck { data }) => fsck::run(&data),
+        Some(Command::Fsck(options)) => fsck::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("weir-server: {error:#}");

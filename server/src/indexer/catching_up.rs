@@ -3,6 +3,7 @@
 //! The blocks go the same way as new ones, but for their certificates: those were verified before the
 //! blocks were logged.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -11,9 +12,10 @@ use weir_protocol::model::Versions;
 
 use super::batch::BatchWriter;
 use super::condition::{Condition, Conditions, Written};
-use super::{IndexError, begin};
+use super::{IndexError, begin, resume};
 use crate::ingest::{Chain, FORK_BLOCKS_MAX, Prepared};
-use crate::store::{LoggedBlock, NewStore, Store, WriteBatch};
+use crate::prover::Prover;
+use crate::store::{LoggedBlock, NewStore, Opened, Store, StoreOptions, WriteBatch};
 
 /// Where indexing goes on.
 #[derive(Debug)]
@@ -44,17 +46,29 @@ impl Position {
         stop: &AtomicBool,
         conditions: &Conditions,
     ) -> Result<(), IndexError> {
-        let total = self.store.logged();
+        self.catch_up_to(self.store.logged(), stop, conditions)?;
+        if self.behind() == 0 {
+            self.store.caught_up()?;
+        }
+        conditions.set(Condition::Well);
+        Ok(())
+    }
+
+    /// Indexes what the log has before an ordinal.
+    fn catch_up_to(
+        &mut self,
+        total: u64,
+        stop: &AtomicBool,
+        conditions: &Conditions,
+    ) -> Result<(), IndexError> {
         // Whoever logged a block knew its version.
         let known = self.chain.versions();
         self.chain.know_versions(Versions::Future);
-        while self.behind() > 0 {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
+        while self.writer.next_ordinal() < total && !stop.load(Ordering::Relaxed) {
             let done = self.writer.next_ordinal();
             conditions.set(Condition::CatchingUp { done, total });
             let mut blocks = self.store.logged_from(done)?;
+            blocks.truncate(usize::try_from(total - done).unwrap_or(usize::MAX));
             while !blocks.is_empty() {
                 let rest = blocks.split_off(blocks.len().min(BATCH_BLOCKS));
                 let next = std::mem::replace(&mut blocks, rest);
@@ -64,8 +78,6 @@ impl Position {
             }
         }
         self.chain.know_versions(known);
-        self.store.caught_up()?;
-        conditions.set(Condition::Well);
         Ok(())
     }
 
@@ -91,6 +103,35 @@ impl Position {
         self.chain.prune();
         Ok(written)
     }
+}
+
+/// Makes the index of a data folder as far as its log goes, and the checkpoints before some ordinals
+/// with it.
+///
+/// # Errors
+/// When the log cannot be opened or indexed, or the disk refuses.
+pub fn remake(
+    data: &Path,
+    options: StoreOptions,
+    checkpoints: &[u64],
+    stop: &AtomicBool,
+) -> Result<Vec<(u64, Vec<u8>)>, IndexError> {
+    let mut conditions = Conditions::new();
+    conditions.give_up();
+    let mut at = match Store::open(data, options)? {
+        Opened::New(store) => Position::of_log(store)?,
+        Opened::Existing(store) => {
+            let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
+            Position { store, chain, writer }
+        }
+    };
+    let mut made = Vec::new();
+    for ordinal in checkpoints {
+        at.catch_up_to(*ordinal, stop, &conditions)?;
+        made.push((*ordinal, at.store.checkpoint_bytes(&at.chain.preimage_ids())?));
+    }
+    at.catch_up(stop, &conditions)?;
+    Ok(made)
 }
 
 /// Blocks indexed together, at most.

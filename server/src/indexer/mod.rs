@@ -28,6 +28,7 @@ use crate::prover::Prover;
 use crate::source::ChainFolder;
 use crate::store::{CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
 
+pub use catching_up::remake;
 pub use condition::Condition;
 pub use error::IndexError;
 

@@ -57,6 +57,11 @@ impl Prepared {
         Ok(Self::of(id, Block { header, last_view_tc, payload, proposer_sig_data }))
     }
 
+    /// The block, and what its payload hash is made of.
+    pub(crate) fn into_parts(self) -> (Block, PayloadRoots) {
+        (self.block, self.roots)
+    }
+
     fn of(block_id: Identifier, block: Block) -> Self {
         let result_ids = entity_ids(&block.payload.results);
         let roots = payload_roots(&block.payload, &result_ids);

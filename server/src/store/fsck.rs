@@ -2,6 +2,7 @@
 
 use super::beacons::Beacons;
 use super::block::StoredBlock;
+use super::inspect::check_checkpoints;
 use super::keys::Key;
 use super::pages::PLACES_PER_PAGE;
 use super::records::{BlockRef, Head};
@@ -18,23 +19,39 @@ use weir_protocol::model::{Header, Identifier};
 pub fn fsck(
     store: &Store,
     payload_check: impl Fn(&Header, &[u8]) -> Result<Option<PayloadFacts>, String>,
+    progress: impl FnMut(u64, u64),
+) -> FsckReport {
+    let mut report = FsckReport::default();
+    let reader = store.reader();
+    match reader.shared().entries.write() {
+        Ok(()) => fsck_view(&reader, payload_check, progress),
+        Err(error) => {
+            report.add("index", error.to_string());
+            report
+        }
+    }
+}
+
+/// As [`fsck`], for a view all of whose entries are in the engine.
+pub fn fsck_view(
+    reader: &Reader,
+    payload_check: impl Fn(&Header, &[u8]) -> Result<Option<PayloadFacts>, String>,
     mut progress: impl FnMut(u64, u64),
 ) -> FsckReport {
-    let reader = store.reader();
     let head = Arc::clone(reader.head());
     let mut report = FsckReport::default();
-    let result_ids = scan(&reader, &mut report);
+    let result_ids = scan(reader, &mut report);
     let mut first_payload = 0;
     let mut beacons = Beacons::default();
     for ordinal in 0..head.blocks {
-        if let Some(block) = check_block(&reader, ordinal, &mut report) {
+        if let Some(block) = check_block(reader, ordinal, &mut report) {
             if block.payload().is_none() {
                 first_payload = ordinal + 1;
             }
             let facts = check_payload(&block, ordinal, &payload_check, &mut report);
             if let Some(facts) = facts {
-                check_results(&reader, ordinal, &facts.result_ids, &mut report);
-                beacons.check(&reader, ordinal, facts, first_payload, &mut report);
+                check_results(reader, ordinal, &facts.result_ids, &mut report);
+                beacons.check(reader, ordinal, facts, first_payload, &mut report);
             }
         }
         if (ordinal + 1) % PLACES_PER_PAGE == 0 || ordinal + 1 == head.blocks {
@@ -47,9 +64,10 @@ pub fn fsck(
     {
         report.add("result ids", format!("there are {found} for {} results", report.results));
     }
-    check_heights(&reader, &mut report);
-    check_head(&reader, &head, &mut report);
-    check_epochs(&reader, &head, &mut report);
+    check_heights(reader, &mut report);
+    check_head(reader, &head, &mut report);
+    check_epochs(reader, &head, &mut report);
+    check_checkpoints(reader, &mut report);
     report
 }
 
@@ -57,7 +75,6 @@ pub fn fsck(
 fn scan(reader: &Reader, report: &mut FsckReport) -> Option<u64> {
     let blocks = reader.head().blocks;
     let entries = &reader.shared().entries;
-    report.take("index", entries.write().map_err(|error| error.to_string()))?;
     let (mut ids, mut result_ids) = (0, 0);
     let mut start: Vec<u8> = Vec::new();
     loop {

@@ -17,6 +17,7 @@ mod engine;
 mod entries;
 mod error;
 mod fsck;
+mod inspect;
 mod keys;
 mod log;
 mod open;
@@ -32,9 +33,12 @@ mod writes;
 pub use batch::{PAYLOAD_BYTES_MAX, PREIMAGE_BYTES_MAX, WriteBatch};
 pub use block::{BlockRecord, SealedRef, StoredBlock, payload_roots};
 pub use error::{CommitError, OpenError, ReadError, Refusal};
-pub use fsck::fsck;
+pub use fsck::{fsck, fsck_view};
+pub use inspect::{InspectedIndex, Inspection};
 pub use log::{LogFolder, LoggedBlock};
-pub use open::{NewStore, Opened, StoreOptions};
+pub use open::{
+    NewStore, Opened, StoreOptions, log_folder, record_of, root_checkpoint, set_index_aside,
+};
 pub use reader::{BLOCKS_MAX, Reader};
 pub use records::{BlockRef, ChainInfo, EpochRecord, Head};
 pub use report::{Finding, FsckReport, PayloadFacts};
@@ -130,14 +134,25 @@ impl Store {
         if self.state == State::Stopped {
             return Err(CommitError::Stopped);
         }
-        let checkpoint = self.reader().checkpoint(preimages)?;
+        let bytes = self.checkpoint_bytes(preimages)?;
         self.refused = true;
         self.log.check_space().map_err(CommitError::Log)?;
         self.sync()?;
-        let bytes = Checkpoint::Later(Box::new(checkpoint)).to_bytes();
         self.log.begin_segment(&bytes).map_err(CommitError::Log)?;
         self.refused = false;
         Ok(())
+    }
+
+    /// The checkpoint that stands behind the head's blocks.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn checkpoint_bytes(
+        &self,
+        preimages: &BTreeSet<Identifier>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let checkpoint = self.reader().checkpoint(preimages)?;
+        Ok(Checkpoint::Later(Box::new(checkpoint)).to_bytes())
     }
 
     /// Makes the index survive a power cut.
@@ -271,5 +286,6 @@ struct Shared {
     caches: Caches,
     head: watch::Sender<Arc<Head>>,
     // Fields drop in order: others may have the folder when the index is closed.
-    _lock: FolderLock,
+    #[expect(dead_code, reason = "it is held")]
+    lock: Option<FolderLock>,
 }

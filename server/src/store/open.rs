@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use weir_protocol::codec::{Entity as _, entity_id};
+use weir_protocol::model::Block;
 use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
 
 use super::batch::WriteBatch;
+use super::block::Body;
 use super::cache::Caches;
 use super::checkpoint::Checkpoint;
-use super::engine::{BlockLog, Index as _};
+use super::engine::{BlockLog, Index as _, Record};
 use super::entries::Entries;
 use super::error::{CommitError, OpenError, ReadError};
 use super::keys::Key;
 use super::log::{SegmentLog, root_snapshot};
 use super::records::Head;
 use super::sled_index::{SledIndex, UnusableIndex};
+use crate::payload;
 use super::{FORMAT_VERSION, Shared, State, Store, append, writer};
 
 /// How much memory and disk a store may use.
@@ -142,12 +146,12 @@ impl Store {
         let Parts { log, entries, aside, lock } = parts;
         let caches = Caches::new(options.decoded_cache_bytes);
         let (head, _) = watch::channel(head);
-        let shared = Shared { entries, log: log.reader(), caches, head, _lock: lock };
+        let shared = Shared { entries, log: log.reader(), caches, head, lock: Some(lock) };
         Self { shared: Arc::new(shared), log, state: State::Open, refused: false, aside }
     }
 }
 
-fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
+pub(super) fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
     let (path, expected) = (folder.to_path_buf(), FORMAT_VERSION);
     if found > expected {
         Err(OpenError::Newer { path, expected, found })
@@ -181,18 +185,48 @@ fn open_index(
     };
     let path = || folder.to_path_buf();
     log.check_space().map_err(|source| OpenError::from_log(path(), source))?;
-    let to = free_name(folder);
-    tracing::warn!(
-        %reason, to = %to.display(),
-        "the index is unusable; it is set aside and made again from the log"
-    );
-    fs::rename(folder.join(INDEX), &to).map_err(|error| OpenError::from_io(path(), error))?;
+    set_index_aside(folder, &reason)?;
     match open() {
         Ok(index) => Ok((index, None)),
         Err(UnusableIndex::Database(error)) => Err(error.into()),
         Err(UnusableIndex::Format(error)) => Err(error.into()),
         Err(error) => Err(OpenError::Disk { path: path(), source: error.into() }),
     }
+}
+
+/// Renames the index of a folder that nobody has open, for another to be made from the log.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn set_index_aside(folder: &Path, reason: &str) -> Result<(), OpenError> {
+    let index = folder.join(INDEX);
+    if !index.exists() {
+        return Ok(());
+    }
+    let to = free_name(folder);
+    tracing::warn!(reason, to = %to.display(), "the index is set aside and made again from the log");
+    fs::rename(index, &to).map_err(|error| OpenError::from_io(folder.to_path_buf(), error))
+}
+
+/// The folder of a data folder's log.
+#[must_use]
+pub fn log_folder(data: &Path) -> PathBuf {
+    data.join(LOG)
+}
+
+/// What the log says before its first segment: the root snapshot, as the source gave it.
+#[must_use]
+pub fn root_checkpoint(json: Vec<u8>) -> Vec<u8> {
+    Checkpoint::Root(json).to_bytes()
+}
+
+/// The record of a block.
+#[must_use]
+pub fn record_of(block: &Block) -> Record {
+    let header = block.header.to_rlp();
+    let (state, signature) = (&block.payload.protocol_state_id, &block.proposer_sig_data);
+    let body = Body::encode(&header, state, signature, &payload::encode(block));
+    Record { id: entity_id(&header).0, parent: block.header.parent_id.0, body }
 }
 
 /// The index's head, if the log has the blocks it names; or why the index is unusable.

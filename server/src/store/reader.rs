@@ -238,6 +238,21 @@ impl Reader {
         log::root_snapshot(&*self.shared.log)
     }
 
+    /// The ordinal that the index has for an ID, whatever the log has there.
+    pub(crate) fn indexed_at(&self, id: &[u8; 32]) -> Option<u64> {
+        self.ordinal(Key::BlockId(short(&Identifier(*id)))).ok().flatten()
+    }
+
+    /// The height of which the block at an ordinal is the finalized one, as the index has it.
+    pub(crate) fn height_of_finalized(&self, ordinal: u64) -> Option<u64> {
+        // Every height has a block that comes before those of later heights of its fork.
+        let highest = self.head.first_height.saturating_add(ordinal);
+        let lowest = self.head.first_height;
+        (lowest..=highest.min(self.head.finalized.height))
+            .rev()
+            .find(|height| self.finalized_at(*height).ok().flatten() == Some(ordinal))
+    }
+
     /// What this view shares with the writer.
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
