@@ -4,7 +4,7 @@
 //! CRC32C `u32` of the rest. The slots are a page apart, so that no write touches both.
 
 use crate::bytes::{u32_at, u64_at};
-use crate::files::{Files, Named as _, put, read_up_to};
+use crate::files::{Files, Named as _, is_unreadable, put, read_up_to};
 use crate::segment::ORDINAL_MAX;
 use crate::{Damage, LogError};
 
@@ -85,8 +85,10 @@ pub(crate) struct Slot {
 
 /// Reads one of the two slots; the outer error is the file system's.
 pub(crate) fn read_slot(files: &dyn Files, slot: u64) -> Result<Result<Slot, Damage>, LogError> {
-    let bytes = read_up_to(files, FILE, slot * SLOT_APART as u64, SLOT_BYTES)?;
-    Ok(parse(&bytes))
+    match read_up_to(files, FILE, slot * SLOT_APART as u64, SLOT_BYTES) {
+        Err(e) if is_unreadable(&e) => Ok(Err(Damage::Unreadable)),
+        read => Ok(parse(&read?)),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Slot, Damage> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::announced::{self, Announced};
-use crate::files::{Files, Named as _, is_unreadable};
+use crate::files::{Files, Named as _};
 use crate::log::FOLDER;
 use crate::segment::{self, Head, Sealed};
 use crate::survey::{Known, Visit, survey};
@@ -75,13 +75,9 @@ fn read_announced(
     }
     let mut bad = Vec::new();
     for slot in [0, 1] {
-        let damage = match announced::read_slot(files, slot) {
-            Ok(Ok(_)) => continue,
-            Ok(Err(damage)) => damage,
-            Err(e) if is_unreadable(&e) => Damage::Unreadable,
-            Err(e) => return Err(e),
-        };
-        bad.push((slot * announced::SLOT_APART as u64, damage));
+        if let Err(damage) = announced::read_slot(files, slot)? {
+            bad.push((slot * announced::SLOT_APART as u64, damage));
+        }
     }
     Ok((Announced::read(files).ok(), bad))
 }
@@ -105,7 +101,7 @@ fn spans(
         // A sealed segment knows where it ends, also when the one behind it is missing.
         let sealed = match (following, Sealed::read(files, first)) {
             (Some(_), Ok(sealed)) if sealed.end() > first => Some(sealed.end()),
-            (_, Err(e)) if !e.is_damage() && !is_unreadable(&e) => return Err(e),
+            (_, Err(e)) if !e.is_damage() => return Err(e),
             _ => None,
         };
         let end = match following {
@@ -135,11 +131,7 @@ impl Span {
         let Range { start: first, end } = self.ordinals;
         let frame = if self.is_open { None } else { self.table(files)?.ok() };
         let limit = frame.as_ref().map_or(u64::from(u32::MAX), |(at, _)| u64::from(at.records_end));
-        let length = match files.len(&self.name()).named("look at", &self.name()) {
-            Ok(length) => length,
-            Err(e) if is_unreadable(&e) => 0,
-            Err(e) => return Err(e),
-        };
+        let length = files.len(&self.name()).named("look at", &self.name())?;
         let table = frame.as_ref().map(|(_, table)| table.as_slice());
         let known = Known { first, end, is_open: self.is_open, limit: limit.min(length), table };
         survey(files, &known, visit)
@@ -169,10 +161,10 @@ impl Span {
     }
 }
 
-/// Parts damage and unreadable files, which are to be reported, from what stops the work.
+/// Parts damage, which is to be reported, from what stops the work.
 fn benign<T>(read: Result<T, LogError>) -> Result<Result<T, LogError>, LogError> {
     match read {
-        Err(e) if !e.is_damage() && !is_unreadable(&e) => Err(e),
+        Err(e) if !e.is_damage() => Err(e),
         read => Ok(read),
     }
 }

@@ -9,6 +9,7 @@ use crate::inventory::{Inventory, Span};
 use crate::log::FOLDER;
 use crate::record::{self, Entry, Record};
 use crate::rewrite::{Draft, quarantine};
+use crate::segment::Head;
 use crate::survey::Event;
 use crate::{LogError, checkpoint};
 
@@ -49,28 +50,22 @@ pub type Fetch<'a> = dyn FnMut(u64) -> Option<Record> + 'a;
 pub fn mend(files: &dyn Files, fetch: &mut Fetch<'_>) -> Result<Mended, LogError> {
     let inventory = Inventory::take(files)?;
     let mut mended = Mended::default();
-    let mut previous = [0; 32];
+    // What was before a log that was pruned only its first header says.
+    let mut previous = match inventory.spans.first() {
+        Some(span) => Some(previous_of(files, &inventory, span)?),
+        None => None,
+    };
     for span in &inventory.spans {
         let needs = look(files, span, previous)?;
-        let head = span.head(files)?.map(|head| head.previous);
-        // Before a log that was pruned is what its header says.
-        let before = if span.ordinals.start == inventory.first() {
-            head.unwrap_or(previous)
+        previous = if needs.is_whole {
+            needs.last.or(previous)
         } else {
-            previous
+            let before = match previous {
+                Some(previous) => previous,
+                None => previous_of(files, &inventory, span)?,
+            };
+            anew(files, span, before, &needs.unread, fetch, &mut mended)?
         };
-        if let Some(last) = needs.last.filter(|_| needs.is_whole) {
-            previous = last;
-            continue;
-        }
-        if needs.is_whole {
-            continue;
-        }
-        match anew(files, span, before, &needs.unread, fetch, &mut mended)? {
-            Some(last) => previous = last,
-            // What its last record was only the next header says.
-            None => previous = next_previous(files, &inventory, span)?.unwrap_or(previous),
-        }
     }
     mend_announced(files, &inventory, &mut mended)?;
     mended.checkpoints = bad_checkpoints(files, &inventory)?;
@@ -124,13 +119,14 @@ struct Needs {
     last: Option<[u8; 32]>,
 }
 
-fn look(files: &dyn Files, span: &Span, previous: [u8; 32]) -> Result<Needs, LogError> {
+fn look(files: &dyn Files, span: &Span, previous: Option<[u8; 32]>) -> Result<Needs, LogError> {
     let mut needs = Needs { is_whole: !span.is_missing, unread: Vec::new(), last: None };
     if span.is_missing {
         needs.unread.push(span.ordinals.clone());
         return Ok(needs);
     }
-    needs.is_whole &= span.head(files)?.is_ok_and(|head| head.previous == previous);
+    let follows = |head: &Head| previous.is_none_or(|previous| head.previous == previous);
+    needs.is_whole &= span.head(files)?.is_ok_and(|head| follows(&head));
     needs.is_whole &= span.is_open || span.table(files)?.is_ok();
     span.survey(files, &mut |event| {
         match event {
@@ -186,17 +182,7 @@ fn anew(
     }
 }
 
-fn next_previous(
-    files: &dyn Files,
-    inventory: &Inventory,
-    span: &Span,
-) -> Result<Option<[u8; 32]>, LogError> {
-    let next = inventory.spans.iter().find(|next| next.ordinals.start == span.ordinals.end);
-    let Some(next) = next.filter(|next| !next.is_missing) else { return Ok(None) };
-    Ok(next.head(files)?.ok().map(|head| head.previous))
-}
-
-/// The ID of the record before a segment: by its header, or by the record.
+/// The ID of the record before a segment, by its header or by the record; zeros if neither can be read.
 fn previous_of(
     files: &dyn Files,
     inventory: &Inventory,
@@ -211,9 +197,10 @@ fn previous_of(
     let before = inventory.spans.iter().find(|before| before.ordinals.end == span.ordinals.start);
     if let Some(before) = before.filter(|before| !before.is_missing) {
         before.survey(files, &mut |event| {
-            if let Event::Record { header, .. } = event {
-                last = header.id;
-            }
+            last = match event {
+                Event::Record { header, .. } => header.id,
+                Event::Gap { .. } => [0; 32],
+            };
             Ok(())
         })?;
     }
@@ -254,7 +241,7 @@ fn bad_checkpoints(files: &dyn Files, inventory: &Inventory) -> Result<Vec<u64>,
         }
         match checkpoint::read(files, first) {
             Ok(_) => {}
-            Err(e) if e.is_damage() || crate::files::is_unreadable(&e) => bad.push(first),
+            Err(e) if e.is_damage() => bad.push(first),
             Err(e) => return Err(e),
         }
     }

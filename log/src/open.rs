@@ -116,7 +116,7 @@ fn find(
     }
     let mut sealed = Vec::with_capacity(older.len());
     for (&first, &next) in older.iter().zip(&firsts[1..]) {
-        let found = read_sealed(files, first).map_err(|e| concerning(e, first, next))?;
+        let found = read_sealed(files, first).map_err(|e| e.concerning(first..next))?;
         match found.end() {
             end if end == next => sealed.push(found),
             end if end < next => return Err(missing(end, next)),
@@ -128,7 +128,7 @@ fn find(
         }
     }
     let (open, torn) = scan_newest(files, newest, announced.end)
-        .map_err(|e| concerning(e, newest, announced.end.max(newest)))?;
+        .map_err(|e| e.concerning(newest..announced.end.max(newest)))?;
     let first = announced.first;
     Ok((View { generation: 0, first, sealed, open, checkpoints: Vec::new() }, torn))
 }
@@ -136,16 +136,6 @@ fn find(
 fn read_sealed(files: &dyn Files, first: u64) -> Result<Sealed, LogError> {
     Head::read(files, first)?;
     Sealed::read(files, first)
-}
-
-/// Names the ordinals that damage of a whole segment concerns.
-fn concerning(error: LogError, first: u64, end: u64) -> LogError {
-    match error {
-        LogError::Damaged { file, offset, damage, .. } => {
-            LogError::Damaged { file, offset, ordinals: first..end, damage }
-        }
-        other => other,
-    }
 }
 
 /// What stands behind the records of the newest segment.

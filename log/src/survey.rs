@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::files::{Files, Named as _, is_unreadable, read_up_to};
+use crate::files::{Files, Named as _, read_what_can_be};
 use crate::record::{self, HEADER_BYTES, Header};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES};
@@ -63,28 +63,20 @@ fn read_on(
     visit: &mut Visit<'_>,
 ) -> Result<Option<(u64, Damage)>, LogError> {
     let mut scanner = Scanner::new(files, name, *at);
-    let mut sparing = false;
     loop {
         if at.ordinal >= known.end && !known.is_open {
             return Ok(None);
         }
-        let bad = match scanner.next() {
-            Ok(Step::Record { offset, header, bytes }) => {
+        let bad = match scanner.next()? {
+            Step::Record { offset, header, bytes } => {
                 let ordinal = at.ordinal;
                 at.ordinal += 1;
                 at.offset = offset + bytes.len() as u64;
                 visit(Event::Record { ordinal, offset, header, bytes })?;
                 continue;
             }
-            Ok(Step::End) => (at.limit, Damage::Short),
-            Ok(Step::Bad { offset, damage }) => (offset, damage),
-            Err(e) if is_unreadable(&e) && !sparing => {
-                sparing = true;
-                scanner = Scanner::new(files, name, *at).sparingly();
-                continue;
-            }
-            Err(e) if is_unreadable(&e) => (at.offset, Damage::Unreadable),
-            Err(e) => return Err(e),
+            Step::End => (at.limit, Damage::Short),
+            Step::Bad { offset, damage } => (offset, damage),
         };
         return Ok((at.ordinal < known.end).then_some(bad));
     }
@@ -104,13 +96,9 @@ fn resume(
         let further = offset.filter(|offset| next < known.end && *offset > bad.offset);
         return Ok(further.map(|offset| From { ordinal: next, offset, limit: bad.limit }));
     }
-    let rest = files.len(name).named("look at", name).map(|length| length.min(bad.limit));
-    let rest = rest.map(|length| usize::try_from(length.saturating_sub(bad.offset)));
-    let bytes = match rest.map(|length| read_up_to(files, name, bad.offset, length.unwrap_or(0))) {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(e)) | Err(e) if is_unreadable(&e) => return Ok(None),
-        Ok(Err(e)) | Err(e) => return Err(e),
-    };
+    let length = files.len(name).named("look at", name)?.min(bad.limit);
+    let rest = usize::try_from(length.saturating_sub(bad.offset)).unwrap_or(usize::MAX);
+    let bytes = read_what_can_be(files, name, bad.offset, rest)?;
     let found = (1..bytes.len()).find_map(|at| {
         let ordinal = whole_record(&bytes[at..], next..known.end)?;
         Some(From { ordinal, offset: bad.offset + at as u64, limit: bad.limit })

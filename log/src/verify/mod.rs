@@ -196,7 +196,7 @@ fn check_checkpoints(
         }
         match checkpoint::read(files, first) {
             Ok(_) => report.checkpoints += 1,
-            Err(e) if e.is_damage() || crate::files::is_unreadable(&e) => {
+            Err(e) if e.is_damage() => {
                 report.add(checkpoint_finding(first, e));
             }
             Err(e) => return Err(e),

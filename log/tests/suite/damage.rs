@@ -167,6 +167,21 @@ fn cut_files_are_named() {
     }
 }
 
+/// Sectors that the disk cannot read any more.
+#[bounded::test]
+fn unreadable_bytes_are_named() {
+    let whole = filled(END);
+    let mut chance = Chance::new(SEED);
+    for name in whole.names() {
+        for _ in 0..CUTS {
+            let files = Arc::new(whole.fork());
+            let begin = chance.below(files.content(&name).len());
+            files.spoil(&name, begin..begin + 64);
+            check_damaged(&files, &name, &format!("seed {SEED}, {name} unreadable at {begin}"));
+        }
+    }
+}
+
 #[bounded::test]
 fn missing_files_are_named() {
     let whole = filled(END);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Entry, Files, Log, LogError, verify};
+use weir_log::{Entry, Files, Log, LogError, Mended, mend, verify};
 
 use crate::model::{OPTIONS, Promised, check, checkpoint, fill, filled, is_whole, open, record};
 
@@ -32,6 +32,7 @@ fn a_pruned_log_begins_with_a_checkpoint_and_goes_on() {
     check(&log, &promised, "pruned");
     let report = verify(&*files, &mut |_| ()).expect("readable");
     assert!(report.is_whole() && report.first == begin, "{:?}", report.findings);
+    assert_eq!(mend(&*files, &mut |_| None).expect("readable"), Mended::default());
     let names = files.names();
     assert!(!names.iter().any(|name| name.starts_with("00000000000000000000.")), "{names:?}");
     let mut log = log;
