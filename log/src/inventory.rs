@@ -11,10 +11,10 @@ use crate::{Damage, LogError, checkpoint};
 
 /// The files of a log.
 pub(crate) struct Inventory {
-    /// The count of what was announced, if either slot can be read.
+    /// The count of what was announced, if any copy can be read.
     pub(crate) announced: Option<Announced>,
-    /// What is wrong with the slots, at which offset.
-    pub(crate) bad_slots: BadSlots,
+    /// What is wrong with the copies of that, at which offset.
+    pub(crate) bad_copies: BadCopies,
     /// In order and without gaps: files that are missing have their place.
     pub(crate) spans: Vec<Span>,
     /// The ordinals of checkpoints whose files are there, ascending.
@@ -22,7 +22,7 @@ pub(crate) struct Inventory {
 }
 
 /// Offsets in the file of what was announced.
-type BadSlots = Vec<(u64, Damage)>;
+type BadCopies = Vec<(u64, Damage)>;
 
 /// The ordinals of one segment.
 #[derive(Clone, Debug)]
@@ -47,9 +47,13 @@ impl Inventory {
         firsts.sort_unstable();
         checkpoints.sort_unstable();
         let is_there = names.iter().any(|name| name == announced::FILE);
-        let (announced, bad_slots) = read_announced(files, is_there, firsts.is_empty())?;
+        let (announced, bad_copies) = match (is_there, firsts.is_empty()) {
+            (true, _) => read_announced(files)?,
+            (false, true) => (None, Vec::new()),
+            (false, false) => (None, vec![(0, Damage::Missing)]),
+        };
         let spans = spans(files, &firsts, announced.as_ref())?;
-        Ok(Self { announced, bad_slots, spans, checkpoints })
+        Ok(Self { announced, bad_copies, spans, checkpoints })
     }
 
     /// The first ordinal of the log.
@@ -64,22 +68,15 @@ impl Inventory {
     }
 }
 
-fn read_announced(
-    files: &dyn Files,
-    is_there: bool,
-    is_empty: bool,
-) -> Result<(Option<Announced>, BadSlots), LogError> {
-    if !is_there {
-        let bad = if is_empty { Vec::new() } else { vec![(0, Damage::Missing)] };
-        return Ok((None, bad));
-    }
-    let mut bad = Vec::new();
-    for slot in [0, 1] {
-        if let Err(damage) = announced::read_slot(files, slot)? {
-            bad.push((slot * announced::SLOT_APART as u64, damage));
+fn read_announced(files: &dyn Files) -> Result<(Option<Announced>, BadCopies), LogError> {
+    match Announced::read(files) {
+        Ok(mut announced) => {
+            let bad = std::mem::take(&mut announced.bad);
+            Ok((Some(announced), bad))
         }
+        Err(LogError::Damaged { offset, damage, .. }) => Ok((None, vec![(offset, damage)])),
+        Err(e) => Err(e),
     }
-    Ok((Announced::read(files).ok(), bad))
 }
 
 /// The segments' ordinals, by their names and what was announced.

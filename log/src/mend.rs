@@ -25,7 +25,8 @@ pub struct Mended {
     pub missing: Vec<Range<u64>>,
     /// Where a checkpoint is missing or damaged, for [`put_checkpoint`].
     pub checkpoints: Vec<u64>,
-    /// Whether the count of what was announced was lost, and made of the records that are there.
+    /// Whether the count of what was announced, or the newer of its slots perhaps, was lost, and is made of the
+    /// records that are there: there may have been more.
     pub recounted: bool,
     /// Copies of the files that were replaced.
     pub quarantined: Vec<String>,
@@ -212,7 +213,7 @@ fn mend_announced(
     inventory: &Inventory,
     mended: &mut Mended,
 ) -> Result<(), LogError> {
-    if inventory.bad_slots.is_empty() {
+    if inventory.bad_copies.is_empty() {
         return Ok(());
     }
     let mut end = inventory.announced.as_ref().map_or(0, |held| held.end);
@@ -226,7 +227,7 @@ fn mend_announced(
             Ok(())
         })?;
     }
-    mended.recounted = inventory.announced.is_none();
+    mended.recounted = inventory.announced.as_ref().is_none_or(|held| !held.is_certain);
     mended.quarantined.extend(quarantine(files, announced::FILE)?);
     Announced::create(files, inventory.first(), end)?;
     files.sync_folder().named("sync", FOLDER)

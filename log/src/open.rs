@@ -39,7 +39,7 @@ pub(crate) fn open(files: &dyn Files) -> Result<Opened, LogError> {
     let settled = settle(files, &mut announced, &view, torn);
     match settled {
         // Nothing has to be written for what was announced to be read.
-        Err(LogError::Io { .. }) if announced.whole && !found_more => {
+        Err(LogError::Io { .. }) if announced.is_certain && !found_more => {
             Ok(Opened { announced, view, broken: true })
         }
         Err(e) => Err(e),
@@ -60,7 +60,7 @@ pub(crate) fn look(files: &dyn Files) -> Result<View, LogError> {
     let firsts = firsts(&names, announced.first);
     let (mut view, _) = find(files, &firsts, &announced)?;
     view.checkpoints = checkpoints(&names, &firsts);
-    if announced.whole {
+    if announced.is_certain {
         view.open.cut_back(announced.end);
     }
     Ok(view)
@@ -192,7 +192,7 @@ fn settle(
     // A name that is seen may not be durable, after a process that was killed before it synced the folder.
     files.sync_folder().named("sync", FOLDER)?;
     // A number that was read may be in memory only, after a sync of it failed in another process.
-    announced.write(files, announced.first, view.end())
+    announced.write_again(files, view.end())
 }
 
 /// Writes the records from an ordinal on once more, in their place.
