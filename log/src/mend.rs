@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::announced::{self, Announced};
-use crate::files::{Files, Named as _};
+use crate::files::{Files, Named as _, put};
 use crate::inventory::{Inventory, Span};
 use crate::log::FOLDER;
 use crate::record::{self, Entry, Record};
@@ -109,7 +109,7 @@ pub fn put_checkpoint(files: &dyn Files, ordinal: u64, content: &[u8]) -> Result
         let held = inventory.first()..inventory.spans.last().map_or(0, |span| span.ordinals.end);
         return Err(LogError::NotThere { ordinal, held });
     }
-    checkpoint::write(files, ordinal, content)?;
+    put(files, &checkpoint::name(ordinal), &checkpoint::encode(ordinal, content)?)?;
     files.sync_folder().named("sync", FOLDER)
 }
 
