@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::bytes::u64_at;
 use crate::files::{Files, Named as _, read_what_can_be};
-use crate::record::{self, HEADER_BYTES, Header};
+use crate::record::{HEADER_BYTES, Header};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES};
 use crate::{Damage, LogError};
@@ -97,20 +98,31 @@ fn resume(
         return Ok(further.map(|offset| From { ordinal: next, offset, limit: bad.limit }));
     }
     let length = files.len(name).named("look at", name)?.min(bad.limit);
-    let rest = usize::try_from(length.saturating_sub(bad.offset)).unwrap_or(usize::MAX);
-    let bytes = read_what_can_be(files, name, bad.offset, rest)?;
-    let found = (1..bytes.len()).find_map(|at| {
-        let ordinal = whole_record(&bytes[at..], next..known.end)?;
-        Some(From { ordinal, offset: bad.offset + at as u64, limit: bad.limit })
-    });
-    Ok(found)
+    let mut offset = bad.offset + 1;
+    while offset < length {
+        let rest = usize::try_from(length - offset).unwrap_or(usize::MAX);
+        // So far that the next window begins where this one's last header would.
+        let bytes = read_what_can_be(files, name, offset, rest.min(WINDOW_BYTES + HEADER_BYTES))?;
+        for at in 0..bytes.len().saturating_sub(HEADER_BYTES - 1) {
+            let Some(ordinal) = ordinal_of(&bytes[at..], next..known.end) else { continue };
+            let from = From { ordinal, offset: offset + at as u64, limit: bad.limit };
+            if matches!(Scanner::new(files, name, from).next()?, Step::Record { .. }) {
+                return Ok(Some(from));
+            }
+        }
+        offset += WINDOW_BYTES as u64;
+    }
+    Ok(None)
 }
 
-/// The ordinal of the whole record that bytes begin with, if it is one of these.
-fn whole_record(bytes: &[u8], ordinals: Range<u64>) -> Option<u64> {
+/// The ordinal of what may be the header of one of these records.
+fn ordinal_of(bytes: &[u8], ordinals: Range<u64>) -> Option<u64> {
     let head = bytes.first_chunk::<HEADER_BYTES>()?;
     // Most places end here: the upper bytes of an ordinal are zeros.
-    let header = Header::parse(head).ok().filter(|header| ordinals.contains(&header.ordinal))?;
-    let whole = bytes.get(..header.bytes())?;
-    record::check(whole, header.ordinal).ok().map(|header| header.ordinal)
+    let is_due = ordinals.contains(&u64_at(head, 0));
+    let header = is_due.then(|| Header::parse(head).ok()).flatten()?;
+    Some(header.ordinal)
 }
+
+/// Bytes that are searched at once.
+const WINDOW_BYTES: usize = 1 << 20;
