@@ -1,10 +1,11 @@
 //! How many records were announced, in a file of its own: two slots that are written in turn.
 //!
 //! A slot, little-endian: magic 8 bytes, number of the writing `u64`, first ordinal `u64`, end `u64`,
-//! CRC32C `u32` of the rest. The slots are a page apart, so that no write touches both.
+//! CRC32C `u32` of the rest. It is there twice, in two sectors, so that a bad one does not make the older slot
+//! count; the slots are a page apart, so that no write touches both.
 
 use crate::bytes::{u32_at, u64_at};
-use crate::files::{Files, Named as _, put, read_up_to};
+use crate::files::{Files, Named as _, is_unreadable, put, read_up_to};
 use crate::segment::ORDINAL_MAX;
 use crate::{Damage, LogError};
 
@@ -18,8 +19,10 @@ pub(crate) struct Announced {
     slot: u64,
     /// The highest number ever tried.
     number: u64,
-    /// Whether both slots could be read.
-    pub(crate) whole: bool,
+    /// What is wrong with copies of the slots, at which offset.
+    pub(crate) bad: Vec<(u64, Damage)>,
+    /// Whether either slot could be read, so that this is the newer one for sure.
+    pub(crate) is_certain: bool,
 }
 
 impl Announced {
@@ -29,26 +32,46 @@ impl Announced {
         bytes.resize(SLOT_APART, 0);
         bytes.extend_from_slice(&encode(2, first, end));
         put(files, FILE, &bytes)?;
-        Ok(Self { first, end, slot: 1, number: 2, whole: true })
+        Ok(Self { first, end, slot: 1, number: 2, bad: Vec::new(), is_certain: true })
     }
 
-    /// Reads the newer of the slots that are whole.
+    /// Reads the newer of the slots of which a copy is whole.
     ///
     /// # Errors
-    /// When the file cannot be read, or neither slot is whole.
+    /// When the file cannot be read, or no copy is whole.
     pub(crate) fn read(files: &dyn Files) -> Result<Self, LogError> {
-        let slots = [0, 1].map(|slot| read_slot(files, slot));
-        let [first, second] = slots;
-        let slots = [first?, second?];
-        let whole = slots.iter().all(Result::is_ok);
-        let (newest, slot) = match slots {
-            [Ok(first), Ok(second)] if first.number > second.number => (first, 0),
-            [_, Ok(second)] => (second, 1),
-            [Ok(first), Err(_)] => (first, 0),
-            [Err(damage), Err(_)] => return Err(damaged(damage)),
+        let mut bad = Vec::new();
+        let mut slots = [None; 2];
+        for (slot, newest) in (0..).zip(&mut slots) {
+            for copy in 0..2 {
+                let offset = slot * SLOT_APART as u64 + copy * COPY_APART as u64;
+                match read_copy(files, offset)? {
+                    Ok(found) => *newest = (*newest).max(Some(found)),
+                    Err(damage) => bad.push((offset, damage)),
+                }
+            }
+        }
+        let is_certain = slots.iter().all(Option::is_some);
+        // In order of their numbers.
+        let newest =
+            slots.into_iter().zip(0..).filter_map(|(found, slot)| Some((found?, slot))).max();
+        let Some((Slot { number, first, end }, slot)) = newest else {
+            let damage = bad.into_iter().next().map_or(Damage::Short, |(_, damage)| damage);
+            return Err(damaged(damage));
         };
-        let Slot { number, first, end } = newest;
-        Ok(Self { first, end, slot, number, whole })
+        Ok(Self { first, end, slot, number, bad, is_certain })
+    }
+
+    /// Writes the same again, into both slots if a copy of either is bad.
+    ///
+    /// # Errors
+    /// As [`Announced::write`].
+    pub(crate) fn write_again(&mut self, files: &dyn Files, end: u64) -> Result<(), LogError> {
+        if !self.bad.is_empty() {
+            self.write(files, self.first, end)?;
+            self.bad.clear();
+        }
+        self.write(files, self.first, end)
     }
 
     /// Writes another first ordinal and end, durably.
@@ -76,21 +99,22 @@ pub(crate) fn damaged(damage: Damage) -> LogError {
     LogError::Damaged { file: FILE.to_owned(), offset: 0, ordinals: 0..u64::MAX, damage }
 }
 
-#[derive(Clone, Copy)]
-pub(crate) struct Slot {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Slot {
     number: u64,
     first: u64,
     end: u64,
 }
 
-/// Reads one of the two slots; the outer error is the file system's.
-pub(crate) fn read_slot(files: &dyn Files, slot: u64) -> Result<Result<Slot, Damage>, LogError> {
-    let bytes = read_up_to(files, FILE, slot * SLOT_APART as u64, SLOT_BYTES)?;
-    Ok(parse(&bytes))
+fn read_copy(files: &dyn Files, offset: u64) -> Result<Result<Slot, Damage>, LogError> {
+    match read_up_to(files, FILE, offset, COPY_BYTES) {
+        Err(e) if is_unreadable(&e) => Ok(Err(Damage::Unreadable)),
+        read => Ok(parse(&read?)),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Slot, Damage> {
-    if bytes.len() != SLOT_BYTES {
+    if bytes.len() != COPY_BYTES {
         return Err(Damage::Short);
     }
     if !bytes.starts_with(MAGIC) {
@@ -108,12 +132,16 @@ fn parse(bytes: &[u8]) -> Result<Slot, Damage> {
     }
 }
 
+/// A slot with both its copies.
 fn encode(number: u64, first: u64, end: u64) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+    let mut copy = MAGIC.to_vec();
     for value in [number, first, end] {
-        bytes.extend_from_slice(&value.to_le_bytes());
+        copy.extend_from_slice(&value.to_le_bytes());
     }
-    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
+    let mut bytes = copy.clone();
+    bytes.resize(COPY_APART, 0);
+    bytes.extend_from_slice(&copy);
     bytes
 }
 
@@ -121,6 +149,8 @@ fn encode(number: u64, first: u64, end: u64) -> Vec<u8> {
 pub(crate) const FILE: &str = "announced";
 
 const MAGIC: &[u8; 8] = b"weir.ann";
-const SLOT_BYTES: usize = 36;
+const COPY_BYTES: usize = 36;
+/// From one copy to the other.
+const COPY_APART: usize = 2048;
 /// From one slot to the other.
-pub(crate) const SLOT_APART: usize = 4096;
+const SLOT_APART: usize = 4096;

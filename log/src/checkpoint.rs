@@ -4,7 +4,7 @@
 //! the rest, content in zstd.
 
 use crate::bytes::{u32_at, u64_at};
-use crate::files::{Files, Named as _, put, read_up_to};
+use crate::files::{Files, Named as _, read_up_to};
 use crate::record::{BODY_BYTES_MAX, compress, decompress};
 use crate::{Damage, LogError, segment};
 
@@ -18,8 +18,11 @@ pub(crate) fn ordinal_of(name: &str) -> Option<u64> {
     segment::ordinal_of(name, CHECKPOINT)
 }
 
-/// Writes a checkpoint. Its name lasts after the next `sync_folder`.
-pub(crate) fn write(files: &dyn Files, ordinal: u64, content: &[u8]) -> Result<(), LogError> {
+/// The bytes of a checkpoint's file.
+///
+/// # Errors
+/// [`LogError::TooLarge`].
+pub(crate) fn encode(ordinal: u64, content: &[u8]) -> Result<Vec<u8>, LogError> {
     let bytes = content.len();
     let too_large = LogError::TooLarge { ordinal, bytes, max: BODY_BYTES_MAX };
     let Some(length) = u32::try_from(bytes).ok().filter(|_| bytes <= BODY_BYTES_MAX) else {
@@ -32,7 +35,7 @@ pub(crate) fn write(files: &dyn Files, ordinal: u64, content: &[u8]) -> Result<(
     let checksum = checksum(&out, &stored);
     out.extend_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&stored);
-    put(files, &name(ordinal), &out)
+    Ok(out)
 }
 
 /// Reads a checkpoint whole.

@@ -98,6 +98,16 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Names the ordinals that damage of a frame, or bytes that cannot be read, concern.
+    pub(crate) fn concerning(self, concerned: Range<u64>) -> Self {
+        match self {
+            Self::Damaged { file, offset, ordinals, damage } if ordinals.is_empty() => {
+                Self::Damaged { file, offset, ordinals: concerned, damage }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the disk is full: [`LogError::Full`], or a write that failed for it.
     #[must_use]
     pub fn is_full(&self) -> bool {

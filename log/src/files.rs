@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 
-use crate::LogError;
+use crate::{Damage, LogError};
 
 /// A folder of files. Names have no folder in them, but for `quarantine/…`.
 ///
@@ -78,11 +78,10 @@ impl<T> Named<T> for io::Result<T> {
     }
 }
 
-/// Whether an error says that a disk cannot read, rather than that this process may not.
+/// Whether a disk said that it cannot read these bytes: damage, rather than a fault of the process or of the
+/// file system's state.
 pub(crate) fn is_unreadable(error: &LogError) -> bool {
-    let refused =
-        |kind| matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported);
-    matches!(error, LogError::Io { source, .. } if !refused(source.kind()))
+    matches!(error, LogError::Damaged { damage: Damage::Unreadable, .. })
 }
 
 /// Writes a whole file under a name for drafts and renames it when it is durable, so that a file of the
@@ -101,6 +100,9 @@ pub(crate) fn draft(name: &str) -> String {
 }
 
 /// Reads exactly the bytes of a range, or fewer where the file ends.
+///
+/// # Errors
+/// [`Damage::Unreadable`], of no ordinals, where the disk cannot read; else those of the file system.
 pub(crate) fn read_up_to(
     files: &dyn Files,
     name: &str,
@@ -108,10 +110,47 @@ pub(crate) fn read_up_to(
     length: usize,
 ) -> Result<Vec<u8>, LogError> {
     let mut bytes = vec![0; length];
-    let read = files.read_at(name, offset, &mut bytes).named("read", name)?;
+    let read = match files.read_at(name, offset, &mut bytes) {
+        Err(e) if e.raw_os_error().is_some_and(|code| UNREADABLE.contains(&code)) => {
+            let (file, damage) = (name.to_owned(), Damage::Unreadable);
+            return Err(LogError::Damaged { file, offset, ordinals: 0..0, damage });
+        }
+        read => read.named("read", name)?,
+    };
     bytes.truncate(read);
     Ok(bytes)
 }
+
+/// Reads the bytes of a range, with zeros for those that the disk cannot read.
+pub(crate) fn read_what_can_be(
+    files: &dyn Files,
+    name: &str,
+    offset: u64,
+    length: usize,
+) -> Result<Vec<u8>, LogError> {
+    match read_up_to(files, name, offset, length) {
+        Err(e) if is_unreadable(&e) && length > PIECE_BYTES => {
+            let mut bytes = Vec::with_capacity(length);
+            while bytes.len() < length {
+                let piece = PIECE_BYTES.min(length - bytes.len());
+                let at = offset + bytes.len() as u64;
+                bytes.extend(read_what_can_be(files, name, at, piece)?);
+            }
+            Ok(bytes)
+        }
+        Err(e) if is_unreadable(&e) => Ok(vec![0; length]),
+        read => read,
+    }
+}
+
+/// What the kernel says of bytes that a disk or a file system cannot read: EIO, EBADMSG, EUCLEAN.
+const UNREADABLE: [i32; 3] = [
+    rustix::io::Errno::IO.raw_os_error(),
+    rustix::io::Errno::BADMSG.raw_os_error(),
+    rustix::io::Errno::UCLEAN.raw_os_error(),
+];
+/// Bytes that are given up at once.
+const PIECE_BYTES: usize = 512;
 
 /// The end of the names of files that are still being written.
 pub(crate) const DRAFT: &str = ".new";

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::announced::{self, Announced};
-use crate::files::{Files, Named as _, is_unreadable};
+use crate::files::{Files, Named as _};
 use crate::log::FOLDER;
 use crate::segment::{self, Head, Sealed};
 use crate::survey::{Known, Visit, survey};
@@ -11,10 +11,10 @@ use crate::{Damage, LogError, checkpoint};
 
 /// The files of a log.
 pub(crate) struct Inventory {
-    /// The count of what was announced, if either slot can be read.
+    /// The count of what was announced, if any copy can be read.
     pub(crate) announced: Option<Announced>,
-    /// What is wrong with the slots, at which offset.
-    pub(crate) bad_slots: BadSlots,
+    /// What is wrong with the copies of that, at which offset.
+    pub(crate) bad_copies: BadCopies,
     /// In order and without gaps: files that are missing have their place.
     pub(crate) spans: Vec<Span>,
     /// The ordinals of checkpoints whose files are there, ascending.
@@ -22,7 +22,7 @@ pub(crate) struct Inventory {
 }
 
 /// Offsets in the file of what was announced.
-type BadSlots = Vec<(u64, Damage)>;
+type BadCopies = Vec<(u64, Damage)>;
 
 /// The ordinals of one segment.
 #[derive(Clone, Debug)]
@@ -47,9 +47,13 @@ impl Inventory {
         firsts.sort_unstable();
         checkpoints.sort_unstable();
         let is_there = names.iter().any(|name| name == announced::FILE);
-        let (announced, bad_slots) = read_announced(files, is_there, firsts.is_empty())?;
+        let (announced, bad_copies) = match (is_there, firsts.is_empty()) {
+            (true, _) => read_announced(files)?,
+            (false, true) => (None, Vec::new()),
+            (false, false) => (None, vec![(0, Damage::Missing)]),
+        };
         let spans = spans(files, &firsts, announced.as_ref())?;
-        Ok(Self { announced, bad_slots, spans, checkpoints })
+        Ok(Self { announced, bad_copies, spans, checkpoints })
     }
 
     /// The first ordinal of the log.
@@ -64,26 +68,15 @@ impl Inventory {
     }
 }
 
-fn read_announced(
-    files: &dyn Files,
-    is_there: bool,
-    is_empty: bool,
-) -> Result<(Option<Announced>, BadSlots), LogError> {
-    if !is_there {
-        let bad = if is_empty { Vec::new() } else { vec![(0, Damage::Missing)] };
-        return Ok((None, bad));
+fn read_announced(files: &dyn Files) -> Result<(Option<Announced>, BadCopies), LogError> {
+    match Announced::read(files) {
+        Ok(mut announced) => {
+            let bad = std::mem::take(&mut announced.bad);
+            Ok((Some(announced), bad))
+        }
+        Err(LogError::Damaged { offset, damage, .. }) => Ok((None, vec![(offset, damage)])),
+        Err(e) => Err(e),
     }
-    let mut bad = Vec::new();
-    for slot in [0, 1] {
-        let damage = match announced::read_slot(files, slot) {
-            Ok(Ok(_)) => continue,
-            Ok(Err(damage)) => damage,
-            Err(e) if is_unreadable(&e) => Damage::Unreadable,
-            Err(e) => return Err(e),
-        };
-        bad.push((slot * announced::SLOT_APART as u64, damage));
-    }
-    Ok((Announced::read(files).ok(), bad))
 }
 
 /// The segments' ordinals, by their names and what was announced.
@@ -105,7 +98,7 @@ fn spans(
         // A sealed segment knows where it ends, also when the one behind it is missing.
         let sealed = match (following, Sealed::read(files, first)) {
             (Some(_), Ok(sealed)) if sealed.end() > first => Some(sealed.end()),
-            (_, Err(e)) if !e.is_damage() && !is_unreadable(&e) => return Err(e),
+            (_, Err(e)) if !e.is_damage() => return Err(e),
             _ => None,
         };
         let end = match following {
@@ -135,11 +128,7 @@ impl Span {
         let Range { start: first, end } = self.ordinals;
         let frame = if self.is_open { None } else { self.table(files)?.ok() };
         let limit = frame.as_ref().map_or(u64::from(u32::MAX), |(at, _)| u64::from(at.records_end));
-        let length = match files.len(&self.name()).named("look at", &self.name()) {
-            Ok(length) => length,
-            Err(e) if is_unreadable(&e) => 0,
-            Err(e) => return Err(e),
-        };
+        let length = files.len(&self.name()).named("look at", &self.name())?;
         let table = frame.as_ref().map(|(_, table)| table.as_slice());
         let known = Known { first, end, is_open: self.is_open, limit: limit.min(length), table };
         survey(files, &known, visit)
@@ -169,10 +158,10 @@ impl Span {
     }
 }
 
-/// Parts damage and unreadable files, which are to be reported, from what stops the work.
+/// Parts damage, which is to be reported, from what stops the work.
 fn benign<T>(read: Result<T, LogError>) -> Result<Result<T, LogError>, LogError> {
     match read {
-        Err(e) if !e.is_damage() && !is_unreadable(&e) => Err(e),
+        Err(e) if !e.is_damage() => Err(e),
         read => Ok(read),
     }
 }

@@ -112,23 +112,22 @@ impl Log {
     pub fn begin_segment(&mut self, checkpoint: &[u8]) -> Result<(), LogError> {
         self.must_be_whole()?;
         let files = &*self.files;
-        let (open, name, table, end) = {
+        let (sealed, head, name, table, end) = {
             let open = &self.shared.view().open;
             let count = open.offsets.len() as u64;
             let sealed = Sealed { first: open.first, count, records_end: open.records_end };
             let table = encode_table(open.first, &open.offsets, open.records_end);
             let head = Head { first: open.end(), previous: open.newest };
-            ((sealed, head), open.name(), table, open.end())
+            (sealed, head, open.name(), table, open.end())
         };
-        let (sealed, head) = open;
+        let checkpoint = checkpoint::encode(end, checkpoint)?;
+        self.broken = true;
         if sealed.count > 0 {
-            self.broken = true;
             let at = u64::from(sealed.records_end);
             files.write_at(&name, at, &table).named("write", &name)?;
             files.sync_file(&name).named("sync", &name)?;
         }
-        self.broken = true;
-        checkpoint::write(files, end, checkpoint)?;
+        put(files, &checkpoint::name(end), &checkpoint)?;
         // A segment must not outlast what comes before it.
         files.sync_folder().named("sync", FOLDER)?;
         if sealed.count > 0 {

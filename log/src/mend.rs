@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::announced::{self, Announced};
-use crate::files::{Files, Named as _};
+use crate::files::{Files, Named as _, put};
 use crate::inventory::{Inventory, Span};
 use crate::log::FOLDER;
 use crate::record::{self, Entry, Record};
 use crate::rewrite::{Draft, quarantine};
+use crate::segment::Head;
 use crate::survey::Event;
 use crate::{LogError, checkpoint};
 
@@ -24,7 +25,8 @@ pub struct Mended {
     pub missing: Vec<Range<u64>>,
     /// Where a checkpoint is missing or damaged, for [`put_checkpoint`].
     pub checkpoints: Vec<u64>,
-    /// Whether the count of what was announced was lost, and made of the records that are there.
+    /// Whether the count of what was announced, or the newer of its slots perhaps, was lost, and is made of the
+    /// records that are there: there may have been more.
     pub recounted: bool,
     /// Copies of the files that were replaced.
     pub quarantined: Vec<String>,
@@ -49,28 +51,22 @@ pub type Fetch<'a> = dyn FnMut(u64) -> Option<Record> + 'a;
 pub fn mend(files: &dyn Files, fetch: &mut Fetch<'_>) -> Result<Mended, LogError> {
     let inventory = Inventory::take(files)?;
     let mut mended = Mended::default();
-    let mut previous = [0; 32];
+    // What was before a log that was pruned only its first header says.
+    let mut previous = match inventory.spans.first() {
+        Some(span) => Some(previous_of(files, &inventory, span)?),
+        None => None,
+    };
     for span in &inventory.spans {
         let needs = look(files, span, previous)?;
-        let head = span.head(files)?.map(|head| head.previous);
-        // Before a log that was pruned is what its header says.
-        let before = if span.ordinals.start == inventory.first() {
-            head.unwrap_or(previous)
+        previous = if needs.is_whole {
+            needs.last.or(previous)
         } else {
-            previous
+            let before = match previous {
+                Some(previous) => previous,
+                None => previous_of(files, &inventory, span)?,
+            };
+            anew(files, span, before, &needs.unread, fetch, &mut mended)?
         };
-        if let Some(last) = needs.last.filter(|_| needs.is_whole) {
-            previous = last;
-            continue;
-        }
-        if needs.is_whole {
-            continue;
-        }
-        match anew(files, span, before, &needs.unread, fetch, &mut mended)? {
-            Some(last) => previous = last,
-            // What its last record was only the next header says.
-            None => previous = next_previous(files, &inventory, span)?.unwrap_or(previous),
-        }
     }
     mend_announced(files, &inventory, &mut mended)?;
     mended.checkpoints = bad_checkpoints(files, &inventory)?;
@@ -113,7 +109,7 @@ pub fn put_checkpoint(files: &dyn Files, ordinal: u64, content: &[u8]) -> Result
         let held = inventory.first()..inventory.spans.last().map_or(0, |span| span.ordinals.end);
         return Err(LogError::NotThere { ordinal, held });
     }
-    checkpoint::write(files, ordinal, content)?;
+    put(files, &checkpoint::name(ordinal), &checkpoint::encode(ordinal, content)?)?;
     files.sync_folder().named("sync", FOLDER)
 }
 
@@ -124,13 +120,14 @@ struct Needs {
     last: Option<[u8; 32]>,
 }
 
-fn look(files: &dyn Files, span: &Span, previous: [u8; 32]) -> Result<Needs, LogError> {
+fn look(files: &dyn Files, span: &Span, previous: Option<[u8; 32]>) -> Result<Needs, LogError> {
     let mut needs = Needs { is_whole: !span.is_missing, unread: Vec::new(), last: None };
     if span.is_missing {
         needs.unread.push(span.ordinals.clone());
         return Ok(needs);
     }
-    needs.is_whole &= span.head(files)?.is_ok_and(|head| head.previous == previous);
+    let follows = |head: &Head| previous.is_none_or(|previous| head.previous == previous);
+    needs.is_whole &= span.head(files)?.is_ok_and(|head| follows(&head));
     needs.is_whole &= span.is_open || span.table(files)?.is_ok();
     span.survey(files, &mut |event| {
         match event {
@@ -186,17 +183,7 @@ fn anew(
     }
 }
 
-fn next_previous(
-    files: &dyn Files,
-    inventory: &Inventory,
-    span: &Span,
-) -> Result<Option<[u8; 32]>, LogError> {
-    let next = inventory.spans.iter().find(|next| next.ordinals.start == span.ordinals.end);
-    let Some(next) = next.filter(|next| !next.is_missing) else { return Ok(None) };
-    Ok(next.head(files)?.ok().map(|head| head.previous))
-}
-
-/// The ID of the record before a segment: by its header, or by the record.
+/// The ID of the record before a segment, by its header or by the record; zeros if neither can be read.
 fn previous_of(
     files: &dyn Files,
     inventory: &Inventory,
@@ -211,9 +198,10 @@ fn previous_of(
     let before = inventory.spans.iter().find(|before| before.ordinals.end == span.ordinals.start);
     if let Some(before) = before.filter(|before| !before.is_missing) {
         before.survey(files, &mut |event| {
-            if let Event::Record { header, .. } = event {
-                last = header.id;
-            }
+            last = match event {
+                Event::Record { header, .. } => header.id,
+                Event::Gap { .. } => [0; 32],
+            };
             Ok(())
         })?;
     }
@@ -225,7 +213,7 @@ fn mend_announced(
     inventory: &Inventory,
     mended: &mut Mended,
 ) -> Result<(), LogError> {
-    if inventory.bad_slots.is_empty() {
+    if inventory.bad_copies.is_empty() {
         return Ok(());
     }
     let mut end = inventory.announced.as_ref().map_or(0, |held| held.end);
@@ -239,7 +227,7 @@ fn mend_announced(
             Ok(())
         })?;
     }
-    mended.recounted = inventory.announced.is_none();
+    mended.recounted = inventory.announced.as_ref().is_none_or(|held| !held.is_certain);
     mended.quarantined.extend(quarantine(files, announced::FILE)?);
     Announced::create(files, inventory.first(), end)?;
     files.sync_folder().named("sync", FOLDER)
@@ -254,7 +242,7 @@ fn bad_checkpoints(files: &dyn Files, inventory: &Inventory) -> Result<Vec<u64>,
         }
         match checkpoint::read(files, first) {
             Ok(_) => {}
-            Err(e) if e.is_damage() || crate::files::is_unreadable(&e) => bad.push(first),
+            Err(e) if e.is_damage() => bad.push(first),
             Err(e) => return Err(e),
         }
     }

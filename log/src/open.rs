@@ -39,7 +39,7 @@ pub(crate) fn open(files: &dyn Files) -> Result<Opened, LogError> {
     let settled = settle(files, &mut announced, &view, torn);
     match settled {
         // Nothing has to be written for what was announced to be read.
-        Err(LogError::Io { .. }) if announced.whole && !found_more => {
+        Err(LogError::Io { .. }) if announced.is_certain && !found_more => {
             Ok(Opened { announced, view, broken: true })
         }
         Err(e) => Err(e),
@@ -60,7 +60,7 @@ pub(crate) fn look(files: &dyn Files) -> Result<View, LogError> {
     let firsts = firsts(&names, announced.first);
     let (mut view, _) = find(files, &firsts, &announced)?;
     view.checkpoints = checkpoints(&names, &firsts);
-    if announced.whole {
+    if announced.is_certain {
         view.open.cut_back(announced.end);
     }
     Ok(view)
@@ -116,7 +116,7 @@ fn find(
     }
     let mut sealed = Vec::with_capacity(older.len());
     for (&first, &next) in older.iter().zip(&firsts[1..]) {
-        let found = read_sealed(files, first).map_err(|e| concerning(e, first, next))?;
+        let found = read_sealed(files, first).map_err(|e| e.concerning(first..next))?;
         match found.end() {
             end if end == next => sealed.push(found),
             end if end < next => return Err(missing(end, next)),
@@ -128,7 +128,7 @@ fn find(
         }
     }
     let (open, torn) = scan_newest(files, newest, announced.end)
-        .map_err(|e| concerning(e, newest, announced.end.max(newest)))?;
+        .map_err(|e| e.concerning(newest..announced.end.max(newest)))?;
     let first = announced.first;
     Ok((View { generation: 0, first, sealed, open, checkpoints: Vec::new() }, torn))
 }
@@ -136,16 +136,6 @@ fn find(
 fn read_sealed(files: &dyn Files, first: u64) -> Result<Sealed, LogError> {
     Head::read(files, first)?;
     Sealed::read(files, first)
-}
-
-/// Names the ordinals that damage of a whole segment concerns.
-fn concerning(error: LogError, first: u64, end: u64) -> LogError {
-    match error {
-        LogError::Damaged { file, offset, damage, .. } => {
-            LogError::Damaged { file, offset, ordinals: first..end, damage }
-        }
-        other => other,
-    }
 }
 
 /// What stands behind the records of the newest segment.
@@ -202,7 +192,7 @@ fn settle(
     // A name that is seen may not be durable, after a process that was killed before it synced the folder.
     files.sync_folder().named("sync", FOLDER)?;
     // A number that was read may be in memory only, after a sync of it failed in another process.
-    announced.write(files, announced.first, view.end())
+    announced.write_again(files, view.end())
 }
 
 /// Writes the records from an ordinal on once more, in their place.

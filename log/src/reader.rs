@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::bytes::u32_at;
-use crate::files::{Files, read_up_to};
+use crate::files::{Files, is_unreadable, read_up_to};
 use crate::record::{self, Entry, HEADER_BYTES};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES, HEAD_END, Sealed};
@@ -76,6 +76,7 @@ impl LogReader {
                 Place::Sealed(sealed) => read_sealed(files, &sealed, ordinal),
             }
             .map(Some)
+            .map_err(|e| e.concerning(ordinal..ordinal + 1))
         })
     }
 
@@ -100,7 +101,7 @@ impl LogReader {
                 let ordinal = range.start + entries.len() as u64;
                 let before = entries.len();
                 match self.read_segment(ordinal..range.end, &mut left, &mut entries) {
-                    Err(e) if entries.is_empty() => return Err(e),
+                    Err(e) if entries.is_empty() => return Err(e.concerning(ordinal..ordinal + 1)),
                     Err(_) => break,
                     Ok(()) if left == 0 || entries.len() == before => break,
                     Ok(()) => {}
@@ -159,7 +160,7 @@ impl LogReader {
             None => return Ok(()),
             Some(Place::Open { first, begin, .. }) => (first, u64::from(begin), open_end),
             Some(Place::Sealed(sealed)) => {
-                (sealed.first, locate(files, &sealed, range.start)?, sealed.records_end)
+                (sealed.first, find(files, &sealed, range.start)?.0, sealed.records_end)
             }
         };
         let name = segment::name(first);
@@ -209,50 +210,44 @@ fn read_between(
 
 /// Reads a record where the table says; where it stands if the table is damaged.
 fn read_sealed(files: &dyn Files, sealed: &Sealed, ordinal: u64) -> Result<Entry, LogError> {
+    let (offset, bytes) = find(files, sealed, ordinal)?;
+    let file = || segment::name(sealed.first);
+    record::decode(&bytes, ordinal).map_err(|e| damaged(&file(), offset, ordinal, e))
+}
+
+/// Finds where a record begins, and its bytes: by the table, or by reading what comes before it.
+fn find(files: &dyn Files, sealed: &Sealed, ordinal: u64) -> Result<(u64, Vec<u8>), LogError> {
     let name = segment::name(sealed.first);
-    let index = ordinal - sealed.first;
-    let pair = read_up_to(files, &name, sealed.table_at(index), 8)?;
-    let in_order = |at: &Range<u32>| HEAD_END <= at.start && at.start < at.end;
+    let table_at = sealed.table_at(ordinal - sealed.first);
+    let pair = match read_up_to(files, &name, table_at, 8) {
+        Err(e) if is_unreadable(&e) => return scan_for(files, sealed, ordinal),
+        read => read?,
+    };
     let at = (pair.len() == 8).then(|| u32_at(&pair, 0)..u32_at(&pair, 4));
+    let in_order = |at: &Range<u32>| HEAD_END <= at.start && at.start < at.end;
     let failed = match at.filter(|at| in_order(at) && at.end <= sealed.records_end) {
-        Some(at) => match read_between(files, &name, ordinal, at) {
-            Err(e @ LogError::Damaged { .. }) => e,
-            other => return other,
-        },
-        None => damaged(&name, sealed.table_at(index), ordinal, Damage::Header),
+        None => damaged(&name, table_at, ordinal, Damage::Header),
+        Some(at) => {
+            let offset = u64::from(at.start);
+            match read_up_to(files, &name, offset, at.len()) {
+                Err(e) if is_unreadable(&e) => e,
+                Err(e) => return Err(e),
+                Ok(bytes) => match record::check(&bytes, ordinal) {
+                    Ok(_) => return Ok((offset, bytes)),
+                    Err(damage) => damaged(&name, offset, ordinal, damage),
+                },
+            }
+        }
     };
     // The table is checked only now: whole, it tells where the damage is.
     match sealed.table(files) {
         Ok(_) => Err(failed),
-        Err(LogError::Damaged { .. }) => scan_for(files, sealed, ordinal).map(|(_, entry)| entry),
+        Err(e) if e.is_damage() => scan_for(files, sealed, ordinal),
         Err(e) => Err(e),
     }
 }
 
-/// Finds where a record begins: by the table, or by reading what comes before it.
-fn locate(files: &dyn Files, sealed: &Sealed, ordinal: u64) -> Result<u64, LogError> {
-    let name = segment::name(sealed.first);
-    let number = read_up_to(files, &name, sealed.table_at(ordinal - sealed.first), 4)?;
-    if number.len() == 4 {
-        let offset = u64::from(u32_at(&number, 0));
-        let limit = u64::from(sealed.records_end);
-        let from = From { ordinal, offset, limit };
-        let mut scanner = Scanner::new(files, &name, from).sparingly();
-        if matches!(scanner.next()?, Step::Record { .. }) {
-            return Ok(offset);
-        }
-    }
-    match sealed.table(files) {
-        Ok(table) => {
-            let index = usize::try_from(ordinal - sealed.first).unwrap_or(usize::MAX);
-            Ok(table.get(index).copied().map_or(0, u64::from))
-        }
-        Err(LogError::Damaged { .. }) => scan_for(files, sealed, ordinal).map(|(at, _)| at),
-        Err(e) => Err(e),
-    }
-}
-
-fn scan_for(files: &dyn Files, sealed: &Sealed, wanted: u64) -> Result<(u64, Entry), LogError> {
+fn scan_for(files: &dyn Files, sealed: &Sealed, wanted: u64) -> Result<(u64, Vec<u8>), LogError> {
     let name = segment::name(sealed.first);
     let limit = u64::from(sealed.records_end);
     let from = From { ordinal: sealed.first, offset: HEAD_BYTES as u64, limit };
@@ -260,8 +255,7 @@ fn scan_for(files: &dyn Files, sealed: &Sealed, wanted: u64) -> Result<(u64, Ent
     for ordinal in sealed.first.. {
         let (offset, damage) = match scanner.next()? {
             Step::Record { offset, bytes, .. } if ordinal == wanted => {
-                let entry = record::decode(bytes, ordinal);
-                return Ok((offset, entry.map_err(|e| damaged(&name, offset, ordinal, e))?));
+                return Ok((offset, bytes.to_vec()));
             }
             Step::Record { .. } => continue,
             Step::End => (limit, Damage::Short),

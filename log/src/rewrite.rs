@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::disk::QUARANTINE;
-use crate::files::{Files, Named as _, draft};
+use crate::files::{Files, Named as _, draft, read_what_can_be};
 use crate::inventory::Span;
 use crate::log::FOLDER;
 use crate::record::{self, Entry};
@@ -171,11 +171,8 @@ pub(crate) fn quarantine(files: &dyn Files, name: &str) -> Result<Option<String>
     files.create(&kept).named("create", &kept)?;
     let mut offset = 0;
     while offset < length {
-        let piece = usize::try_from(length - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
-        let mut bytes = vec![0; piece];
-        if files.read_at(name, offset, &mut bytes).is_err() {
-            bytes.fill(0);
-        }
+        let piece = usize::try_from(length - offset).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        let bytes = read_what_can_be(files, name, offset, piece)?;
         files.write_at(&kept, offset, &bytes).named("write", &kept)?;
         offset += piece as u64;
     }
@@ -189,7 +186,5 @@ fn damaged(file: &str, offset: u64, ordinal: u64, damage: Damage) -> LogError {
     LogError::Damaged { file: file.to_owned(), offset, ordinals, damage }
 }
 
-/// Bytes that are written at once.
+/// Bytes that are written or copied at once.
 const BUFFER_BYTES: usize = 1 << 20;
-/// Bytes that are copied, or given up, at once.
-const PIECE_BYTES: usize = 4096;

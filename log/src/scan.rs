@@ -1,6 +1,6 @@
 //! Reads the records of a segment one after another.
 
-use crate::files::{Files, read_up_to};
+use crate::files::{Files, is_unreadable, read_up_to};
 use crate::record::{self, HEADER_BYTES, Header};
 use crate::{Damage, LogError};
 
@@ -16,7 +16,6 @@ pub(crate) struct Scanner<'a> {
     /// Bytes of the file from `begin` of them on, at `offset`.
     buffer: Vec<u8>,
     begin: usize,
-    chunk: usize,
 }
 
 /// What stands at the scanner's place.
@@ -40,35 +39,22 @@ pub(crate) struct From {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(files: &'a dyn Files, name: &'a str, from: From) -> Self {
         let From { ordinal, offset, limit } = from;
-        Self {
-            files,
-            name,
-            ordinal,
-            offset,
-            limit,
-            buffer: Vec::new(),
-            begin: 0,
-            chunk: CHUNK_BYTES,
-        }
-    }
-
-    /// Reads no more at once than the record under way, so that an unreadable sector costs no other.
-    pub(crate) const fn sparingly(mut self) -> Self {
-        self.chunk = 0;
-        self
+        Self { files, name, ordinal, offset, limit, buffer: Vec::new(), begin: 0 }
     }
 
     /// Reads the next record and steps behind it; stays at what is bad.
     ///
     /// # Errors
-    /// When the file cannot be read; what it holds is never an error.
+    /// When the file system refuses; neither what the file holds nor what the disk cannot read is an error.
     pub(crate) fn next(&mut self) -> Result<Step<'_>, LogError> {
         let offset = self.offset;
         if offset >= self.limit {
             return Ok(Step::End);
         }
-        self.fill(HEADER_BYTES)?;
         let bad = |damage| Ok(Step::Bad { offset, damage });
+        if !self.fill(HEADER_BYTES)? {
+            return bad(Damage::Unreadable);
+        }
         let header = match self.held().first_chunk::<HEADER_BYTES>().map(Header::parse) {
             None => return bad(Damage::Short),
             Some(Err(damage)) => return bad(damage),
@@ -82,7 +68,9 @@ impl<'a> Scanner<'a> {
         if length as u64 > self.limit - offset {
             return bad(Damage::Short);
         }
-        self.fill(length)?;
+        if !self.fill(length)? {
+            return bad(Damage::Unreadable);
+        }
         let begin = self.begin;
         let Some(bytes) = self.buffer.get(begin..begin + length) else {
             return bad(Damage::Short);
@@ -100,20 +88,29 @@ impl<'a> Scanner<'a> {
         &self.buffer[self.begin..]
     }
 
-    /// Holds at least so many bytes, unless the file or the records end before.
-    fn fill(&mut self, wanted: usize) -> Result<(), LogError> {
+    /// Holds at least so many bytes, unless the file or the records end before; says whether the disk could
+    /// read them.
+    fn fill(&mut self, wanted: usize) -> Result<bool, LogError> {
         let held = self.held().len();
         if held >= wanted {
-            return Ok(());
+            return Ok(true);
         }
         let from = self.offset + held as u64;
         let left = usize::try_from(self.limit - from).unwrap_or(usize::MAX);
-        let more = (wanted - held).max(self.chunk).min(left);
-        let bytes = read_up_to(self.files, self.name, from, more)?;
+        let least = (wanted - held).min(left);
+        let mut read = read_up_to(self.files, self.name, from, least.max(CHUNK_BYTES).min(left));
+        if read.as_ref().is_err_and(is_unreadable) {
+            // Further on, perhaps: not a byte more than is needed.
+            read = read_up_to(self.files, self.name, from, least);
+        }
+        let bytes = match read {
+            Err(e) if is_unreadable(&e) => return Ok(false),
+            read => read?,
+        };
         self.buffer.drain(..self.begin);
         self.begin = 0;
         self.buffer.extend_from_slice(&bytes);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::files::{Files, Named as _, is_unreadable, read_up_to};
-use crate::record::{self, HEADER_BYTES, Header};
+use crate::bytes::u64_at;
+use crate::files::{Files, Named as _, read_what_can_be};
+use crate::record::{HEADER_BYTES, Header};
 use crate::scan::{From, Scanner, Step};
 use crate::segment::{self, HEAD_BYTES};
 use crate::{Damage, LogError};
@@ -63,28 +64,20 @@ fn read_on(
     visit: &mut Visit<'_>,
 ) -> Result<Option<(u64, Damage)>, LogError> {
     let mut scanner = Scanner::new(files, name, *at);
-    let mut sparing = false;
     loop {
         if at.ordinal >= known.end && !known.is_open {
             return Ok(None);
         }
-        let bad = match scanner.next() {
-            Ok(Step::Record { offset, header, bytes }) => {
+        let bad = match scanner.next()? {
+            Step::Record { offset, header, bytes } => {
                 let ordinal = at.ordinal;
                 at.ordinal += 1;
                 at.offset = offset + bytes.len() as u64;
                 visit(Event::Record { ordinal, offset, header, bytes })?;
                 continue;
             }
-            Ok(Step::End) => (at.limit, Damage::Short),
-            Ok(Step::Bad { offset, damage }) => (offset, damage),
-            Err(e) if is_unreadable(&e) && !sparing => {
-                sparing = true;
-                scanner = Scanner::new(files, name, *at).sparingly();
-                continue;
-            }
-            Err(e) if is_unreadable(&e) => (at.offset, Damage::Unreadable),
-            Err(e) => return Err(e),
+            Step::End => (at.limit, Damage::Short),
+            Step::Bad { offset, damage } => (offset, damage),
         };
         return Ok((at.ordinal < known.end).then_some(bad));
     }
@@ -104,25 +97,32 @@ fn resume(
         let further = offset.filter(|offset| next < known.end && *offset > bad.offset);
         return Ok(further.map(|offset| From { ordinal: next, offset, limit: bad.limit }));
     }
-    let rest = files.len(name).named("look at", name).map(|length| length.min(bad.limit));
-    let rest = rest.map(|length| usize::try_from(length.saturating_sub(bad.offset)));
-    let bytes = match rest.map(|length| read_up_to(files, name, bad.offset, length.unwrap_or(0))) {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(e)) | Err(e) if is_unreadable(&e) => return Ok(None),
-        Ok(Err(e)) | Err(e) => return Err(e),
-    };
-    let found = (1..bytes.len()).find_map(|at| {
-        let ordinal = whole_record(&bytes[at..], next..known.end)?;
-        Some(From { ordinal, offset: bad.offset + at as u64, limit: bad.limit })
-    });
-    Ok(found)
+    let length = files.len(name).named("look at", name)?.min(bad.limit);
+    let mut offset = bad.offset + 1;
+    while offset < length {
+        let rest = usize::try_from(length - offset).unwrap_or(usize::MAX);
+        // So far that the next window begins where this one's last header would.
+        let bytes = read_what_can_be(files, name, offset, rest.min(WINDOW_BYTES + HEADER_BYTES))?;
+        for at in 0..bytes.len().saturating_sub(HEADER_BYTES - 1) {
+            let Some(ordinal) = ordinal_of(&bytes[at..], next..known.end) else { continue };
+            let from = From { ordinal, offset: offset + at as u64, limit: bad.limit };
+            if matches!(Scanner::new(files, name, from).next()?, Step::Record { .. }) {
+                return Ok(Some(from));
+            }
+        }
+        offset += WINDOW_BYTES as u64;
+    }
+    Ok(None)
 }
 
-/// The ordinal of the whole record that bytes begin with, if it is one of these.
-fn whole_record(bytes: &[u8], ordinals: Range<u64>) -> Option<u64> {
+/// The ordinal of what may be the header of one of these records.
+fn ordinal_of(bytes: &[u8], ordinals: Range<u64>) -> Option<u64> {
     let head = bytes.first_chunk::<HEADER_BYTES>()?;
     // Most places end here: the upper bytes of an ordinal are zeros.
-    let header = Header::parse(head).ok().filter(|header| ordinals.contains(&header.ordinal))?;
-    let whole = bytes.get(..header.bytes())?;
-    record::check(whole, header.ordinal).ok().map(|header| header.ordinal)
+    let is_due = ordinals.contains(&u64_at(head, 0));
+    let header = is_due.then(|| Header::parse(head).ok()).flatten()?;
+    Some(header.ordinal)
 }
+
+/// Bytes that are searched at once.
+const WINDOW_BYTES: usize = 1 << 20;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Chance;
@@ -38,6 +39,8 @@ struct State {
     operations: u64,
     fault: Option<(u64, Fault, Lasting)>,
     free_bytes: Option<u64>,
+    /// Bytes of files that cannot be read.
+    spoiled: Vec<(usize, Range<usize>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +124,16 @@ impl Memory {
         state.inodes[inode].edit(edit);
     }
 
+    /// Makes bytes of a file unreadable, as a bad sector does, for as long as the file is there.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn spoil(&self, name: &str, bytes: Range<usize>) {
+        let mut state = self.state();
+        let inode = *state.names.get(name).expect("a file of that name");
+        state.spoiled.push((inode, bytes));
+    }
+
     /// Removes a file behind everybody's back.
     pub fn lose(&self, name: &str) {
         let mut state = self.state();
@@ -160,10 +173,15 @@ impl Files for Memory {
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         state.begin(&[Fault::Stop, Fault::Io])?;
-        let content = &state.inode(name)?.content;
-        let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..));
-        let rest = rest.unwrap_or_default();
+        let inode = *state.names.get(name).ok_or(ErrorKind::NotFound)?;
+        let content = &state.inodes[inode].content;
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let rest = content.get(offset..).unwrap_or_default();
         let read = rest.len().min(buffer.len());
+        let meets = |spoiled: &Range<usize>| spoiled.start < offset + read && offset < spoiled.end;
+        if state.spoiled.iter().any(|(of, spoiled)| *of == inode && meets(spoiled)) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         buffer[..read].copy_from_slice(&rest[..read]);
         Ok(read)
     }
@@ -268,7 +286,7 @@ impl State {
         }
         Err(match fault {
             Fault::Stop => io::Error::other("stopped by the test"),
-            Fault::Io => io::Error::other("input or output error of the test"),
+            Fault::Io => io::Error::from_raw_os_error(EIO),
             Fault::Full | Fault::FullForAll => ErrorKind::StorageFull.into(),
         })
     }
@@ -301,4 +319,5 @@ fn apply(names: &mut BTreeMap<String, usize>, change: Vec<(String, Option<usize>
     }
 }
 
+const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
 const ALL: [Fault; 4] = [Fault::Stop, Fault::Io, Fault::Full, Fault::FullForAll];

@@ -167,6 +167,21 @@ fn cut_files_are_named() {
     }
 }
 
+/// Sectors that the disk cannot read any more.
+#[bounded::test]
+fn unreadable_bytes_are_named() {
+    let whole = filled(END);
+    let mut chance = Chance::new(SEED);
+    for name in whole.names() {
+        for _ in 0..CUTS {
+            let files = Arc::new(whole.fork());
+            let begin = chance.below(files.content(&name).len());
+            files.spoil(&name, begin..begin + 64);
+            check_damaged(&files, &name, &format!("seed {SEED}, {name} unreadable at {begin}"));
+        }
+    }
+}
+
 #[bounded::test]
 fn missing_files_are_named() {
     let whole = filled(END);
@@ -181,6 +196,64 @@ fn missing_files_are_named() {
             Err(e) => assert!(e.is_damage(), "{context}: {e}"),
         }
         mend_and_compare(&files, false, &context);
+    }
+}
+
+/// Several files at once, some of them lost: mended all the same, and said if the count itself was lost.
+#[bounded::test]
+fn much_damage_at_once_is_mended() {
+    let whole = filled(END);
+    let mut recounted = 0;
+    for seed in 0..FLIPS as u64 {
+        let mut chance = Chance::new(seed);
+        let files = Arc::new(whole.fork());
+        for _ in 0..2 + chance.below(4) {
+            let names = files.names();
+            let name = &names[chance.below(names.len())];
+            let length = files.content(name).len();
+            let at = chance.below(length + 1);
+            match chance.below(4) {
+                0 => files.lose(name),
+                1 => files.edit(name, |bytes| bytes.truncate(at)),
+                2 => files.spoil(name, at..at + 100),
+                _ => files.edit(name, |bytes| {
+                    bytes.iter_mut().skip(at).take(50).for_each(|byte| *byte ^= 0x5a);
+                }),
+            }
+        }
+        let context = format!("seed {seed}");
+        match open(&Arc::new(files.fork())) {
+            Ok(log) => assert_eq!(log.reader().end(), END, "{context}"),
+            Err(e) => {
+                assert!(e.is_damage() || matches!(e, LogError::Newer { .. }), "{context}: {e}")
+            }
+        }
+        verify(&*files, &mut |_| ()).unwrap_or_else(|e| panic!("{context}: {e}"));
+        let mended = mend(&*files, &mut |at| Some(record(at)));
+        let mended = mended.unwrap_or_else(|e| panic!("{context}: {e}"));
+        for ordinal in mended.checkpoints {
+            put_checkpoint(&*files, ordinal, &checkpoint(ordinal)).expect("written");
+        }
+        is_whole(&files, &context);
+        let end = open(&files).unwrap_or_else(|e| panic!("{context}: {e}")).reader().end();
+        assert!(end == END || mended.recounted, "{context}: {end}");
+        let promised = Promised { end, tried: END, checkpoint: 0 };
+        check(&open(&files).expect("opens"), &promised, &context);
+        recounted += usize::from(mended.recounted);
+    }
+    assert!(recounted < FLIPS / 5, "{recounted} counts were lost");
+}
+
+/// A bad sector in what was announced does not let the loss of a record go unsaid.
+#[bounded::test]
+fn a_bad_copy_of_the_count_hides_no_loss() {
+    for copy in [0, 2048, 4096, 6144] {
+        let files = filled(END);
+        let newest = files.names().into_iter().rfind(|name| name.ends_with(".segment"));
+        files.edit("announced", |bytes| bytes[copy..copy + 36].fill(0));
+        files.edit(&newest.expect("a segment"), |bytes| bytes.truncate(bytes.len() - 1));
+        let error = open(&files).expect_err("a record is gone");
+        assert!(matches!(error, LogError::Lost { announced: END, .. }), "{copy}: {error}");
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Entry, Log, LogError, LogOptions, Record};
+use weir_log::{BODY_BYTES_MAX, Entry, Log, LogError, LogOptions, Record};
 
-use crate::model::{OPTIONS, Promised, check, fill, is_whole, open, record, records};
+use crate::model::{OPTIONS, Promised, check, contents, fill, is_whole, open, record, records};
 
 const END: u64 = 30;
 
@@ -158,6 +158,24 @@ fn a_reserve_is_kept() {
     files.set_free_bytes(11_000);
     log.append(&records(0..1)).expect("space is back");
     assert_eq!(log.reader().end(), 1);
+}
+
+/// What a reader would not accept is not written, and nothing has to be recovered for it.
+#[bounded::test]
+fn what_is_too_large_is_refused_before_anything_is_written() {
+    let files = Arc::new(Memory::default());
+    let mut log = open(&files).expect("begins");
+    log.append(&records(0..3)).expect("appended");
+    let before = contents(&files);
+    let body = vec![0; BODY_BYTES_MAX + 1];
+    let error = log.begin_segment(&body).expect_err("too large");
+    assert!(matches!(error, LogError::TooLarge { ordinal: 3, .. }), "{error}");
+    let error = log.append(&[record(3), Record { body, ..record(4) }]).expect_err("too large");
+    assert!(matches!(error, LogError::TooLarge { ordinal: 4, .. }), "{error}");
+    assert!(!log.needs_recover() && contents(&files) == before);
+    log.append(&[Record { body: vec![0; BODY_BYTES_MAX], ..record(3) }]).expect("just not");
+    let read = log.reader().read(3).expect("whole").and_then(Entry::record);
+    assert_eq!(read.map(|record| record.body.len()), Some(BODY_BYTES_MAX));
 }
 
 /// Records whose append failed are gone after `recover`, also when others take their places and the power is

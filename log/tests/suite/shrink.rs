@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Entry, Files, Log, LogError, verify};
+use weir_log::{Entry, Files, Log, LogError, Mended, mend, verify};
 
 use crate::model::{OPTIONS, Promised, check, checkpoint, fill, filled, is_whole, open, record};
 
@@ -32,6 +32,7 @@ fn a_pruned_log_begins_with_a_checkpoint_and_goes_on() {
     check(&log, &promised, "pruned");
     let report = verify(&*files, &mut |_| ()).expect("readable");
     assert!(report.is_whole() && report.first == begin, "{:?}", report.findings);
+    assert_eq!(mend(&*files, &mut |_| None).expect("readable"), Mended::default());
     let names = files.names();
     assert!(!names.iter().any(|name| name.starts_with("00000000000000000000.")), "{names:?}");
     let mut log = log;
@@ -153,7 +154,7 @@ fn a_pruned_log_outlasts_the_loss_of_either_slot() {
     for slot in [0, 4096] {
         let files = filled(END);
         let begin = open(&files).expect("opens").prune_before(25).expect("pruned");
-        files.edit("announced", |bytes| bytes[slot + 16] ^= 1);
+        files.edit("announced", |bytes| bytes[slot..slot + 2084].fill(0xff));
         let reader = open(&files).unwrap_or_else(|e| panic!("slot at {slot}: {e}")).reader();
         assert_eq!((reader.first(), reader.end()), (begin, END));
     }
