@@ -67,10 +67,9 @@ impl WriteBatch {
         payload: &[u8],
     ) -> Result<Identifier, CommitError> {
         check_len("payload", payload.len(), PAYLOAD_BYTES_MAX)?;
-        let header = block.header.to_rlp();
-        let id = entity_id(&header);
+        let id = block.header.id();
         let signature = &block.proposer_sig_data;
-        let body = Body::encode(&header, &block.protocol_state_id, signature, payload);
+        let body = Body::encode(&block.header, &block.protocol_state_id, signature, payload);
         self.blocks.push(EncodedBlock {
             record: Record { id: id.0, parent: block.header.parent_id.0, body },
             last_sealed: block.last_sealed,

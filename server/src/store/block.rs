@@ -143,15 +143,17 @@ impl StoredBlock {
 
 impl Body {
     /// The body of a record: `[header, protocol state ID, proposer's signature, payload]`.
+    ///
+    /// The header's parent ID is zeros, which take no space: the record itself has it.
     pub(super) fn encode(
-        header_rlp: &[u8],
+        header: &Header,
         protocol_state_id: &Identifier,
         proposer_sig_data: &[u8],
         payload: &[u8],
     ) -> Vec<u8> {
         let mut encoder = Encoder::new();
         encoder.list(|e| {
-            e.raw(header_rlp);
+            e.raw(&without_parent(header));
             e.bytes(&protocol_state_id.0);
             e.bytes(proposer_sig_data);
             e.bytes(payload);
@@ -161,10 +163,10 @@ impl Body {
 
     /// Reads what [`Self::encode`] wrote, or what pruning made of it: four roots as a list in the
     /// payload's place.
-    pub(super) fn decode(body: &[u8]) -> Result<Self, RlpError> {
+    pub(super) fn decode(body: &[u8], parent: &[u8; 32]) -> Result<Self, RlpError> {
         whole(body, |d| {
             Ok(Self {
-                header: Header::decode(d)?,
+                header: Header { parent_id: Identifier(*parent), ..Header::decode(d)? },
                 protocol_state_id: take_id(d)?,
                 proposer_sig_data: d.bytes()?.to_vec(),
                 payload: if d.next_is_list() {
@@ -179,13 +181,14 @@ impl Body {
     }
 
     /// The body without its payload, of which the roots stay; `None` when it has none any more.
-    pub(super) fn pruned(body: &[u8]) -> Result<Option<Vec<u8>>, RlpError> {
-        let Self { header, protocol_state_id, proposer_sig_data, payload } = Self::decode(body)?;
+    pub(super) fn pruned(body: &[u8], parent: &[u8; 32]) -> Result<Option<Vec<u8>>, RlpError> {
+        let Self { header, protocol_state_id, proposer_sig_data, payload } =
+            Self::decode(body, parent)?;
         let Payload::Kept(payload) = payload else { return Ok(None) };
         let roots = list_roots(&payload)?;
         let mut encoder = Encoder::new();
         encoder.list(|e| {
-            e.raw(&header.to_rlp());
+            e.raw(&without_parent(&header));
             e.bytes(&protocol_state_id.0);
             e.bytes(&proposer_sig_data);
             e.list(|e| roots.iter().for_each(|root| e.bytes(&root.0)));
@@ -201,6 +204,10 @@ impl Body {
         };
         LoggedBlock { id, header, protocol_state_id, proposer_sig_data, payload }
     }
+}
+
+fn without_parent(header: &Header) -> Vec<u8> {
+    Header { parent_id: Identifier::ZERO, ..header.clone() }.to_rlp()
 }
 
 /// The Merkle roots of a payload's lists; an entity's ID is the hash of its RLP.

@@ -58,8 +58,11 @@ impl BlockLog for SegmentLog {
         if free < needed { Err(LogError::Full { free, needed }) } else { Ok(()) }
     }
 
-    fn prune_payloads(&mut self, _before: u64) -> Result<u64, LogError> {
-        Ok(0)
+    fn prune_payloads(&mut self, before: u64) -> Result<u64, LogError> {
+        // What is not a block stays as it is: that is for fsck to name.
+        self.log.change_before(before, &mut |record| {
+            Body::pruned(&record.body, &record.parent).ok().flatten()
+        })
     }
 
     fn recover(&mut self) -> Result<(), LogError> {
@@ -173,7 +176,7 @@ pub(super) fn blocks(log: &dyn LogRead, range: Range<u64>) -> Result<Vec<LoggedB
 
 /// The block of a record.
 pub(super) fn block(ordinal: u64, record: &Record) -> Result<LoggedBlock, ReadError> {
-    let body = Body::decode(&record.body);
+    let body = Body::decode(&record.body, &record.parent);
     let body = body.map_err(|error| ReadError::Malformed { ordinal, reason: error.to_string() })?;
     Ok(body.into_logged(Identifier(record.id)))
 }

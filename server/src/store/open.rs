@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use weir_protocol::codec::{Entity as _, entity_id};
+use weir_protocol::codec::Entity as _;
 use weir_protocol::model::Block;
 use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
 
@@ -223,10 +223,9 @@ pub fn root_checkpoint(json: Vec<u8>) -> Vec<u8> {
 /// The record of a block.
 #[must_use]
 pub fn record_of(block: &Block) -> Record {
-    let header = block.header.to_rlp();
     let (state, signature) = (&block.payload.protocol_state_id, &block.proposer_sig_data);
-    let body = Body::encode(&header, state, signature, &payload::encode(block));
-    Record { id: entity_id(&header).0, parent: block.header.parent_id.0, body }
+    let body = Body::encode(&block.header, state, signature, &payload::encode(block));
+    Record { id: block.header.id().0, parent: block.header.parent_id.0, body }
 }
 
 /// The index's head, if the log has the blocks it names; or why the index is unusable.

@@ -303,7 +303,7 @@ impl Reader {
         let record = record.map_err(|source| ReadError::Log { ordinal, source })?;
         let record = record.ok_or(ReadError::Gone { ordinal })?;
         let malformed = |error| ReadError::Malformed { ordinal, reason: format!("{error}") };
-        let body = Body::decode(&record.body).map_err(malformed)?;
+        let body = Body::decode(&record.body, &record.parent).map_err(malformed)?;
         let [sealed, epoch] = pages::BLOCKS.read(&self.shared.entries, ordinal)?;
         let sealed = sealed_of_number(sealed, ordinal, self.head.first_height);
         let key = Key::BlockPage(ordinal / pages::PLACES_PER_PAGE);
