@@ -1,11 +1,13 @@
 //! Takes things away for good: single bodies, and the segments before an ordinal.
 
+use std::collections::BTreeMap;
+
 use crate::files::Named as _;
 use crate::inventory::Span;
 use crate::log::{FOLDER, Log};
 use crate::open;
-use crate::record::Entry;
-use crate::rewrite::Draft;
+use crate::record::{Entry, Record};
+use crate::rewrite::{Draft, Replace};
 use crate::segment::{Head, Sealed};
 use crate::{LogError, checkpoint};
 
@@ -29,12 +31,52 @@ impl Log {
             }
         };
         let (span, bytes) = self.span_of(ordinal);
+        self.rewrite(&span, bytes, &mut |at| {
+            Ok((at == ordinal).then_some(Entry::Expunged { id, parent }))
+        })
+    }
+
+    /// Changes bodies in the sealed segments that end before an ordinal or with it, and returns how many: a
+    /// record stays as it is where `change` gives `None`. Segments with a change are written anew.
+    ///
+    /// # Errors
+    /// As [`Log::expunge`]; the segments before are changed then.
+    pub fn change_before(
+        &mut self,
+        ordinal: u64,
+        change: &mut dyn FnMut(&Record) -> Option<Vec<u8>>,
+    ) -> Result<u64, LogError> {
+        let sealed = self.shared.view().sealed.clone();
+        let mut changed = 0;
+        for segment in sealed.iter().filter(|segment| segment.end() <= ordinal) {
+            self.must_be_whole()?;
+            let mut entries = BTreeMap::new();
+            for at in segment.first..segment.end() {
+                let Some(Entry::Record(record)) = self.reader().read(at)? else { continue };
+                if let Some(body) = change(&record) {
+                    entries.insert(at, Entry::Record(Record { body, ..record }));
+                }
+            }
+            if !entries.is_empty() {
+                let (span, bytes) = self.span_of(segment.first);
+                self.rewrite(&span, bytes, &mut |at| Ok(entries.get(&at).cloned()))?;
+                changed += entries.len() as u64;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Writes a segment anew and puts it in the place of the old one.
+    fn rewrite(
+        &mut self,
+        span: &Span,
+        bytes: usize,
+        replace: &mut Replace<'_>,
+    ) -> Result<(), LogError> {
         self.must_have_room(bytes)?;
         let files = self.files.clone();
         let head = Head::read(&*files, span.ordinals.start)?;
-        let draft = Draft::write(&*files, &span, head.previous, &mut |at| {
-            Ok((at == ordinal).then_some(Entry::Expunged { id, parent }))
-        })?;
+        let draft = Draft::write(&*files, span, head.previous, replace)?;
         // Readers wait for it: the offsets they have are those of the old file.
         let shared = self.shared.clone();
         let mut view = shared.view_mut();
