@@ -15,7 +15,7 @@
 //! make a panic. Never here: a cache of records, a thread, a lock on the folder (its owner holds one).
 //!
 //! [`verify`] checks a log that nobody has open and [`mend`] repairs it; [`LogReader::open`] reads one that
-//! another process has. What a reader finds at an ordinal is an [`Entry`], for a body may be expunged.
+//! another process has, and [`copy`] backs it up. What a reader finds at an ordinal is an [`Entry`], for a body may be expunged.
 //!
 //! Memory: the offsets of the open segment, 4 bytes a record, and 24 bytes for each sealed segment. Tables of
 //! sealed segments stay on disk: a read is two reads of a file at most.
@@ -30,6 +30,7 @@
 mod announced;
 mod bytes;
 mod checkpoint;
+mod copy;
 mod disk;
 mod error;
 mod files;
@@ -49,6 +50,7 @@ pub mod testing;
 mod verify;
 mod view;
 
+pub use copy::{Copied, CopyError, copy};
 pub use disk::{DESCRIPTORS_MAX, Disk};
 pub use error::{Damage, LogError};
 pub use files::Files;

@@ -49,6 +49,11 @@ impl LogReader {
         Ok(Self::new(Arc::new(Shared { files, view })))
     }
 
+    /// What this sees.
+    pub(crate) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.shared.view()
+    }
+
     /// The first ordinal held: 0, or where the log begins since it was pruned.
     #[must_use]
     pub fn first(&self) -> u64 {

@@ -34,6 +34,32 @@ impl Log {
         })
     }
 
+    /// Changes the body of one record, and returns whether `change` gave another.
+    ///
+    /// # Errors
+    /// As [`Log::expunge`].
+    pub fn change(
+        &mut self,
+        ordinal: u64,
+        change: &mut dyn FnMut(&Record) -> Option<Vec<u8>>,
+    ) -> Result<bool, LogError> {
+        self.must_be_whole()?;
+        let reader = self.reader();
+        let record = match reader.read(ordinal)? {
+            Some(entry) => entry.record(),
+            None => {
+                let held = reader.first()..reader.end();
+                return Err(LogError::NotThere { ordinal, held });
+            }
+        };
+        let changed = record.and_then(|record| Some((change(&record)?, record)));
+        let Some((body, record)) = changed else { return Ok(false) };
+        let changed = Entry::Record(Record { body, ..record });
+        let (span, bytes) = self.span_of(ordinal);
+        self.rewrite(&span, bytes, &mut |at| Ok((at == ordinal).then(|| changed.clone())))?;
+        Ok(true)
+    }
+
     /// Changes bodies in the sealed segments that end before an ordinal or with it, and returns how many: a
     /// record stays as it is where `change` gives `None`, which is asked for a record twice at most. Segments
     /// with a change are written anew.

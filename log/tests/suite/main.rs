@@ -2,6 +2,7 @@
 
 mod chance;
 mod codec;
+mod copy;
 mod damage;
 mod disk;
 mod faults;
