@@ -40,7 +40,9 @@ pub enum CopyError {
     #[error("the copy cannot be read or written")]
     To(#[source] LogError),
     /// The copy is of another log.
-    #[error("the copy is of another log: the records before {ordinal} differ, or cannot be compared")]
+    #[error(
+        "the copy is of another log: the records before {ordinal} differ, or cannot be compared"
+    )]
     Another {
         /// The ordinal after the records that were compared.
         ordinal: u64,

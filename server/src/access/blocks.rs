@@ -135,7 +135,8 @@ impl AccessView {
 
     /// The latest sealed block while it is below the store's root, as the root snapshot has it.
     fn sealed_below_root(&self) -> Option<&Block> {
-        let nothing_above = Self::head(self).sealed.ordinal == 0;
+        let head = Self::head(self);
+        let nothing_above = head.sealed.height == head.first_height;
         let lowest = self.root.sealing_segment().blocks.first()?;
         let below = lowest.header.height < self.root.head().header.height;
         (nothing_above && below).then_some(lowest)

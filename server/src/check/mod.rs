@@ -130,6 +130,7 @@ pub fn check(data: &Path) -> Result<Checked, OpenError> {
     checked.finding_count = log.findings_count;
     match inspection.index()? {
         InspectedIndex::View(reader, _copy) => check_index(&reader, &log, &mut checked),
+        InspectedIndex::NotMade => checked.behind = log.announced.unwrap_or_default(),
         InspectedIndex::Unusable(reason) => {
             checked.add(Found { place: "index".into(), ordinals: 0..0, reason, mend: Mend::Repair });
         }

@@ -61,7 +61,7 @@ fn mend_log(
     let index = Inspection::begin(data)?.index_alone()?;
     let (view, _copy) = match index {
         InspectedIndex::View(reader, copy) => (Some(reader), Some(copy)),
-        InspectedIndex::Unusable(_) => (None, None),
+        InspectedIndex::NotMade | InspectedIndex::Unusable(_) => (None, None),
     };
     let records = fetch(source, &first.missing, view.as_ref())?;
     let second = weir_log::mend(&**files, &mut |ordinal| records.get(&ordinal).cloned())?;

@@ -39,12 +39,12 @@ pub(super) struct Pending {
 }
 
 impl BatchWriter {
-    /// Begins a store with the root block.
-    pub(super) fn begin(snapshot: &Snapshot, root: &Accepted) -> Self {
+    /// Begins a store with the root block, at an ordinal of the log.
+    pub(super) fn begin(snapshot: &Snapshot, root: &Accepted, ordinal: u64) -> Self {
         let params = snapshot.params();
         let header = &root.block.header;
         let reference =
-            BlockRef { ordinal: 0, id: root.block_id, height: header.height, view: header.view };
+            BlockRef { ordinal, id: root.block_id, height: header.height, view: header.view };
         let counter = root.state.epoch_counter();
         let head = Head {
             chain: ChainInfo {
@@ -54,11 +54,11 @@ impl BatchWriter {
                 spork_root_block_view: params.spork_root_block_view,
             },
             first_height: header.height,
-            blocks: 0,
+            blocks: ordinal,
             highest_view: header.view,
             finalized: reference,
             sealed: reference,
-            resume_ordinal: 0,
+            resume_ordinal: ordinal,
             epoch_counter: counter,
             first_epoch_counter: counter,
             conflicting: None,

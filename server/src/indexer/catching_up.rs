@@ -15,7 +15,7 @@ use super::condition::{Condition, Conditions, Written};
 use super::{IndexError, begin, resume};
 use crate::ingest::{Chain, FORK_BLOCKS_MAX, Prepared};
 use crate::prover::Prover;
-use crate::store::{LoggedBlock, NewStore, Opened, Store, StoreOptions, WriteBatch};
+use crate::store::{Beginning, LoggedBlock, NewStore, Opened, Store, StoreOptions, WriteBatch};
 
 /// Where indexing goes on.
 #[derive(Debug)]
@@ -26,12 +26,14 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Begins the index of a log that has blocks, with its root.
+    /// Begins the index of a log that has blocks, with its root or where it was pruned.
     pub(super) fn of_log(store: NewStore) -> Result<Self, IndexError> {
-        let json = store.root_snapshot()?.unwrap_or_default();
-        let snapshot = Snapshot::from_json(&json)?;
-        let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
-        let (store, writer) = begin(store, &snapshot, json, &root)?;
+        let none = || Beginning { ordinal: 0, json: Vec::new() };
+        let beginning = store.beginning()?.unwrap_or_else(none);
+        let snapshot = Snapshot::from_json(&beginning.json)?;
+        let (mut chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
+        chain.begin_at(beginning.ordinal);
+        let (store, writer) = begin(store, &snapshot, beginning, &root)?;
         Ok(Self { store, chain, writer })
     }
 
@@ -116,15 +118,7 @@ pub fn remake(
     checkpoints: &[u64],
     stop: &AtomicBool,
 ) -> Result<Vec<(u64, Vec<u8>)>, IndexError> {
-    let mut conditions = Conditions::new();
-    conditions.give_up();
-    let mut at = match Store::open(data, options)? {
-        Opened::New(store) => Position::of_log(store)?,
-        Opened::Existing(store) => {
-            let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
-            Position { store, chain, writer }
-        }
-    };
+    let (mut at, conditions) = open(data, options)?;
     let mut made = Vec::new();
     for ordinal in checkpoints {
         at.catch_up_to(*ordinal, stop, &conditions)?;
@@ -132,6 +126,29 @@ pub fn remake(
     }
     at.catch_up(stop, &conditions)?;
     Ok(made)
+}
+
+/// Opens a data folder that has blocks, and makes its index as far as its log goes.
+///
+/// # Errors
+/// As [`remake`].
+pub fn open_whole(data: &Path, options: StoreOptions) -> Result<Store, IndexError> {
+    let (mut at, conditions) = open(data, options)?;
+    at.catch_up(&AtomicBool::new(false), &conditions)?;
+    Ok(at.store)
+}
+
+fn open(data: &Path, options: StoreOptions) -> Result<(Position, Conditions), IndexError> {
+    let mut conditions = Conditions::new();
+    conditions.give_up();
+    let at = match Store::open(data, options)? {
+        Opened::New(store) => Position::of_log(store)?,
+        Opened::Existing(store) => {
+            let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
+            Position { store, chain, writer }
+        }
+    };
+    Ok((at, conditions))
 }
 
 /// Blocks indexed together, at most.

@@ -26,9 +26,9 @@ use crate::ingest::{
 };
 use crate::prover::Prover;
 use crate::source::ChainFolder;
-use crate::store::{CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
+use crate::store::{Beginning, CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
 
-pub use catching_up::remake;
+pub use catching_up::{open_whole, remake};
 pub use condition::Condition;
 pub use error::IndexError;
 
@@ -102,7 +102,7 @@ impl Indexer {
                 let (snapshot, json) = feed.root_snapshot()?;
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
-                let (store, writer) = begin(store, &snapshot, json, &root)?;
+                let (store, writer) = begin(store, &snapshot, Beginning { ordinal: 0, json }, &root)?;
                 let at = Position { store, chain, writer };
                 return Ok(Self::new(at, feed, conditions, stop));
             }
@@ -325,17 +325,19 @@ enum Refused {
 fn begin(
     store: NewStore,
     snapshot: &Snapshot,
-    json: Vec<u8>,
+    beginning: Beginning,
     root: &Accepted,
 ) -> Result<(Store, BatchWriter), IndexError> {
-    let mut writer = BatchWriter::begin(snapshot, root);
+    let Beginning { ordinal, json } = beginning;
+    let mut writer = BatchWriter::begin(snapshot, root, ordinal);
     let mut batch = WriteBatch::new();
+    batch.begin_at(ordinal);
     batch.set_root_snapshot(json);
     let segment = snapshot.sealing_segment().blocks.iter().map(|block| &block.header);
     let below = segment.filter(|header| header.height < root.block.header.height);
     batch.set_below_root(below.map(|header| (header.height, header.id())).collect());
     writer.add(None, &mut batch, root)?;
-    writer.set_head(&mut batch, 0);
+    writer.set_head(&mut batch, ordinal);
     Ok((store.initialize(&batch)?, writer))
 }
 

@@ -37,7 +37,7 @@ pub(super) fn restore(prover: &Prover) -> Result<(Chain, BatchWriter), IndexErro
     let sealed = prover.block_at(head.sealed.ordinal)?;
     let mut chain = Chain::restore(restored(prover, &sealed, &mut writer)?)?;
     // The root stands for what is sealed below it.
-    if head.sealed.ordinal == 0 {
+    if head.sealed.height == head.first_height {
         let json = prover.reader().root_snapshot()?.unwrap_or_default();
         chain.add_history(&Snapshot::from_json(&json)?);
     }

@@ -90,6 +90,11 @@ impl Chain {
         Ok((chain, root))
     }
 
+    /// Says where the root is in the order of ingestion, if not first.
+    pub(crate) fn begin_at(&mut self, ordinal: u64) {
+        self.nodes.values_mut().for_each(|root| root.ordinal = ordinal);
+    }
+
     fn new(root: &Header, forks: Forks) -> Self {
         Self {
             versions: Versions::of_chain(&root.chain_id),

@@ -63,6 +63,14 @@ impl ChainFolder {
         Ok(Self(Kind::Files(dir)))
     }
 
+    /// Names the log of a data folder, which a server may have open.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open_data(data: &Path) -> Result<Self, SourceError> {
+        Ok(Self(Kind::Stored(Stored::of_data(data)?)))
+    }
+
     /// Names a data folder of format 3, which is locked for as long as this is.
     ///
     /// # Errors
@@ -112,6 +120,17 @@ impl ChainFolder {
         Snapshot::from_json(json).map_err(|source| SourceError::Snapshot { path, source })
     }
 
+    /// The blocks of a data folder from an ordinal on; of a chain folder, all.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub(crate) fn blocks_from(&self, ordinal: u64) -> Result<Blocks, SourceError> {
+        match &self.0 {
+            Kind::Stored(stored) => Ok(Blocks(Reading::Stored(stored.blocks_at(ordinal)))),
+            Kind::Files(_) => self.blocks(),
+        }
+    }
+
     /// The blocks, from the first.
     ///
     /// # Errors
@@ -119,7 +138,7 @@ impl ChainFolder {
     pub fn blocks(&self) -> Result<Blocks, SourceError> {
         let dir = match &self.0 {
             Kind::Files(dir) => dir,
-            Kind::Stored(stored) => return Ok(Blocks(Reading::Stored(stored.blocks()))),
+            Kind::Stored(stored) => return Ok(Blocks(Reading::Stored(stored.blocks()?))),
         };
         let path = find(dir, BLOCKS_FILE)?;
         let read = |source| SourceError::Read { path: path.clone(), source };
@@ -200,6 +219,6 @@ impl Read for Counted {
 /// Most bytes of a root snapshot, uncompressed.
 pub const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
-pub(super) const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
-pub(super) const BLOCKS_FILE: &str = "blocks.pb";
+pub(crate) const SNAPSHOT_FILE: &str = "root-protocol-state-snapshot.json";
+pub(crate) const BLOCKS_FILE: &str = "blocks.pb";
 const READ_BYTES: usize = 128 << 10;

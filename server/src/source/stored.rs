@@ -66,9 +66,10 @@ impl Stored {
         let path = || self.path.clone();
         match &self.content {
             Content::Log(log) => {
-                let json = log.root_snapshot();
-                let json = json.map_err(|source| SourceError::Store { path: path(), source })?;
-                json.ok_or_else(|| SourceError::NoRoot { path: path() })
+                let beginning = log.beginning();
+                let beginning =
+                    beginning.map_err(|source| SourceError::Store { path: path(), source })?;
+                beginning.map(|it| it.json).ok_or_else(|| SourceError::NoRoot { path: path() })
             }
             Content::Old(old) => {
                 let old = old.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,9 +78,19 @@ impl Stored {
         }
     }
 
-    pub(super) fn blocks(&self) -> StoredBlocks {
+    pub(super) fn blocks(&self) -> Result<StoredBlocks, SourceError> {
+        let next = match &self.content {
+            Content::Log(log) => log.beginning().map(|it| it.map_or(0, |it| it.ordinal)),
+            Content::Old(_) => Ok(0),
+        };
+        let next = next.map_err(|source| SourceError::Store { path: self.path.clone(), source })?;
+        Ok(self.blocks_at(next))
+    }
+
+    /// Blocks from an ordinal on.
+    pub(super) fn blocks_at(&self, next: u64) -> StoredBlocks {
         let read = Vec::new().into_iter();
-        StoredBlocks { stored: self.clone(), next: 0, read, failed: false }
+        StoredBlocks { stored: self.clone(), next, read, failed: false }
     }
 
     fn end(&self) -> u64 {

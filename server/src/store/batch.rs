@@ -20,6 +20,7 @@ pub const PREIMAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How blocks are split into batches does not matter to what the store holds in the end.
 #[derive(Debug, Default)]
 pub struct WriteBatch {
+    pub(super) first_ordinal: u64,
     pub(super) blocks: Vec<EncodedBlock>,
     pub(super) children: Vec<(u64, u64)>,
     pub(super) finalized: Vec<(u64, u64)>,
@@ -46,6 +47,11 @@ impl WriteBatch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Begins a store at an ordinal of its log instead of 0; only a first batch does.
+    pub fn begin_at(&mut self, ordinal: u64) {
+        self.first_ordinal = ordinal;
     }
 
     /// Number of blocks appended so far.

@@ -13,24 +13,33 @@ pub(super) struct Beacons {
     up_to_root: HashMap<Identifier, u64>,
 }
 
+/// Ordinals from which on things are known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From {
+    /// The first block.
+    pub(super) first: u64,
+    /// The first block whose payload is there, as those of all later ones are.
+    pub(super) payload: u64,
+}
+
 impl Beacons {
     /// Takes in the payload at an ordinal, and compares what it seals with the index.
     ///
-    /// Payloads below `first_payload` are pruned: what a result was that they included, nobody
+    /// Payloads below `from.payload` are pruned: what a result was that they included, nobody
     /// knows any more.
     pub(super) fn check(
         &mut self,
         reader: &Reader,
         ordinal: u64,
         facts: PayloadFacts,
-        first_payload: u64,
+        from: From,
         report: &mut FsckReport,
     ) {
         let entry = format!("version beacon {ordinal}");
         self.by_result.extend(facts.beacons);
         self.up_to_root.extend(facts.up_to_root.into_iter().zip(0..));
         // What the root seals is in the root snapshot.
-        let seals = if ordinal == 0 { &[][..] } else { &facts.seals };
+        let seals = if ordinal == from.first { &[][..] } else { &facts.seals };
         let Some(expected) = self.sealed(reader, seals, report) else { return };
         let Some(found) = report.take(&entry, reader.version_beacon(ordinal)) else { return };
         report.version_beacons += u64::from(found.is_some());
@@ -39,9 +48,9 @@ impl Beacons {
         }
         let is_pruned = |result_id: &Identifier| {
             let including = reader.including_ordinal(result_id).ok().flatten();
-            including.is_none_or(|including| including < first_payload)
+            including.is_none_or(|including| including < from.payload)
         };
-        let unknown = first_payload > 0 && facts.seals.iter().any(|(_, id)| is_pruned(id));
+        let unknown = from.payload > 0 && facts.seals.iter().any(|(_, id)| is_pruned(id));
         if !unknown {
             let name = |beacon: Option<VersionBeacon>| match beacon {
                 Some(beacon) => format!("number {}", beacon.sequence),

@@ -13,6 +13,19 @@ pub(super) enum Checkpoint {
     Root(Vec<u8>),
     /// Before any later one.
     Later(Box<Index>),
+    /// Where an index can begin although blocks or payloads before it are gone.
+    Begin(Begin),
+}
+
+/// A block to begin an index with, as if it were the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Begin {
+    /// The block's ordinal: at the checkpoint or soon after it. All blocks behind descend from it.
+    pub(super) ordinal: u64,
+    /// Its height.
+    pub(super) height: u64,
+    /// The protocol state snapshot at it, as JSON.
+    pub(super) json: Vec<u8>,
 }
 
 /// What an index has to know to go on behind the blocks of a head.
@@ -42,6 +55,12 @@ impl Checkpoint {
                 e.uint(LATER);
                 index.put(e);
             }
+            Self::Begin(begin) => {
+                e.uint(BEGIN);
+                e.uint(begin.ordinal);
+                e.uint(begin.height);
+                e.bytes(&begin.json);
+            }
         });
         encoder.finish()
     }
@@ -49,6 +68,10 @@ impl Checkpoint {
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, RlpError> {
         whole(bytes, |d| match d.uint()? {
             ROOT => Ok(Self::Root(d.bytes()?.to_vec())),
+            BEGIN => {
+                let (ordinal, height, json) = (d.uint()?, d.uint()?, d.bytes()?.to_vec());
+                Ok(Self::Begin(Begin { ordinal, height, json }))
+            }
             _ => Ok(Self::Later(Box::new(Index::take(d)?))),
         })
     }
@@ -101,5 +124,6 @@ impl Index {
 
 const ROOT: u64 = 1;
 const LATER: u64 = 2;
+const BEGIN: u64 = 3;
 const STORED: u64 = 1;
 const BELOW_ROOT: u64 = 2;

@@ -28,6 +28,15 @@ pub(super) trait BlockLog: fmt::Debug + Send {
     /// Removes the payloads of blocks before an ordinal, in whole segments; says how many.
     fn prune_payloads(&mut self, before: u64) -> Result<u64, LogError>;
 
+    /// Removes the payload of one block; says whether it had one.
+    fn prune_payload(&mut self, ordinal: u64) -> Result<bool, LogError>;
+
+    /// Writes the checkpoint before an ordinal, where a segment begins, anew.
+    fn put_checkpoint(&mut self, ordinal: u64, checkpoint: &[u8]) -> Result<(), LogError>;
+
+    /// Removes the segments before an ordinal, where one begins.
+    fn prune_before(&mut self, ordinal: u64) -> Result<(), LogError>;
+
     /// Goes back to what was announced after an append that failed.
     fn recover(&mut self) -> Result<(), LogError>;
 

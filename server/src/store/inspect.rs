@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use weir_log::{Disk, LogReader, Report};
 use weir_migrations::{DatabaseError, FolderLock};
 
+use super::block::SealedRef;
 use super::cache::Caches;
 use super::checkpoint::Checkpoint;
 use super::engine::{Index as _, LogError, LogRead, Record};
@@ -35,6 +36,8 @@ pub struct Inspection {
 pub enum InspectedIndex {
     /// It opens; the view is of a copy, which goes with the folder.
     View(Reader, tempfile::TempDir),
+    /// Its folder is empty, as in a backup: the next start makes it.
+    NotMade,
     /// It cannot be used, and the next start makes it again.
     Unusable(String),
 }
@@ -102,6 +105,9 @@ impl Inspection {
         if !from.is_dir() {
             return Ok(InspectedIndex::Unusable("it is missing".to_owned()));
         }
+        if fs::read_dir(&from).map_err(failed)?.next().is_none() {
+            return Ok(InspectedIndex::NotMade);
+        }
         let copy = tempfile::tempdir().map_err(failed)?;
         copy_folder(&from, copy.path()).map_err(failed)?;
         let options = StoreOptions::default();
@@ -133,6 +139,7 @@ impl Inspection {
 /// Compares the log's checkpoints with the index, as far as that goes.
 pub(super) fn check_checkpoints(reader: &Reader, report: &mut FsckReport) {
     let shared = reader.shared();
+    let first = report.take("first block", reader.first_ordinal()).unwrap_or_default();
     for ordinal in shared.log.checkpoints() {
         let entry = format!("checkpoint {ordinal}");
         let bytes = shared.log.checkpoint(ordinal);
@@ -150,7 +157,14 @@ pub(super) fn check_checkpoints(reader: &Reader, report: &mut FsckReport) {
             report.add(&entry, reason);
             continue;
         }
+        if found.head.resume_ordinal < first {
+            continue;
+        }
         for (ordinal, known) in (found.head.resume_ordinal..ordinal).zip(&found.blocks) {
+            // What an index that begins later knows by its height only.
+            if matches!(known.0, SealedRef::Stored(sealed) if sealed < first) {
+                continue;
+            }
             let block = report.take(&entry, reader.block(ordinal)).flatten();
             if block.is_some_and(|b| (b.last_sealed, b.epoch_counter) != *known) {
                 report.add(&entry, format!("it knows block {ordinal} otherwise than the index"));

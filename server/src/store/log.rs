@@ -8,8 +8,8 @@ use std::sync::Arc;
 use weir_log::{Disk, Entry, Files as _, Log, LogError, LogOptions, LogReader, Record};
 use weir_protocol::model::{Header, Identifier};
 
+use super::beginning::{Beginning, newest_beginning};
 use super::block::Body;
-use super::checkpoint::Checkpoint;
 use super::engine::{BlockLog, LogRead};
 use super::error::ReadError;
 use super::open::{LOG, StoreOptions};
@@ -63,6 +63,21 @@ impl BlockLog for SegmentLog {
         self.log.change_before(before, &mut |record| {
             Body::pruned(&record.body, &record.parent).ok().flatten()
         })
+    }
+
+    fn prune_payload(&mut self, ordinal: u64) -> Result<bool, LogError> {
+        self.log.change(ordinal, &mut |record| {
+            Body::pruned(&record.body, &record.parent).ok().flatten()
+        })
+    }
+
+    fn put_checkpoint(&mut self, ordinal: u64, checkpoint: &[u8]) -> Result<(), LogError> {
+        self.check_space()?;
+        weir_log::put_checkpoint(&*self.files, ordinal, checkpoint)
+    }
+
+    fn prune_before(&mut self, ordinal: u64) -> Result<(), LogError> {
+        self.log.prune_before(ordinal).map(|_| ())
     }
 
     fn recover(&mut self) -> Result<(), LogError> {
@@ -139,12 +154,12 @@ impl LogFolder {
         blocks(&self.log, ordinal..self.ordinals().end)
     }
 
-    /// The root snapshot, as the source gave it.
+    /// Where an index of the log would begin.
     ///
     /// # Errors
     /// None benign.
-    pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        root_snapshot(&self.log)
+    pub fn beginning(&self) -> Result<Option<Beginning>, ReadError> {
+        newest_beginning(&self.log)
     }
 }
 
@@ -179,19 +194,6 @@ pub(super) fn block(ordinal: u64, record: &Record) -> Result<LoggedBlock, ReadEr
     let body = Body::decode(&record.body, &record.parent);
     let body = body.map_err(|error| ReadError::Malformed { ordinal, reason: error.to_string() })?;
     Ok(body.into_logged(Identifier(record.id)))
-}
-
-/// The root snapshot in the log's first checkpoint, as the source gave it.
-pub(super) fn root_snapshot(log: &dyn LogRead) -> Result<Option<Vec<u8>>, ReadError> {
-    let Some(ordinal) = log.checkpoints().first().copied() else { return Ok(None) };
-    let bytes = log.checkpoint(ordinal).map_err(|source| ReadError::Log { ordinal, source })?;
-    let Some(bytes) = bytes else { return Ok(None) };
-    let malformed = |reason: String| ReadError::Malformed { ordinal, reason };
-    match Checkpoint::from_bytes(&bytes) {
-        Ok(Checkpoint::Root(json)) => Ok(Some(json)),
-        Ok(Checkpoint::Later(_)) => Err(malformed("no root snapshot stands before it".to_owned())),
-        Err(error) => Err(malformed(error.to_string())),
-    }
 }
 
 /// Bytes read from the log at once, about.

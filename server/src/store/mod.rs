@@ -10,6 +10,7 @@
 
 mod batch;
 mod beacons;
+mod beginning;
 mod block;
 mod cache;
 mod checkpoint;
@@ -31,13 +32,14 @@ mod writer;
 mod writes;
 
 pub use batch::{PAYLOAD_BYTES_MAX, PREIMAGE_BYTES_MAX, WriteBatch};
+pub use beginning::Beginning;
 pub use block::{BlockRecord, SealedRef, StoredBlock, payload_roots};
 pub use error::{CommitError, OpenError, ReadError, Refusal};
 pub use fsck::{fsck, fsck_view};
 pub use inspect::{InspectedIndex, Inspection};
 pub use log::{LogFolder, LoggedBlock};
 pub use open::{
-    NewStore, Opened, StoreOptions, log_folder, record_of, root_checkpoint, set_index_aside,
+    DATA_NAMES, NewStore, Opened, StoreOptions, check_version, index_folder, log_folder, record_of, root_checkpoint, set_index_aside,
 };
 pub use reader::{BLOCKS_MAX, Reader};
 pub use records::{BlockRef, ChainInfo, EpochRecord, Head};

@@ -10,6 +10,7 @@ use weir_protocol::model::Block;
 use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
 
 use super::batch::WriteBatch;
+use super::beginning::{Beginning, begins_after, newest_beginning};
 use super::block::Body;
 use super::cache::Caches;
 use super::checkpoint::Checkpoint;
@@ -17,7 +18,7 @@ use super::engine::{BlockLog, Index as _, Record};
 use super::entries::Entries;
 use super::error::{CommitError, OpenError, ReadError};
 use super::keys::Key;
-use super::log::{SegmentLog, root_snapshot};
+use super::log::SegmentLog;
 use super::records::Head;
 use super::sled_index::{SledIndex, UnusableIndex};
 use crate::payload;
@@ -80,12 +81,20 @@ impl NewStore {
         self.parts.log.reader().ordinals().end
     }
 
-    /// The root snapshot that the log has, as the source gave it.
+    /// The snapshot that the log begins with, as the source gave it.
     ///
     /// # Errors
     /// None benign.
     pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        root_snapshot(&*self.parts.log.reader())
+        Ok(self.beginning()?.map(|beginning| beginning.json))
+    }
+
+    /// Where the index of the log is to begin.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn beginning(&self) -> Result<Option<Beginning>, ReadError> {
+        newest_beginning(&*self.parts.log.reader())
     }
 
     /// Writes the first batch, which has the root snapshot and at least the root block.
@@ -99,7 +108,7 @@ impl NewStore {
             let json = batch.root_snapshot.clone().unwrap_or_default();
             log.begin_segment(&Checkpoint::Root(json).to_bytes()).map_err(CommitError::Log)?;
         }
-        append(log, 0, batch)?;
+        append(log, batch.first_ordinal, batch)?;
         self.parts.entries.put(writes.into_entries());
         let fence = write_folder_version(&self.folder, FORMAT_VERSION);
         fence.map_err(|error| CommitError::Index { source: error.into() })?;
@@ -122,7 +131,7 @@ impl Store {
         if fence.is_some() && !folder.join(LOG).is_dir() {
             return Err(OpenError::Lost { path: path() });
         }
-        let lock = FolderLock::take(folder, OWN_NAMES)?;
+        let lock = FolderLock::take(folder, DATA_NAMES)?;
         let log = SegmentLog::open(&folder.join(LOG), &options);
         let log = log.map_err(|source| OpenError::from_log(path(), source))?;
         let logged = log.reader().ordinals().end;
@@ -151,7 +160,11 @@ impl Store {
     }
 }
 
-pub(super) fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
+/// Checks that a folder's format is this version's.
+///
+/// # Errors
+/// [`OpenError::Newer`] and [`OpenError::Older`].
+pub fn check_version(folder: &Path, found: u32) -> Result<(), OpenError> {
     let (path, expected) = (folder.to_path_buf(), FORMAT_VERSION);
     if found > expected {
         Err(OpenError::Newer { path, expected, found })
@@ -214,6 +227,12 @@ pub fn log_folder(data: &Path) -> PathBuf {
     data.join(LOG)
 }
 
+/// The folder of a data folder's index.
+#[must_use]
+pub fn index_folder(data: &Path) -> PathBuf {
+    data.join(INDEX)
+}
+
 /// What the log says before its first segment: the root snapshot, as the source gave it.
 #[must_use]
 pub fn root_checkpoint(json: Vec<u8>) -> Vec<u8> {
@@ -235,6 +254,9 @@ fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> 
     let Some(value) = value else { return Ok(None) };
     let content = super::value::decode(key, &value).map_err(|error| error.to_string())?;
     let head = Head::from_rlp(&content).map_err(|error| error.to_string())?;
+    if begins_after(&*log.reader(), head.first_height) {
+        return Err("it has blocks that were pruned from the log".to_owned());
+    }
     let finalized = &head.finalized;
     match log.reader().read(finalized.ordinal) {
         Ok(Some(record)) if record.id != finalized.id.0 => {
@@ -284,5 +306,5 @@ pub(super) const LOG: &str = "log";
 pub(super) const INDEX: &str = "index";
 const ASIDE: &str = "index.aside.";
 /// What a folder may hold before it has a log.
-const OWN_NAMES: &[&str] = &[LOG, INDEX];
+pub const DATA_NAMES: &[&str] = &[LOG, INDEX];
 const MEBIBYTE: u64 = 1024 * 1024;

@@ -6,7 +6,7 @@ use super::keys::{Key, short};
 use super::pages;
 use super::records::{EpochRecord, Head, below_root_from_rlp};
 use super::writer::sealed_of_number;
-use super::{Shared, checkpoint, log};
+use super::{Shared, beginning, checkpoint};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -230,12 +230,20 @@ impl Reader {
         Ok(Some(epoch))
     }
 
-    /// The root snapshot, as the source gave it.
+    /// Ordinal of the first block of the index; blocks before it were in a log that was pruned since.
+    ///
+    /// # Errors
+    /// None benign.
+    pub fn first_ordinal(&self) -> Result<u64, ReadError> {
+        Ok(self.finalized_at(self.head.first_height)?.unwrap_or_default())
+    }
+
+    /// The root snapshot, as the source gave it, or as it was made where the log was pruned.
     ///
     /// # Errors
     /// None benign.
     pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        log::root_snapshot(&*self.shared.log)
+        beginning::root_snapshot(&*self.shared.log, self.head.first_height, self.first_ordinal()?)
     }
 
     /// The ordinal that the index has for an ID, whatever the log has there.

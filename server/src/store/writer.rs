@@ -19,7 +19,7 @@ pub(super) fn changes(
     batch: &WriteBatch,
 ) -> Result<(Writes, Head), CommitError> {
     let head = check(present, batch)?;
-    let first = present.map_or(0, |head| head.blocks);
+    let first = present.map_or(batch.first_ordinal, |head| head.blocks);
     let mut writes = Writes::default();
     put_blocks(entries, &mut writes, &head, first, batch)?;
     put_children(entries, &mut writes, batch)?;
@@ -152,7 +152,8 @@ fn check(present: Option<&Head>, batch: &WriteBatch) -> Result<Head, CommitError
     let Some(head) = batch.head.clone() else {
         return fault("it has no head".to_owned());
     };
-    let blocks = present.map_or(0, |head| head.blocks) + batch.blocks.len() as u64;
+    let first = present.map_or(batch.first_ordinal, |head| head.blocks);
+    let blocks = first + batch.blocks.len() as u64;
     if head.blocks != blocks || blocks == 0 {
         return fault(format!("its head has {} blocks instead of {blocks}", head.blocks));
     }

@@ -40,12 +40,18 @@ impl Feed for FolderFeed {
         Ok(check_root(root, first)?)
     }
 
-    /// Skips the blocks that the store has, checking that they are the same.
+    /// Skips the blocks that the store has, checking that they are the same; those before its first one
+    /// were pruned from it.
     fn resume(&mut self, prover: &Prover) -> Result<(), IndexError> {
         self.json = Vec::new();
         let params = self.snapshot.params();
         resume::check_same_chain(&prover.head(), &params.chain_id, params.spork_id)?;
-        for ordinal in 0..prover.head().blocks {
+        let first = prover.reader().first_ordinal()?;
+        let first_id = prover.block_at(first)?.block_id;
+        while self.first.as_ref().is_some_and(|block| claimed_id(block) != Some(first_id)) && first > 0 {
+            self.first = self.blocks.next().transpose()?;
+        }
+        for ordinal in first..prover.head().blocks {
             let wire = match self.first.take() {
                 Some(first) => Some(first),
                 None => self.blocks.next().transpose()?,
