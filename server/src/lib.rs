@@ -7,11 +7,14 @@
 
 pub mod access;
 pub mod api;
+pub mod backup;
 pub mod check;
+pub mod export;
 pub mod indexer;
 pub mod ingest;
 pub mod payload;
 pub mod prover;
+pub mod prune;
 pub mod replay;
 pub mod source;
 pub mod store;

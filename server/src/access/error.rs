@@ -43,7 +43,7 @@ pub enum AccessError {
 }
 
 impl AccessError {
-    pub(super) fn read(error: ReadError) -> Self {
+    pub(crate) fn read(error: ReadError) -> Self {
         Self::Prover(error.into())
     }
 }

@@ -1,15 +1,18 @@
 //! The `weir-server` command line.
 
+mod backup;
 #[cfg(feature = "demo")]
 mod demo;
 #[cfg(feature = "devnet")]
 mod devnet;
+mod export;
 mod fsck;
 mod interrupt;
 mod metrics;
 mod migrate;
 #[cfg(feature = "proxy")]
 mod proxy;
+mod prune;
 mod receipt_key;
 mod replay;
 mod serve;
@@ -75,6 +78,12 @@ enum Command {
     /// Check a data folder: log, links, checkpoints and index against each other; 1 when it is damaged,
     /// 5 when it could not be checked
     Fsck(fsck::FsckOptions),
+    /// Copy a data folder, also one that a server has open; again, only what is new
+    Backup(backup::BackupOptions),
+    /// Write the blocks of a data folder to a chain folder, for `replay` and `serve --source replay:`
+    Export(export::ExportOptions),
+    /// Remove old blocks or payloads from a data folder, and say what is no longer answered
+    Prune(prune::PruneOptions),
 }
 
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
@@ -95,6 +104,9 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::ReceiptKey(options)) => receipt_key::run(&options),
         Some(Command::Migrate { data, dry_run }) => migrate::run(&data, dry_run),
         Some(Command::Fsck(options)) => fsck::run(&options),
+        Some(Command::Backup(options)) => backup::run(&options),
+        Some(Command::Export(options)) => export::run(&options),
+        Some(Command::Prune(options)) => prune::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("weir-server: {error:#}");

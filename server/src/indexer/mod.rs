@@ -8,6 +8,7 @@ mod catching_up;
 mod condition;
 mod error;
 pub mod feed;
+mod pruning;
 mod resume;
 mod taking;
 
@@ -31,6 +32,7 @@ use crate::store::{Beginning, CommitError, NewStore, Opened, Reader, Store, Stor
 pub use catching_up::{open_whole, remake};
 pub use condition::Condition;
 pub use error::IndexError;
+pub(crate) use pruning::Place;
 
 use batch::BatchWriter;
 use catching_up::Position;
@@ -289,10 +291,29 @@ impl Indexer {
         if let Some(blocks) = self.keep_payloads {
             // What is not sealed on the final chain is needed to go on.
             let unsealed = self.at.writer.next_ordinal() - self.at.chain.resume_ordinal();
-            let keep = blocks.max(unsealed);
-            return self.persist(|store| store.prune_payloads(keep).map(|_| ()));
+            return self.prune_payloads(blocks.max(unsealed));
         }
         Ok(Written::Yes)
+    }
+
+    /// Prunes the payloads before the newest ones, after a snapshot that an index can begin with behind
+    /// them: without them none could be made from the log's beginning.
+    fn prune_payloads(&mut self, keep: u64) -> Result<Written, IndexError> {
+        let blocks = self.at.writer.next_ordinal();
+        let store = &self.at.store;
+        let place = Place::newest(store, blocks.saturating_sub(keep))?;
+        let Some(place) = place else { return Ok(Written::Yes) };
+        let beginning = match place.beginning(store) {
+            Ok(beginning) => beginning,
+            Err(error) => {
+                tracing::warn!(%error, "payloads are kept: no index could begin behind them");
+                return Ok(Written::Yes);
+            }
+        };
+        if self.persist(|store| place.put(store, beginning.as_ref()))? == Written::Stopped {
+            return Ok(Written::Stopped);
+        }
+        self.persist(|store| store.prune_payloads(blocks - place.checkpoint).map(|_| ()))
     }
 
     fn persist(

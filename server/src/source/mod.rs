@@ -5,5 +5,6 @@ mod chain_folder;
 mod error;
 mod stored;
 
+pub(crate) use chain_folder::{BLOCKS_FILE, SNAPSHOT_FILE};
 pub use chain_folder::{Blocks, ChainFolder, SNAPSHOT_BYTES_MAX};
 pub use error::SourceError;
