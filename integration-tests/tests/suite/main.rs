@@ -44,6 +44,7 @@ mod set_aside;
 mod signed;
 mod snapshot_tree;
 mod sporks;
+mod store_damage;
 mod state_folder;
 mod sync;
 mod upgrades;
