@@ -151,7 +151,7 @@ fn a_damaged_block_is_named_and_fetched_again_from_either_kind_of_folder() {
     let segments = files(&data.join("log"));
     let segment = segments.iter().find(|path| path.extension().is_some_and(|e| e == "segment"));
     let segment = segment.unwrap().file_name().unwrap();
-    for (name, source) in [("chain", chain_dir(CHAIN)), ("data", data.clone())] {
+    for (name, source) in [("from a chain", chain_dir(CHAIN)), ("from a log", data.clone())] {
         let copy = folder.path().join(name);
         copy_folder(&data, &copy);
         let path = copy.join("log").join(segment);
