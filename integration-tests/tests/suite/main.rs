@@ -21,6 +21,7 @@ mod end_to_end;
 mod evidence_codec;
 mod examples;
 mod faults;
+mod full_disk;
 mod future_version;
 mod grpc_web;
 mod halted_server;
