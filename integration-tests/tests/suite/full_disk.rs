@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use tonic::transport::Channel;
 use weir_integration_tests::programs::{PATIENCE, Program, ServerProcess};
 use weir_proto::weir::v1::GetServerInfoRequest;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
@@ -43,7 +44,8 @@ impl Drop for Tmpfs<'_> {
 }
 
 async fn state(server: &ServerProcess) -> (String, u64) {
-    let mut client = SnapshotApiClient::connect(server.url.clone()).await.unwrap();
+    let channel = Channel::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
+    let mut client = SnapshotApiClient::new(channel);
     let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
     (info.sync_state, info.blocks_indexed)
 }
