@@ -80,21 +80,23 @@ impl OldStore {
         let payloads = self.entry(&page)?;
         let records_page = numbered(BLOCK_PAGE, first / BLOCKS_PER_PAGE);
         let records = self.entry(&records_page)?;
-        (first..end).map(|ordinal| {
-            let position = |per_page: u64| usize::try_from(ordinal % per_page).unwrap_or_default();
-            let row = numbered(BLOCK_ROW, ordinal);
-            let record = match &records {
-                Some(page) => nth(page, position(BLOCKS_PER_PAGE)),
-                None => self.entry(&row)?,
-            };
-            let record = record.ok_or_else(|| missing(&row))?;
-            let payload = match &payloads {
-                Some(page) => nth(page, position(PAYLOADS_PER_PAGE)),
-                None => self.entry(&numbered(PAYLOAD_ROW, ordinal))?,
-            };
-            block(&record, payload).ok_or_else(|| missing(&row).into())
-        })
-        .collect()
+        (first..end)
+            .map(|ordinal| {
+                let position =
+                    |per_page: u64| usize::try_from(ordinal % per_page).unwrap_or_default();
+                let row = numbered(BLOCK_ROW, ordinal);
+                let record = match &records {
+                    Some(page) => nth(page, position(BLOCKS_PER_PAGE)),
+                    None => self.entry(&row)?,
+                };
+                let record = record.ok_or_else(|| missing(&row))?;
+                let payload = match &payloads {
+                    Some(page) => nth(page, position(PAYLOADS_PER_PAGE)),
+                    None => self.entry(&numbered(PAYLOAD_ROW, ordinal))?,
+                };
+                block(&record, payload).ok_or_else(|| missing(&row).into())
+            })
+            .collect()
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StepError> {

@@ -185,7 +185,7 @@ fn audit(data: &Path) -> FsckReport {
 /// Sets or removes the entry of a block, with a checksum that fits.
 fn put(data: &Path, ordinal: u64, beacon: Option<&VersionBeacon>) {
     let key = [&[0x0d][..], &ordinal.to_be_bytes()].concat();
-    let database = Database::open(data, 1 << 24).unwrap();
+    let database = Database::open(&data.join("index"), 1 << 24).unwrap();
     match beacon {
         Some(beacon) => {
             let value = checked_value(&key, [&[0][..], &beacon.to_rlp()].concat());
@@ -229,13 +229,21 @@ fn pruned_payloads_leave_the_index_as_it_is() {
     let (network, blocks) = network();
     let folder = Indexed::from(&network, &blocks, 0).close();
     let data = folder.path().join("data");
-    let Opened::Existing(mut store) = Store::open(&data, StoreOptions::default()).unwrap() else {
+    let chain = ChainFolder::open(folder.path().join("chain")).unwrap();
+    let pruned = folder.path().join("pruned");
+    // Payloads go by whole segments.
+    let options = StoreOptions { segment_bytes: 64 << 10, ..StoreOptions::default() };
+    let stop = Arc::new(AtomicBool::new(false));
+    Indexer::open(&pruned, options.clone(), &chain, stop).unwrap().run(|_| ()).unwrap();
+    let Opened::Existing(mut store) = Store::open(&pruned, options).unwrap() else {
         panic!("no store");
     };
     let before = sealing(&store.reader());
-    assert!(store.prune_payloads(100).unwrap() > 0);
+    assert!(store.prune_payloads(0).unwrap() > 0);
     assert_eq!(sealing(&store.reader()), before);
+    assert_eq!(store.reader().payload(0).unwrap(), None);
     drop(store);
+    assert!(audit(&pruned).is_clean());
     assert!(audit(&data).is_clean());
 }
 

@@ -1,48 +1,43 @@
-//! A store of an earlier format, migrated, equals a freshly indexed one, entry by entry.
+//! A store of an earlier format, migrated, equals a freshly indexed one: its log byte for byte, its
+//! index entry by entry.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use crate::beacons;
 use weir_integration_tests::chain_dir;
-use weir_migrations::{
-    Database, META_KEY, MigrateError, Mode, Registry, migrate, version_entry, write_folder_version,
-};
+use weir_integration_tests::programs::Program;
+use weir_integration_tests::random::Xorshift;
+use weir_migrations::{Database, META_KEY, Mode, version_entry, write_folder_version};
 use weir_server::indexer::Indexer;
 use weir_server::source::ChainFolder;
-use weir_server::store::{FORMAT_VERSION, OpenError, Store, StoreOptions};
+use weir_server::store::{OpenError, Store, StoreOptions};
+use weir_server::upgrade::{UpgradeError, upgrade};
 
-fn index(chain: &str, data: &Path) {
-    index_folder(&chain_dir(chain), data);
+const CHAIN: &str = "happy-epochs";
+const DATABASE: &[u8] = include_bytes!("../data/format-3/db.zst");
+const SETTINGS: &[u8] = include_bytes!("../data/format-3/conf");
+const SEED: u64 = 0x5eed_0015;
+
+/// A store as an earlier version left it.
+fn old_store(data: &Path, version: u32) {
+    fs::create_dir(data).unwrap();
+    fs::write(data.join("db"), zstd::decode_all(DATABASE).unwrap()).unwrap();
+    fs::write(data.join("conf"), SETTINGS).unwrap();
+    if version < 3 {
+        downgrade(data, 2, 0x0d);
+    }
+    if version < 2 {
+        assert!(downgrade(data, 1, 0x0c) > 50, "the chain has results");
+    }
+    write_folder_version(data, version).unwrap();
 }
 
-fn index_folder(chain: &Path, data: &Path) {
-    let folder = ChainFolder::open(chain).unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut indexer = Indexer::open(data, StoreOptions::default(), &folder, stop).unwrap();
-    indexer.run(|_| ()).unwrap();
-}
-
-fn entries(data: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let database = Database::open(data, 1 << 24).unwrap();
-    let entries = database.tree().iter().map(|entry| entry.unwrap());
-    entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
-}
-
-/// Makes a store what format 1 had: no index of results, nor of version beacons.
-fn downgrade_to_format_1(data: &Path) {
-    downgrade_to_format_2(data);
-    assert!(downgrade(data, 1, 0x0c) > 50, "the chain has results");
-}
-
-/// Makes a store what format 2 had: no index of version beacons. Says how many entries that were.
-fn downgrade_to_format_2(data: &Path) -> usize {
-    downgrade(data, 2, 0x0d)
-}
-
+/// Removes what the format did not have, and says how many entries that were.
 fn downgrade(data: &Path, version: u32, prefix: u8) -> usize {
     let database = Database::open(data, 1 << 24).unwrap();
     let keys: Vec<_> = database.tree().scan_prefix([prefix]).keys().map(Result::unwrap).collect();
@@ -51,82 +46,86 @@ fn downgrade(data: &Path, version: u32, prefix: u8) -> usize {
     }
     database.tree().insert(META_KEY, version_entry(version)).unwrap();
     database.flush().unwrap();
-    write_folder_version(data, version).unwrap();
     keys.len()
 }
 
-#[bounded::test]
-fn format_1_becomes_what_is_indexed_today() {
-    for chain in ["happy-epochs", "random-2"] {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        index(chain, &data);
-        let fresh = entries(&data);
-        downgrade_to_format_1(&data);
-        let older = Store::open(&data, StoreOptions::default()).unwrap_err();
-        assert!(matches!(older, OpenError::Older { found: 1, .. }), "{older}");
-        let old = entries(&data);
-        let run = |mode| migrate(&data, &Registry::production(), FORMAT_VERSION, mode, |_| ());
-        let names: Vec<_> = run(Mode::DryRun).unwrap().steps.iter().map(|s| s.name).collect();
-        assert_eq!(names, ["index results by id", "index version beacons"]);
-        assert!(entries(&data) == old, "a dry run changes nothing");
-        run(Mode::Apply).unwrap();
-        assert!(entries(&data) == fresh, "{chain}: other entries than a fresh store has");
-    }
+fn index(data: &Path) {
+    let folder = ChainFolder::open(chain_dir(CHAIN)).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut indexer = Indexer::open(data, StoreOptions::default(), &folder, stop).unwrap();
+    indexer.run(|_| ()).unwrap();
 }
 
-/// Also where a result is in the root snapshot only.
-#[bounded::test]
-fn format_2_becomes_what_is_indexed_today() {
-    let (network, blocks) = beacons::network();
-    let roots = [vec![0], beacons::heights_before_a_seal(&network)].concat();
-    for (root, downgrade) in roots.into_iter().zip([1, 2].into_iter().cycle()) {
-        let folder = tempfile::tempdir().unwrap();
-        let (chain, data) = (folder.path().join("chain"), folder.path().join("data"));
-        beacons::write_from(&network, &blocks, root, &chain);
-        index_folder(&chain, &data);
-        let fresh = entries(&data);
-        match downgrade {
-            1 => downgrade_to_format_1(&data),
-            _ => assert!(downgrade_to_format_2(&data) > 0, "the chain has version beacons"),
+/// The log's files and the index's entries.
+fn content(data: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let database = Database::open(&data.join("index"), 1 << 24).unwrap();
+    let entries = database.tree().iter().map(|entry| entry.unwrap());
+    let mut content: BTreeMap<_, _> =
+        entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+    for entry in fs::read_dir(data.join("log")).unwrap().map(Result::unwrap) {
+        if entry.path().is_file() && entry.file_name() != "announced" {
+            let name = entry.file_name().into_encoded_bytes();
+            content.insert(name, fs::read(entry.path()).unwrap());
         }
-        assert!(entries(&data) != fresh);
-        migrate(&data, &Registry::production(), FORMAT_VERSION, Mode::Apply, |_| ()).unwrap();
-        assert!(entries(&data) == fresh, "root {root}: other entries than a fresh store has");
+    }
+    content
+}
+
+fn names(data: &Path) -> Vec<String> {
+    let names = fs::read_dir(data).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[bounded::test]
+fn earlier_formats_become_what_is_indexed_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = folder.path().join("fresh");
+    index(&fresh);
+    let fresh = content(&fresh);
+    for version in 1..=3 {
+        let data = folder.path().join(version.to_string());
+        old_store(&data, version);
+        let older = Store::open(&data, StoreOptions::default()).unwrap_err();
+        assert!(matches!(older, OpenError::Older { found, .. } if found == version), "{older}");
+        let before = names(&data);
+        let plan = upgrade(&data, Mode::DryRun, |_, _, _| ()).unwrap();
+        assert_eq!((plan.version, plan.steps.len()), (version, 4 - version as usize));
+        assert_eq!(names(&data), before, "a dry run changes nothing");
+        upgrade(&data, Mode::Apply, |_, _, _| ()).unwrap();
+        assert!(content(&data) == fresh, "format {version}: other content than a fresh store has");
+        assert_eq!(names(&data), ["index", "log", "weir.format", "weir.lock"]);
+        let again = upgrade(&data, Mode::Apply, |_, _, _| ()).unwrap();
+        assert!(again.steps.is_empty());
     }
 }
 
 #[bounded::test]
-fn a_damaged_root_snapshot_stops_a_migration_that_needs_it() {
-    let (network, blocks) = beacons::network();
-    let mut stopped = 0;
-    for root in beacons::heights_before_a_seal(&network) {
-        let folder = tempfile::tempdir().unwrap();
-        let (chain, data) = (folder.path().join("chain"), folder.path().join("data"));
-        beacons::write_from(&network, &blocks, root, &chain);
-        index_folder(&chain, &data);
-        downgrade_to_format_2(&data);
-        let database = Database::open(&data, 1 << 24).unwrap();
-        let mut damaged = database.tree().get([0x09]).unwrap().unwrap().to_vec();
-        damaged[20] ^= 1;
-        database.tree().insert([0x09], damaged).unwrap();
-        database.flush().unwrap();
-        drop(database);
-        let run = || migrate(&data, &Registry::production(), FORMAT_VERSION, Mode::Apply, |_| ());
-        let Err(error) = run() else { continue };
-        let MigrateError::Step { source, .. } = error else { panic!("{error}") };
-        assert!(source.to_string().contains("entry 09 is damaged"), "{source}");
-        stopped += 1;
+async fn a_migration_killed_at_any_instant_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fresh, data) = (folder.path().join("fresh"), folder.path().join("data"));
+    index(&fresh);
+    old_store(&data, 1);
+    let mut random = Xorshift::new(SEED);
+    let arguments = ["migrate".as_ref(), "--data".as_ref(), data.as_os_str()];
+    for _ in 0..12 {
+        let started = Program::Server.start(arguments);
+        // The moment of the kill is the input of this test.
+        tokio::time::sleep(Duration::from_micros(random.below(150_000))).await;
+        started.kill().await;
     }
-    assert!(stopped > 3, "{stopped}");
+    Program::Server.run(arguments).await.expect(0, &[]);
+    println!("seed {SEED:#x}");
+    assert!(content(&data) == content(&fresh));
+    assert_eq!(names(&data), ["index", "log", "weir.format", "weir.lock"]);
 }
 
 #[bounded::test]
-fn a_damaged_payload_stops_the_migration_by_name() {
+fn a_damaged_or_pruned_payload_stops_the_migration_by_name_and_keeps_the_old_store() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    index("happy-epochs", &data);
-    downgrade_to_format_1(&data);
+    old_store(&data, 3);
     let database = Database::open(&data, 1 << 24).unwrap();
     let (key, value) = database.tree().scan_prefix([0x03]).next().unwrap().unwrap();
     let mut damaged = value.to_vec();
@@ -134,9 +133,16 @@ fn a_damaged_payload_stops_the_migration_by_name() {
     database.tree().insert(&key, damaged).unwrap();
     database.flush().unwrap();
     drop(database);
-    let run = || migrate(&data, &Registry::production(), FORMAT_VERSION, Mode::Apply, |_| ());
-    let MigrateError::Step { source, .. } = run().unwrap_err() else { panic!("another error") };
-    assert!(source.to_string().contains("entry 030000000000000000 is damaged"), "{source}");
+    let run = || upgrade(&data, Mode::Apply, |_, _, _| ());
+    let error = run().unwrap_err();
+    assert!(error.to_string().contains("entry 030000000000000000 is damaged"), "{error}");
+    let database = Database::open(&data, 1 << 24).unwrap();
+    database.tree().remove(&key).unwrap();
+    database.flush().unwrap();
+    drop(database);
+    let error = run().unwrap_err();
+    assert!(error.to_string().contains("block 0: its payload was pruned"), "{error}");
+    assert!(matches!(error, UpgradeError::Source(_) | UpgradeError::Index(_)));
     // Repaired, it goes on.
     let database = Database::open(&data, 1 << 24).unwrap();
     database.tree().insert(&key, value).unwrap();

@@ -160,7 +160,7 @@ async fn serve_refuses_ports_and_folders_it_cannot_use() {
     let first = ServerProcess::start(&data, &chain_dir("happy-epochs")).await.unwrap();
     let ran = serve(&data, &happy, ANY_PORT).await;
     ran.expect(1, &["data folder in use by another weir-server"]);
-    fsck(&data).await.expect(1, &["data folder in use by another weir-server"]);
+    fsck(&data).await.expect(5, &["data folder in use by another weir-server"]);
     first.kill().await;
     ServerProcess::start(&data, &chain_dir("happy-epochs")).await.unwrap().kill().await;
 }
@@ -195,7 +195,8 @@ async fn serve_announces_its_address_and_ends_when_told() {
     assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
     let ran = fsck(&data).await;
     ran.expect(0, &[]);
-    assert!(ran.stdout.starts_with("118 blocks, 118 payloads"), "{ran:?}");
+    assert!(ran.stdout.starts_with("118 blocks in 1 segments checked"), "{ran:?}");
+    assert!(ran.stdout.contains("index: 118 blocks, 118 payloads"), "{ran:?}");
     assert!(ran.stdout.ends_with("no findings\n"), "{ran:?}");
     let ran = server(["migrate", "--dry-run", "--data", data.to_str().unwrap()]).await;
     ran.expect(0, &[]);
@@ -207,11 +208,11 @@ async fn fsck_and_migrate_refuse_what_is_no_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let missing = format!("{path}/missing");
-    fsck(Path::new(&missing)).await.expect(1, &["missing is not a folder"]);
+    fsck(Path::new(&missing)).await.expect(5, &["missing is not a folder"]);
     server(["migrate", "--data", &missing]).await.expect(1, &["missing"]);
     assert!(!Path::new(&missing).exists());
     fs::write(dir.path().join("thesis"), "mine").unwrap();
-    fsck(dir.path()).await.expect(1, &["is not a weir store", "thesis"]);
+    fsck(dir.path()).await.expect(5, &["is not a weir store", "thesis"]);
     server(["migrate", "--data", path]).await.expect(1, &["is not a weir store"]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

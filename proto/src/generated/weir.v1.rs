@@ -162,7 +162,8 @@ pub struct GetServerInfoResponse {
     #[prost(string, tag = "16")]
     pub conflicting_certificates: ::prost::alloc::string::String,
     /// Where following the network stands: connecting, syncing, live, stalled or halted; empty when the
-    /// source is a folder. Then in words: progress and estimate, lag, or why.
+    /// source is a folder. While the server's own store keeps new blocks out: catching_up, disk_full or
+    /// disk_failing. Then in words: progress and estimate, lag, or why.
     #[prost(string, tag = "17")]
     pub sync_state: ::prost::alloc::string::String,
     #[prost(string, tag = "18")]

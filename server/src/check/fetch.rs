@@ -34,7 +34,9 @@ pub enum Unfetched {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Access nodes are asked by height, which only the index knows.
-    #[error("access nodes are asked by height, which an unusable index does not tell; take replay:")]
+    #[error(
+        "access nodes are asked by height, which an unusable index does not tell; take replay:"
+    )]
     NoIndex,
     /// No runtime for the network.
     #[error("cannot use the network")]
@@ -96,8 +98,7 @@ async fn from_network(
                 continue;
             }
             let Some(height) = index.height_of_finalized(ordinal) else { continue };
-            let request =
-                GetBlockByHeightRequest { height, full_block_response: true };
+            let request = GetBlockByHeightRequest { height, full_block_response: true };
             let Ok(answer) = client.get_block_by_height(request).await else { continue };
             let record = answer.into_inner().block.and_then(verified);
             let record = record.filter(|record| index.indexed_at(&record.id) == Some(ordinal));

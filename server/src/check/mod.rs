@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use weir_protocol::codec::snapshot::Snapshot;
 
 pub use fetch::{RepairSource, Unfetched};
-pub use repair::{Repaired, RepairError, repair};
+pub use repair::{RepairError, Repaired, repair};
 
 use crate::payload;
 use crate::store::{FsckReport, InspectedIndex, Inspection, OpenError, Reader, fsck_view};
@@ -132,7 +132,12 @@ pub fn check(data: &Path) -> Result<Checked, OpenError> {
         InspectedIndex::View(reader, _copy) => check_index(&reader, &log, &mut checked),
         InspectedIndex::NotMade => checked.behind = log.announced.unwrap_or_default(),
         InspectedIndex::Unusable(reason) => {
-            checked.add(Found { place: "index".into(), ordinals: 0..0, reason, mend: Mend::Repair });
+            checked.add(Found {
+                place: "index".into(),
+                ordinals: 0..0,
+                reason,
+                mend: Mend::Repair,
+            });
         }
     }
     Ok(checked)

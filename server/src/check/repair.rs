@@ -11,7 +11,10 @@ use super::fetch::{RepairSource, Unfetched, fetch};
 use super::{Checked, check};
 use crate::indexer::{IndexError, remake};
 use crate::source::SourceError;
-use crate::store::{InspectedIndex, Inspection, OpenError, StoreOptions, log_folder, root_checkpoint, set_index_aside};
+use crate::store::{
+    InspectedIndex, Inspection, OpenError, StoreOptions, log_folder, root_checkpoint,
+    set_index_aside,
+};
 
 /// What was mended.
 #[derive(Debug, Default)]
@@ -124,4 +127,3 @@ pub enum RepairError {
     #[error("the log lacks its root snapshot; name a folder that has it with --source replay:DIR")]
     NoRoot,
 }
-

@@ -8,9 +8,9 @@ use metrics::{describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
 use weir_protocol::model::Versions;
+use weir_server::indexer::Condition;
 use weir_server::prover::{ProtocolVersion, Prover};
 use weir_server::source::access::SyncState;
-use weir_server::indexer::Condition;
 use weir_server::store::Head;
 
 /// Serves metrics on an address; within a runtime.

@@ -8,8 +8,8 @@ use std::vec::IntoIter;
 use weir_migrations::{OldBlock, OldStore};
 use weir_proto::convert::block_to_wire;
 use weir_proto::flow::entities;
-use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::codec::Entity as _;
+use weir_protocol::codec::rlp::Decoder;
 use weir_protocol::model::{Block, Header, Identifier};
 
 use super::SourceError;
@@ -103,9 +103,9 @@ impl Stored {
     fn blocks_from(&self, first: u64) -> Result<Vec<LoggedBlock>, SourceError> {
         let path = || self.path.clone();
         match &self.content {
-            Content::Log(log) => log
-                .blocks_from(first)
-                .map_err(|source| SourceError::Store { path: path(), source }),
+            Content::Log(log) => {
+                log.blocks_from(first).map_err(|source| SourceError::Store { path: path(), source })
+            }
             Content::Old(old) => {
                 let old = old.lock().unwrap_or_else(PoisonError::into_inner);
                 let blocks = old.blocks_from(first);

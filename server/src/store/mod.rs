@@ -149,10 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// None benign.
-    pub fn checkpoint_bytes(
-        &self,
-        preimages: &BTreeSet<Identifier>,
-    ) -> Result<Vec<u8>, ReadError> {
+    pub fn checkpoint_bytes(&self, preimages: &BTreeSet<Identifier>) -> Result<Vec<u8>, ReadError> {
         let checkpoint = self.reader().checkpoint(preimages)?;
         Ok(Checkpoint::Later(Box::new(checkpoint)).to_bytes())
     }

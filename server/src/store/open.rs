@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
 use weir_protocol::codec::Entity as _;
 use weir_protocol::model::Block;
-use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
 
 use super::batch::WriteBatch;
 use super::beginning::{Beginning, begins_after, newest_beginning};
@@ -21,8 +21,8 @@ use super::keys::Key;
 use super::log::SegmentLog;
 use super::records::Head;
 use super::sled_index::{SledIndex, UnusableIndex};
-use crate::payload;
 use super::{FORMAT_VERSION, Shared, State, Store, append, writer};
+use crate::payload;
 
 /// How much memory and disk a store may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
