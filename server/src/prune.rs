@@ -35,6 +35,8 @@ pub struct Pruned {
     pub payloads: u64,
     /// The first height that is served.
     pub first_height: u64,
+    /// The first block that is served, where blocks were removed: a checkpoint for following on.
+    pub first_block_id: Option<Identifier>,
     /// The first epoch that is served.
     pub first_epoch_counter: u64,
     /// The first height of an index that is made from the log.
@@ -84,8 +86,11 @@ fn before(
     drop((reader, store));
     set_index_aside(data, "blocks it has were pruned")?;
     remake(data, options.clone(), &[], &AtomicBool::new(false))?;
-    let head = open_whole(data, options.clone())?.reader().head().clone();
+    let reader = open_whole(data, options.clone())?.reader();
+    let head = reader.head().clone();
+    let first_block = reader.block(place.ordinal)?;
     Ok(Pruned {
+        first_block_id: first_block.map(|block| block.id()),
         blocks: place.ordinal - first,
         remade_from: Some(place.height),
         ..unchanged(&head)

@@ -69,7 +69,9 @@ fn from_folder(
 ) -> Result<BTreeMap<u64, Record>, Unfetched> {
     let mut records = BTreeMap::new();
     let wanted: u64 = missing.iter().map(|range| range.end - range.start).sum();
-    for (place, wire) in (0..).zip(folder.blocks()?) {
+    let blocks = folder.blocks()?;
+    // Where the log of a data folder was pruned, its first block is not at 0.
+    for (place, wire) in (blocks.progress().0..).zip(blocks) {
         if records.len() as u64 == wanted {
             break;
         }

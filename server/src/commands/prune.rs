@@ -40,7 +40,7 @@ pub(crate) fn run(options: &PruneOptions) -> anyhow::Result<ExitCode> {
     let what = what.or(payload_of.map(Prune::PayloadOf));
     let Some(what) = what else { anyhow::bail!("name what to remove") };
     let pruned = prune(data, what, &StoreOptions::default())?;
-    let Pruned { blocks, payloads, first_height, first_epoch_counter, remade_from } = pruned;
+    let Pruned { blocks, payloads, first_height, first_epoch_counter, .. } = pruned;
     println!("removed {blocks} blocks and {payloads} payloads");
     if blocks == 0 && payloads == 0 {
         println!(
@@ -53,13 +53,18 @@ pub(crate) fn run(options: &PruneOptions) -> anyhow::Result<ExitCode> {
              header, seal or result is answered, and clients with an older checkpoint need a newer one"
         );
     }
+    if let Some(block_id) = pruned.first_block_id {
+        println!(
+            "to follow access nodes from an older checkpoint, name --checkpoint {block_id} from now on"
+        );
+    }
     if payloads > 0 {
         println!(
             "seals, results, guarantees and full blocks from those payloads are not answered any more; \
              headers and snapshots of the protocol state are"
         );
     }
-    if let Some(height) = remade_from.filter(|height| *height > first_height) {
+    if let Some(height) = pruned.remade_from.filter(|height| *height > first_height) {
         println!("an index that has to be made again begins at height {height}");
     }
     Ok(ExitCode::SUCCESS)

@@ -109,7 +109,7 @@ pub enum IndexError {
     /// The store was begun elsewhere and does not have the checkpoint.
     #[error(
         "the data folder does not hold checkpoint {block_id}; use another data folder, or the \
-         checkpoint it was begun with"
+         checkpoint it was begun with, or a block that it still has where that one was pruned"
     )]
     AnotherCheckpoint {
         /// The checkpoint.

@@ -12,7 +12,7 @@ use weir_migrations::{DatabaseError, FolderLock};
 
 use super::block::SealedRef;
 use super::cache::Caches;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{self, Begin, Checkpoint};
 use super::engine::{Index as _, LogError, LogRead, Record};
 use super::entries::Entries;
 use super::error::{OpenError, ReadError};
@@ -151,30 +151,53 @@ pub(super) fn check_checkpoints(reader: &Reader, report: &mut FsckReport) {
                 continue;
             }
         };
-        let Checkpoint::Later(found) = checkpoint else { continue };
-        if found.head.blocks != ordinal || ordinal > reader.head().blocks {
-            let reason = format!("it is of {} blocks", found.head.blocks);
-            report.add(&entry, reason);
+        match checkpoint {
+            Checkpoint::Root(_) => {}
+            Checkpoint::Begin(begin) => check_begin(reader, &entry, &begin, first, report),
+            Checkpoint::Later(found) => check_later(reader, ordinal, &found, first, report),
+        }
+    }
+}
+
+fn check_begin(reader: &Reader, entry: &str, begin: &Begin, first: u64, report: &mut FsckReport) {
+    if begin.ordinal < first {
+        return;
+    }
+    let block = report.take(entry, reader.block(begin.ordinal)).flatten();
+    if block.is_none_or(|block| block.header.height != begin.height) {
+        report.add(entry, "it begins with another block than its ordinal's");
+    }
+}
+
+fn check_later(
+    reader: &Reader,
+    ordinal: u64,
+    found: &checkpoint::Index,
+    first: u64,
+    report: &mut FsckReport,
+) {
+    let entry = format!("checkpoint {ordinal}");
+    if found.head.blocks != ordinal || ordinal > reader.head().blocks {
+        return report.add(&entry, format!("it is of {} blocks", found.head.blocks));
+    }
+    // It needs blocks that an index which begins later does not have.
+    if found.head.resume_ordinal < first {
+        return;
+    }
+    for (ordinal, known) in (found.head.resume_ordinal..ordinal).zip(&found.blocks) {
+        // What an index that begins later knows by its height only.
+        if matches!(known.0, SealedRef::Stored(sealed) if sealed < first) {
             continue;
         }
-        if found.head.resume_ordinal < first {
-            continue;
+        let block = report.take(&entry, reader.block(ordinal)).flatten();
+        if block.is_some_and(|b| (b.last_sealed, b.epoch_counter) != *known) {
+            report.add(&entry, format!("it knows block {ordinal} otherwise than the index"));
         }
-        for (ordinal, known) in (found.head.resume_ordinal..ordinal).zip(&found.blocks) {
-            // What an index that begins later knows by its height only.
-            if matches!(known.0, SealedRef::Stored(sealed) if sealed < first) {
-                continue;
-            }
-            let block = report.take(&entry, reader.block(ordinal)).flatten();
-            if block.is_some_and(|b| (b.last_sealed, b.epoch_counter) != *known) {
-                report.add(&entry, format!("it knows block {ordinal} otherwise than the index"));
-            }
-        }
-        for preimage in &found.preimages {
-            let id = weir_protocol::codec::entity_id(preimage);
-            if report.take(&entry, reader.preimage(&id)).is_some_and(|known| known.is_none()) {
-                report.add(&entry, format!("the index does not know its preimage {id}"));
-            }
+    }
+    for preimage in &found.preimages {
+        let id = weir_protocol::codec::entity_id(preimage);
+        if report.take(&entry, reader.preimage(&id)).is_some_and(|known| known.is_none()) {
+            report.add(&entry, format!("the index does not know its preimage {id}"));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use weir_protocol::request::{Depth, Held, HopsRequest, MaxHops, Selector, Topic};
-use weir_server::prover::ProverError;
+use weir_server::prover::{Prover, ProverError};
 use weir_server::prune::{Prune, PruneError, Pruned, prune};
 use weir_server::source::ChainFolder;
 
@@ -33,25 +33,7 @@ fn a_store_without_its_first_blocks_begins_later_and_goes_on() {
         (first, done.first_epoch_counter)
     );
     same_answers(&left, &all, first + 1);
-    for depth in [Depth::KnownBlock, Depth::Finality, Depth::Seal] {
-        let refused = ask(&left, Selector::Height(first - 1), Topic::Snapshot, depth);
-        assert!(matches!(&refused, Err(ProverError::Height { .. })), "{refused:?}");
-        assert!(format!("{}", refused.unwrap_err()).contains(&first.to_string()));
-        let gone = all.block_at(10).unwrap().block_id;
-        let refused = ask(&left, Selector::Id(gone), Topic::Snapshot, depth);
-        assert!(matches!(refused, Err(ProverError::UnknownBlock { .. })), "{refused:?}");
-    }
-    let counter = all.head().first_epoch_counter;
-    assert!(done.first_epoch_counter > counter);
-    let hops = |counter| {
-        left.hops(&HopsRequest {
-            epoch_counter: counter,
-            held: Held::default(),
-            max_hops: MaxHops::LEFT_TO_SERVER,
-        })
-    };
-    assert!(matches!(hops(counter), Err(ProverError::UnknownEpoch { .. })));
-    hops(done.first_epoch_counter).unwrap();
+    what_is_gone_is_refused(&left, &all, &done);
     drop(left);
     // A lost index is made again from there, and so is one of before, as a kill in between leaves it.
     lose_index(data.path());
@@ -72,6 +54,30 @@ fn a_store_without_its_first_blocks_begins_later_and_goes_on() {
     same_answers(&prover(data.path()), &all, again.first_height + 1);
     is_good(data.path());
     assert_eq!(pruned(data.path(), Prune::Before(height)).blocks, 0);
+}
+
+/// Every kind of question about what was pruned names what there is.
+fn what_is_gone_is_refused(left: &Prover, all: &Prover, done: &Pruned) {
+    let first = done.first_height;
+    for depth in [Depth::KnownBlock, Depth::Finality, Depth::Seal] {
+        let refused = ask(left, Selector::Height(first - 1), Topic::Snapshot, depth);
+        assert!(matches!(&refused, Err(ProverError::Height { .. })), "{refused:?}");
+        assert!(format!("{}", refused.unwrap_err()).contains(&first.to_string()));
+        let gone = all.block_at(10).unwrap().block_id;
+        let refused = ask(left, Selector::Id(gone), Topic::Snapshot, depth);
+        assert!(matches!(refused, Err(ProverError::UnknownBlock { .. })), "{refused:?}");
+    }
+    let counter = all.head().first_epoch_counter;
+    assert!(done.first_epoch_counter > counter);
+    let hops = |counter| {
+        left.hops(&HopsRequest {
+            epoch_counter: counter,
+            held: Held::default(),
+            max_hops: MaxHops::LEFT_TO_SERVER,
+        })
+    };
+    assert!(matches!(hops(counter), Err(ProverError::UnknownEpoch { .. })));
+    hops(done.first_epoch_counter).unwrap();
 }
 
 #[bounded::test]
@@ -119,7 +125,7 @@ fn a_store_without_old_payloads_has_their_headers() {
     assert_eq!(pruned(data.path(), Prune::PayloadsBefore(first)).payloads, 0);
 }
 
-fn same_tail(data: &Path, from: u64, all: &weir_server::prover::Prover) {
+fn same_tail(data: &Path, from: u64, all: &Prover) {
     same_answers(&prover(data), all, from + 100);
 }
 
