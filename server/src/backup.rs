@@ -137,7 +137,7 @@ pub enum BackupError {
         data: PathBuf,
         /// What is wrong.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// The copy's disk is full.
     #[error(
@@ -148,7 +148,7 @@ pub enum BackupError {
         to: PathBuf,
         /// What the system said.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// Anything else.
     #[error(transparent)]
@@ -163,7 +163,7 @@ pub enum BackupError {
         to: PathBuf,
         /// What is wrong.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
 }
 
@@ -171,11 +171,11 @@ impl BackupError {
     fn from_copy(data: &Path, to: &Path, error: CopyError) -> Self {
         let (data, to) = (data.to_owned(), to.to_owned());
         match error {
-            CopyError::From(source) => Self::From { data, source },
+            CopyError::From(source) => Self::From { data, source: source.into() },
             CopyError::Another { ordinal } => Self::Another { data, to, ordinal },
             CopyError::Ahead { expected, found } => Self::Ahead { data, to, expected, found },
-            CopyError::To(source) if source.is_full() => Self::Full { to, source },
-            CopyError::To(source) => Self::To { to, source },
+            CopyError::To(source) if source.is_full() => Self::Full { to, source: source.into() },
+            CopyError::To(source) => Self::To { to, source: source.into() },
             // Any other says itself what is wrong.
             other => Self::Other(other),
         }

@@ -27,7 +27,9 @@ use crate::ingest::{
 };
 use crate::prover::Prover;
 use crate::source::ChainFolder;
-use crate::store::{Beginning, CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch};
+use crate::store::{
+    Beginning, CommitError, NewStore, Opened, Reader, Store, StoreOptions, WriteBatch,
+};
 
 pub use catching_up::{open_whole, remake};
 pub use condition::Condition;
@@ -104,7 +106,8 @@ impl Indexer {
                 let (snapshot, json) = feed.root_snapshot()?;
                 let (chain, root) = Chain::from_snapshot(&snapshot, FORK_BLOCKS_MAX)?;
                 feed.begin(&snapshot, &root)?;
-                let (store, writer) = begin(store, &snapshot, Beginning { ordinal: 0, json }, &root)?;
+                let (store, writer) =
+                    begin(store, &snapshot, Beginning { ordinal: 0, json }, &root)?;
                 let at = Position { store, chain, writer };
                 return Ok(Self::new(at, feed, conditions, stop));
             }

@@ -39,7 +39,8 @@ pub use fsck::{fsck, fsck_view};
 pub use inspect::{InspectedIndex, Inspection};
 pub use log::{LogFolder, LoggedBlock};
 pub use open::{
-    DATA_NAMES, NewStore, Opened, StoreOptions, check_version, index_folder, log_folder, record_of, root_checkpoint, set_index_aside,
+    DATA_NAMES, NewStore, Opened, StoreOptions, check_version, index_folder, log_folder, record_of,
+    root_checkpoint, set_index_aside,
 };
 pub use reader::{BLOCKS_MAX, Reader};
 pub use records::{BlockRef, ChainInfo, EpochRecord, Head};

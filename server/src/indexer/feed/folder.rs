@@ -48,7 +48,9 @@ impl Feed for FolderFeed {
         resume::check_same_chain(&prover.head(), &params.chain_id, params.spork_id)?;
         let first = prover.reader().first_ordinal()?;
         let first_id = prover.block_at(first)?.block_id;
-        while self.first.as_ref().is_some_and(|block| claimed_id(block) != Some(first_id)) && first > 0 {
+        while self.first.as_ref().is_some_and(|block| claimed_id(block) != Some(first_id))
+            && first > 0
+        {
             self.first = self.blocks.next().transpose()?;
         }
         for ordinal in first..prover.head().blocks {
