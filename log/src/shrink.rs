@@ -1,7 +1,5 @@
 //! Takes things away for good: single bodies, and the segments before an ordinal.
 
-use std::collections::BTreeMap;
-
 use crate::files::Named as _;
 use crate::inventory::Span;
 use crate::log::{FOLDER, Log};
@@ -37,7 +35,8 @@ impl Log {
     }
 
     /// Changes bodies in the sealed segments that end before an ordinal or with it, and returns how many: a
-    /// record stays as it is where `change` gives `None`. Segments with a change are written anew.
+    /// record stays as it is where `change` gives `None`, which is asked for a record twice at most. Segments
+    /// with a change are written anew.
     ///
     /// # Errors
     /// As [`Log::expunge`]; the segments before are changed then.
@@ -46,22 +45,30 @@ impl Log {
         ordinal: u64,
         change: &mut dyn FnMut(&Record) -> Option<Vec<u8>>,
     ) -> Result<u64, LogError> {
+        let reader = self.reader();
+        let mut changed_at = |at: u64| match reader.read(at)? {
+            Some(Entry::Record(record)) => {
+                Ok(change(&record).map(|body| Entry::Record(Record { body, ..record })))
+            }
+            _ => Ok(None),
+        };
         let sealed = self.shared.view().sealed.clone();
         let mut changed = 0;
         for segment in sealed.iter().filter(|segment| segment.end() <= ordinal) {
             self.must_be_whole()?;
-            let mut entries = BTreeMap::new();
-            for at in segment.first..segment.end() {
-                let Some(Entry::Record(record)) = self.reader().read(at)? else { continue };
-                if let Some(body) = change(&record) {
-                    entries.insert(at, Entry::Record(Record { body, ..record }));
-                }
-            }
-            if !entries.is_empty() {
-                let (span, bytes) = self.span_of(segment.first);
-                self.rewrite(&span, bytes, &mut |at| Ok(entries.get(&at).cloned()))?;
-                changed += entries.len() as u64;
-            }
+            // One after another, so that no segment is held in memory.
+            let mut ordinals = segment.first..segment.end();
+            let first =
+                ordinals.find_map(|at| changed_at(at).map(|found| found.map(|_| at)).transpose());
+            let Some(first) = first.transpose()? else { continue };
+            let (span, bytes) = self.span_of(segment.first);
+            let mut count = 0;
+            self.rewrite(&span, bytes, &mut |at| {
+                let entry = if at < first { None } else { changed_at(at)? };
+                count += u64::from(entry.is_some());
+                Ok(entry)
+            })?;
+            changed += count;
         }
         Ok(changed)
     }

@@ -208,18 +208,7 @@ fn much_damage_at_once_is_mended() {
         let mut chance = Chance::new(seed);
         let files = Arc::new(whole.fork());
         for _ in 0..2 + chance.below(4) {
-            let names = files.names();
-            let name = &names[chance.below(names.len())];
-            let length = files.content(name).len();
-            let at = chance.below(length + 1);
-            match chance.below(4) {
-                0 => files.lose(name),
-                1 => files.edit(name, |bytes| bytes.truncate(at)),
-                2 => files.spoil(name, at..at + 100),
-                _ => files.edit(name, |bytes| {
-                    bytes.iter_mut().skip(at).take(50).for_each(|byte| *byte ^= 0x5a);
-                }),
-            }
+            do_damage(&files, &mut chance);
         }
         let context = format!("seed {seed}");
         match open(&Arc::new(files.fork())) {
@@ -242,6 +231,20 @@ fn much_damage_at_once_is_mended() {
         recounted += usize::from(mended.recounted);
     }
     assert!(recounted < FLIPS / 5, "{recounted} counts were lost");
+}
+
+fn do_damage(files: &Memory, chance: &mut Chance) {
+    let names = files.names();
+    let name = &names[chance.below(names.len())];
+    let at = chance.below(files.content(name).len() + 1);
+    match chance.below(4) {
+        0 => files.lose(name),
+        1 => files.edit(name, |bytes| bytes.truncate(at)),
+        2 => files.spoil(name, at..at + 100),
+        _ => files.edit(name, |bytes| {
+            bytes.iter_mut().skip(at).take(50).for_each(|byte| *byte ^= 0x5a);
+        }),
+    }
 }
 
 /// A bad sector in what was announced does not let the loss of a record go unsaid.

@@ -45,11 +45,7 @@ fn outlasts(fault: Fault, lasting: bool, at: u64, then: &Then) {
     match then {
         Then::Recover => {
             log.recover().unwrap_or_else(|e| panic!("{context}: {e}"));
-            assert_eq!(
-                log.reader().end(),
-                promised.end,
-                "{context}: cut back to what was announced"
-            );
+            assert_eq!(log.reader().end(), promised.end, "{context}: cut back");
         }
         Then::Reopen | Then::ReopenAndCut => {
             drop(log);
@@ -59,12 +55,16 @@ fn outlasts(fault: Fault, lasting: bool, at: u64, then: &Then) {
     check(&log, &promised, &context);
     promised.end = log.reader().end();
     if matches!(then, Then::ReopenAndCut) {
-        drop(log);
-        files.cut_power(at % 5);
-        log = open(&files).unwrap_or_else(|e| panic!("{context}: {e}"));
+        log = cut(&files, log, at % 5, &context);
         check(&log, &promised, &context);
     }
     goes_on(&files, log, &mut promised, &context);
+}
+
+fn cut(files: &Arc<Memory>, log: Log, seed: u64, context: &str) -> Log {
+    drop(log);
+    files.cut_power(seed);
+    open(files).unwrap_or_else(|e| panic!("{context}: {e}"))
 }
 
 fn goes_on(files: &Arc<Memory>, mut log: Log, promised: &mut Promised, context: &str) {

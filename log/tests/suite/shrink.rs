@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use weir_log::testing::{Fault, Memory};
-use weir_log::{Entry, Files, Log, LogError, Mended, mend, verify};
+use weir_log::{Entry, Files, Log, LogError, Mended, Record, mend, verify};
 
-use crate::model::{OPTIONS, Promised, check, checkpoint, fill, filled, is_whole, open, record};
+use crate::model::{
+    OPTIONS, Promised, check, checkpoint, contents, fill, filled, is_whole, open, record,
+};
 
 const END: u64 = 40;
 
@@ -73,7 +75,7 @@ fn is_expunged(log: &Log, ordinal: u64, end: u64) {
     for (at, paged) in (0..end).zip(all) {
         let read = reader.read(at).expect("whole").expect("there");
         assert_eq!(read, paged);
-        let weir_log::Record { id, parent, .. } = record(at);
+        let Record { id, parent, .. } = record(at);
         match read {
             Entry::Record(read) => assert!(at != ordinal && read == record(at)),
             expunged => assert_eq!((at, expunged), (ordinal, Entry::Expunged { id, parent })),
@@ -128,6 +130,7 @@ fn look(log: &Log, context: &str) -> bool {
     assert!(reader.end() >= END, "{context}");
     for at in reader.first()..reader.end() {
         match reader.read(at).unwrap_or_else(|e| panic!("{context}: {e}")) {
+            Some(Entry::Record(read)) if read == emptied(at) => changed = true,
             Some(Entry::Record(read)) => assert_eq!(read, record(at), "{context}"),
             Some(Entry::Expunged { .. }) => changed = true,
             None => panic!("{context}: {at}"),
@@ -139,6 +142,42 @@ fn look(log: &Log, context: &str) -> bool {
 #[bounded::test]
 fn pruning_outlasts_a_cut_at_any_operation() {
     change_everywhere(&|log| log.prune_before(25).map(|_| ()), [0, 25]);
+}
+
+/// A record whose body was changed.
+fn emptied(ordinal: u64) -> Record {
+    Record { body: vec![0xee], ..record(ordinal) }
+}
+
+/// Every third body changes, of which there are some in each segment.
+fn change(record: &Record) -> Option<Vec<u8>> {
+    (record.id[0].is_multiple_of(3) && record.body != [0xee]).then(|| vec![0xee])
+}
+
+#[bounded::test]
+fn changing_bodies_outlasts_a_cut_at_any_operation() {
+    change_everywhere(&|log| log.change_before(25, &mut change).map(|_| ()), [0, 25]);
+}
+
+#[bounded::test]
+fn bodies_of_sealed_segments_change_once() {
+    let files = filled(END);
+    let mut log = open(&files).expect("opens");
+    let newest = *log.reader().checkpoints().last().expect("some");
+    let due = |end| (0..end).filter(|at| change(&record(*at)).is_some()).count() as u64;
+    let before = contents(&files);
+    assert_eq!(log.change_before(u64::MAX, &mut |_| None).expect("nothing to do"), 0);
+    assert_eq!(contents(&files), before);
+    assert_eq!(log.change_before(u64::MAX, &mut change).expect("changed"), due(newest));
+    assert_eq!(log.change_before(u64::MAX, &mut change).expect("nothing to do"), 0);
+    let reader = log.reader();
+    for at in 0..END {
+        let is_changed = at < newest && change(&record(at)).is_some();
+        let expected = if is_changed { emptied(at) } else { record(at) };
+        assert_eq!(reader.read(at).expect("whole"), Some(Entry::Record(expected)));
+    }
+    files.cut_power(0);
+    is_whole(&files, "changed");
 }
 
 #[bounded::test]
