@@ -54,7 +54,8 @@ impl BlockLog for SegmentLog {
 
     fn check_space(&self) -> Result<(), LogError> {
         let free = self.files.free_bytes().map_err(|source| failed("look at", source))?;
-        let needed = self.reserve_bytes;
+        // The rest of the reserve is for this: what is in the log can still be indexed.
+        let needed = self.reserve_bytes / 4;
         if free < needed { Err(LogError::Full { free, needed }) } else { Ok(()) }
     }
 

@@ -62,7 +62,7 @@ pub struct Store {
     shared: Arc<Shared>,
     log: Box<dyn BlockLog>,
     state: State,
-    /// Whether the disk refused the latest write.
+    /// Whether the disk failed at the latest write.
     refused: bool,
     aside: Vec<std::path::PathBuf>,
 }
@@ -88,6 +88,7 @@ impl Store {
             return Err(CommitError::Stopped);
         }
         let committed = self.try_commit(batch);
+        self.refused = committed.as_ref().is_err_and(|e| e.refusal() == Some(Refusal::Failing));
         self.state = match &committed {
             Ok(()) | Err(CommitError::Log(_)) => State::Open,
             Err(_) => State::Stopped,
@@ -99,11 +100,9 @@ impl Store {
         let present = Arc::clone(&self.shared.head.borrow());
         let entries = &self.shared.entries;
         let (writes, head) = writer::changes(entries, Some(&present), batch)?;
-        self.refused = true;
         if append(&mut *self.log, present.blocks, batch)? == Appended::No {
             self.log.check_space().map_err(CommitError::Log)?;
         }
-        self.refused = false;
         entries.put(writes.into_entries());
         self.shared.head.send_replace(Arc::new(head));
         if entries.is_due() { entries.write() } else { Ok(()) }
@@ -135,12 +134,9 @@ impl Store {
             return Err(CommitError::Stopped);
         }
         let bytes = self.checkpoint_bytes(preimages)?;
-        self.refused = true;
         self.log.check_space().map_err(CommitError::Log)?;
         self.sync()?;
-        self.log.begin_segment(&bytes).map_err(CommitError::Log)?;
-        self.refused = false;
-        Ok(())
+        self.log.begin_segment(&bytes).map_err(CommitError::Log)
     }
 
     /// The checkpoint that stands behind the head's blocks.
