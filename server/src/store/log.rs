@@ -117,7 +117,7 @@ impl LogFolder {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(data: &Path) -> Result<Self, ReadError> {
-        let fail = |source| ReadError::Log { ordinal: 0, source };
+        let fail = |error| ReadError::from_log(0, error);
         let folder = data.join(LOG);
         if !folder.is_dir() {
             return Err(fail(failed("open", io::ErrorKind::NotFound.into())));
@@ -168,7 +168,7 @@ pub struct LoggedBlock {
 pub(super) fn blocks(log: &dyn LogRead, range: Range<u64>) -> Result<Vec<LoggedBlock>, ReadError> {
     let first = range.start;
     let records = log.read_range(range.clone(), READ_BYTES);
-    let records = records.map_err(|source| ReadError::Log { ordinal: first, source })?;
+    let records = records.map_err(|error| ReadError::from_log(first, error))?;
     if records.is_empty() && !range.is_empty() {
         return Err(ReadError::Gone { ordinal: first });
     }
@@ -185,7 +185,7 @@ pub(super) fn block(ordinal: u64, record: &Record) -> Result<LoggedBlock, ReadEr
 /// The root snapshot in the log's first checkpoint, as the source gave it.
 pub(super) fn root_snapshot(log: &dyn LogRead) -> Result<Option<Vec<u8>>, ReadError> {
     let Some(ordinal) = log.checkpoints().first().copied() else { return Ok(None) };
-    let bytes = log.checkpoint(ordinal).map_err(|source| ReadError::Log { ordinal, source })?;
+    let bytes = log.checkpoint(ordinal).map_err(|error| ReadError::from_log(ordinal, error))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let malformed = |reason: String| ReadError::Malformed { ordinal, reason };
     match Checkpoint::from_bytes(&bytes) {

@@ -101,7 +101,7 @@ impl Store {
         let entries = &self.shared.entries;
         let (writes, head) = writer::changes(entries, Some(&present), batch)?;
         if append(&mut *self.log, present.blocks, batch)? == Appended::No {
-            self.log.check_space().map_err(CommitError::Log)?;
+            self.log.check_space().map_err(CommitError::from_log)?;
         }
         entries.put(writes.into_entries());
         self.shared.head.send_replace(Arc::new(head));
@@ -113,7 +113,7 @@ impl Store {
     /// # Errors
     /// [`CommitError::Log`] while the disk still refuses.
     pub fn recover(&mut self) -> Result<(), CommitError> {
-        self.log.recover().map_err(CommitError::Log)
+        self.log.recover().map_err(CommitError::from_log)
     }
 
     /// Whether a checkpoint is due; see [`Self::checkpoint`].
@@ -134,9 +134,9 @@ impl Store {
             return Err(CommitError::Stopped);
         }
         let bytes = self.checkpoint_bytes(preimages)?;
-        self.log.check_space().map_err(CommitError::Log)?;
+        self.log.check_space().map_err(CommitError::from_log)?;
         self.sync()?;
-        self.log.begin_segment(&bytes).map_err(CommitError::Log)
+        self.log.begin_segment(&bytes).map_err(CommitError::from_log)
     }
 
     /// The checkpoint that stands behind the head's blocks.
@@ -207,7 +207,7 @@ impl Store {
     /// As [`Self::commit`].
     pub fn prune_payloads(&mut self, keep_blocks: u64) -> Result<u64, CommitError> {
         let before = self.head().blocks.saturating_sub(keep_blocks);
-        let pruned = self.log.prune_payloads(before).map_err(CommitError::Log)?;
+        let pruned = self.log.prune_payloads(before).map_err(CommitError::from_log)?;
         if pruned > 0 {
             self.shared.caches.blocks.clear();
         }
@@ -250,7 +250,7 @@ fn append(log: &mut dyn BlockLog, first: u64, batch: &WriteBatch) -> Result<Appe
     let logged = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
     let (known, new) = batch.blocks.split_at(logged.min(batch.blocks.len()));
     for (ordinal, block) in (first..).zip(known) {
-        let record = reader.read(ordinal).map_err(CommitError::Log)?;
+        let record = reader.read(ordinal).map_err(CommitError::from_log)?;
         if record.is_none_or(|record| record.id != block.record.id) {
             let reason = format!("the log has another block {ordinal}");
             return Err(CommitError::Inconsistent { reason });
@@ -260,7 +260,7 @@ fn append(log: &mut dyn BlockLog, first: u64, batch: &WriteBatch) -> Result<Appe
     if new.is_empty() {
         return Ok(Appended::No);
     }
-    log.append(&new).map_err(CommitError::Log)?;
+    log.append(&new).map_err(CommitError::from_log)?;
     Ok(Appended::Yes)
 }
 
