@@ -82,8 +82,9 @@ async fn a_full_disk_loses_nothing_and_holds_nobody_up() {
     let mut server = ServerProcess::start(&data, &chain).await.unwrap();
     assert!(until_full(&server).await >= blocks, "what was announced is there");
     tmpfs.grow();
+    // With space it goes on by itself.
     server.indexed().await;
-    server.terminate().await.expect(0, &["the disk takes blocks again"]);
+    server.terminate().await.expect(0, &[]);
     let arguments = ["fsck".as_ref(), "--data".as_ref(), data.as_os_str()];
     Program::Server.run(arguments).await.expect(0, &[]);
 }

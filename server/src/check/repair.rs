@@ -92,6 +92,12 @@ fn remake_index(data: &Path, files: &Arc<Disk>, checked: &Checked) -> Result<(),
     Ok(())
 }
 
+impl From<LogError> for RepairError {
+    fn from(error: LogError) -> Self {
+        Self::Log(Box::new(error))
+    }
+}
+
 /// Why a data folder was not mended, or not wholly.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -100,8 +106,8 @@ pub enum RepairError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The log cannot be written.
-    #[error(transparent)]
-    Log(#[from] LogError),
+    #[error("the log cannot be mended")]
+    Log(#[source] Box<LogError>),
     /// The disk refuses.
     #[error("cannot use the log's folder")]
     Disk(#[source] std::io::Error),

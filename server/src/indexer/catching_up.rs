@@ -56,6 +56,26 @@ impl Position {
         Ok(())
     }
 
+    /// As [`Self::catch_up`], and returns whether all is indexed: while the disk refuses, it is not.
+    pub(super) fn catch_up_unless_refused(
+        &mut self,
+        conditions: &mut Conditions,
+    ) -> Result<bool, IndexError> {
+        conditions.give_up();
+        let caught_up = self.catch_up(&AtomicBool::new(false), conditions);
+        conditions.try_again();
+        match caught_up {
+            Ok(()) => Ok(true),
+            Err(IndexError::Commit(error)) if error.refusal().is_some() => {
+                // Blocks that were not written may have been taken in already.
+                let prover = Prover::new(self.store.reader());
+                (self.chain, self.writer) = resume::restore(&prover)?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Indexes what the log has before an ordinal.
     fn catch_up_to(
         &mut self,

@@ -91,6 +91,11 @@ impl Conditions {
         self.on_refusal = OnRefusal::Fail;
     }
 
+    /// Tries again from now on.
+    pub(super) fn try_again(&mut self) {
+        self.on_refusal = OnRefusal::TryAgain;
+    }
+
     pub(super) fn subscribe(&self) -> watch::Receiver<Condition> {
         self.sender.subscribe()
     }

@@ -100,7 +100,7 @@ impl Indexer {
         mut feed: Box<dyn Feed>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, IndexError> {
-        let conditions = Conditions::new();
+        let mut conditions = Conditions::new();
         let mut at = match Store::open(data, options)? {
             Opened::New(store) if store.logged() == 0 => {
                 let (snapshot, json) = feed.root_snapshot()?;
@@ -118,9 +118,9 @@ impl Indexer {
             }
         };
         // What takes longer is done while the rest is served.
-        let feed_waits = at.behind() > CATCH_UP_AT_OPEN;
+        let feed_waits =
+            at.behind() > CATCH_UP_AT_OPEN || !at.catch_up_unless_refused(&mut conditions)?;
         if !feed_waits {
-            at.catch_up(&AtomicBool::new(false), &conditions)?;
             feed.resume(&Prover::new(at.store.reader()))?;
         }
         Ok(Self { feed_waits, ..Self::new(at, feed, conditions, stop) })

@@ -73,7 +73,7 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong, with file and offset.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// The folder had blocks, and its log has none.
     #[error(
@@ -119,7 +119,7 @@ impl OpenError {
         } else if matches!(source, LogError::Io { .. }) {
             Self::Disk { path, source: source.into() }
         } else {
-            Self::Log { path, source }
+            Self::Log { path, source: Box::new(source) }
         }
     }
 
@@ -170,7 +170,7 @@ pub enum ReadError {
         ordinal: u64,
         /// What is wrong, with file and offset.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// A record of the log is whole, but no block.
     #[error("block {ordinal} of the log is none: {reason}; run weir-server fsck")]
@@ -191,6 +191,10 @@ pub enum ReadError {
 impl ReadError {
     pub(super) fn damaged(key: Key, reason: impl Into<String>) -> Self {
         Self::Damaged { entry: key.to_string(), reason: reason.into() }
+    }
+
+    pub(super) fn from_log(ordinal: u64, error: LogError) -> Self {
+        Self::Log { ordinal, source: Box::new(error) }
     }
 
     pub(super) fn missing(key: Key) -> Self {
@@ -231,7 +235,7 @@ pub enum CommitError {
     /// The log was not written. All blocks announced are there; the batch may be tried again after
     /// [`super::Store::recover`].
     #[error("the log cannot be written")]
-    Log(#[source] LogError),
+    Log(#[source] Box<LogError>),
     /// The index was not written. The blocks are in the log, and the next start makes the index from
     /// it.
     #[error(
@@ -246,12 +250,19 @@ pub enum CommitError {
 }
 
 impl CommitError {
+    pub(super) fn from_log(error: LogError) -> Self {
+        Self::Log(Box::new(error))
+    }
+
     /// Whether the disk refused the log, so that it is worth trying again; and whether it is full.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Log(error) if error.is_full() => Some(Refusal::Full),
-            Self::Log(LogError::Io { .. } | LogError::NeedsRecover) => Some(Refusal::Failing),
+            Self::Log(error) => match **error {
+                LogError::Io { .. } | LogError::NeedsRecover => Some(Refusal::Failing),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -54,7 +54,8 @@ impl BlockLog for SegmentLog {
 
     fn check_space(&self) -> Result<(), LogError> {
         let free = self.files.free_bytes().map_err(|source| failed("look at", source))?;
-        let needed = self.reserve_bytes;
+        // The rest of the reserve is for this: what is in the log can still be indexed.
+        let needed = self.reserve_bytes / 4;
         if free < needed { Err(LogError::Full { free, needed }) } else { Ok(()) }
     }
 
@@ -131,7 +132,7 @@ impl LogFolder {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(data: &Path) -> Result<Self, ReadError> {
-        let fail = |source| ReadError::Log { ordinal: 0, source };
+        let fail = |error| ReadError::from_log(0, error);
         let folder = data.join(LOG);
         if !folder.is_dir() {
             return Err(fail(failed("open", io::ErrorKind::NotFound.into())));
@@ -182,7 +183,7 @@ pub struct LoggedBlock {
 pub(super) fn blocks(log: &dyn LogRead, range: Range<u64>) -> Result<Vec<LoggedBlock>, ReadError> {
     let first = range.start;
     let records = log.read_range(range.clone(), READ_BYTES);
-    let records = records.map_err(|source| ReadError::Log { ordinal: first, source })?;
+    let records = records.map_err(|error| ReadError::from_log(first, error))?;
     if records.is_empty() && !range.is_empty() {
         return Err(ReadError::Gone { ordinal: first });
     }

@@ -65,7 +65,7 @@ pub struct Store {
     shared: Arc<Shared>,
     log: Box<dyn BlockLog>,
     state: State,
-    /// Whether the disk refused the latest write.
+    /// Whether the disk failed at the latest write.
     refused: bool,
     aside: Vec<std::path::PathBuf>,
 }
@@ -91,6 +91,7 @@ impl Store {
             return Err(CommitError::Stopped);
         }
         let committed = self.try_commit(batch);
+        self.refused = committed.as_ref().is_err_and(|e| e.refusal() == Some(Refusal::Failing));
         self.state = match &committed {
             Ok(()) | Err(CommitError::Log(_)) => State::Open,
             Err(_) => State::Stopped,
@@ -102,11 +103,9 @@ impl Store {
         let present = Arc::clone(&self.shared.head.borrow());
         let entries = &self.shared.entries;
         let (writes, head) = writer::changes(entries, Some(&present), batch)?;
-        self.refused = true;
         if append(&mut *self.log, present.blocks, batch)? == Appended::No {
-            self.log.check_space().map_err(CommitError::Log)?;
+            self.log.check_space().map_err(CommitError::from_log)?;
         }
-        self.refused = false;
         entries.put(writes.into_entries());
         self.shared.head.send_replace(Arc::new(head));
         if entries.is_due() { entries.write() } else { Ok(()) }
@@ -117,7 +116,7 @@ impl Store {
     /// # Errors
     /// [`CommitError::Log`] while the disk still refuses.
     pub fn recover(&mut self) -> Result<(), CommitError> {
-        self.log.recover().map_err(CommitError::Log)
+        self.log.recover().map_err(CommitError::from_log)
     }
 
     /// Whether a checkpoint is due; see [`Self::checkpoint`].
@@ -138,12 +137,9 @@ impl Store {
             return Err(CommitError::Stopped);
         }
         let bytes = self.checkpoint_bytes(preimages)?;
-        self.refused = true;
-        self.log.check_space().map_err(CommitError::Log)?;
+        self.log.check_space().map_err(CommitError::from_log)?;
         self.sync()?;
-        self.log.begin_segment(&bytes).map_err(CommitError::Log)?;
-        self.refused = false;
-        Ok(())
+        self.log.begin_segment(&bytes).map_err(CommitError::from_log)
     }
 
     /// The checkpoint that stands behind the head's blocks.
@@ -214,7 +210,7 @@ impl Store {
     /// As [`Self::commit`].
     pub fn prune_payloads(&mut self, keep_blocks: u64) -> Result<u64, CommitError> {
         let before = self.head().blocks.saturating_sub(keep_blocks);
-        let pruned = self.log.prune_payloads(before).map_err(CommitError::Log)?;
+        let pruned = self.log.prune_payloads(before).map_err(CommitError::from_log)?;
         if pruned > 0 {
             self.shared.caches.blocks.clear();
         }
@@ -257,7 +253,7 @@ fn append(log: &mut dyn BlockLog, first: u64, batch: &WriteBatch) -> Result<Appe
     let logged = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
     let (known, new) = batch.blocks.split_at(logged.min(batch.blocks.len()));
     for (ordinal, block) in (first..).zip(known) {
-        let record = reader.read(ordinal).map_err(CommitError::Log)?;
+        let record = reader.read(ordinal).map_err(CommitError::from_log)?;
         if record.is_none_or(|record| record.id != block.record.id) {
             let reason = format!("the log has another block {ordinal}");
             return Err(CommitError::Inconsistent { reason });
@@ -267,7 +263,7 @@ fn append(log: &mut dyn BlockLog, first: u64, batch: &WriteBatch) -> Result<Appe
     if new.is_empty() {
         return Ok(Appended::No);
     }
-    log.append(&new).map_err(CommitError::Log)?;
+    log.append(&new).map_err(CommitError::from_log)?;
     Ok(Appended::Yes)
 }
 

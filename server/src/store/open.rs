@@ -106,7 +106,7 @@ impl NewStore {
         let (writes, head) = writer::changes(&self.parts.entries, None, batch)?;
         if log.reader().ordinals().end == 0 {
             let json = batch.root_snapshot.clone().unwrap_or_default();
-            log.begin_segment(&Checkpoint::Root(json).to_bytes()).map_err(CommitError::Log)?;
+            log.begin_segment(&Checkpoint::Root(json).to_bytes()).map_err(CommitError::from_log)?;
         }
         append(log, batch.first_ordinal, batch)?;
         self.parts.entries.put(writes.into_entries());

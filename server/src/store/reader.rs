@@ -308,7 +308,7 @@ impl Reader {
 
     fn read_block(&self, ordinal: u64) -> Result<StoredBlock, ReadError> {
         let record = self.shared.log.read(ordinal);
-        let record = record.map_err(|source| ReadError::Log { ordinal, source })?;
+        let record = record.map_err(|error| ReadError::from_log(ordinal, error))?;
         let record = record.ok_or(ReadError::Gone { ordinal })?;
         let malformed = |error| ReadError::Malformed { ordinal, reason: format!("{error}") };
         let body = Body::decode(&record.body, &record.parent).map_err(malformed)?;
