@@ -117,16 +117,19 @@ impl Reader {
 
 /// The newest place where an index of the log can begin: what is before it may not be whole.
 pub(super) fn newest_beginning(log: &dyn LogRead) -> Result<Option<Beginning>, ReadError> {
+    let mut damaged = None;
     for ordinal in log.checkpoints().into_iter().rev() {
-        match read(log, ordinal)? {
-            Some(Checkpoint::Root(json)) => return Ok(Some(Beginning { ordinal, json })),
-            Some(Checkpoint::Begin(Begin { ordinal, json, .. })) => {
+        match read(log, ordinal) {
+            Ok(Some(Checkpoint::Root(json))) => return Ok(Some(Beginning { ordinal, json })),
+            Ok(Some(Checkpoint::Begin(Begin { ordinal, json, .. }))) => {
                 return Ok(Some(Beginning { ordinal, json }));
             }
-            Some(Checkpoint::Later(_)) | None => {}
+            Ok(Some(Checkpoint::Later(_)) | None) => {}
+            // Most only say how far an index was, and are made again with it.
+            Err(error) => damaged = Some(error),
         }
     }
-    Ok(None)
+    damaged.map_or(Ok(None), Err)
 }
 
 /// The snapshot that an index with this first block begins with.
@@ -135,16 +138,18 @@ pub(super) fn root_snapshot(
     first_height: u64,
     first_ordinal: u64,
 ) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut damaged = None;
     for ordinal in log.checkpoints() {
-        match read(log, ordinal)? {
-            Some(Checkpoint::Root(json)) if ordinal == first_ordinal => return Ok(Some(json)),
-            Some(Checkpoint::Begin(begin)) if begin.height == first_height => {
+        match read(log, ordinal) {
+            Ok(Some(Checkpoint::Root(json))) if ordinal == first_ordinal => return Ok(Some(json)),
+            Ok(Some(Checkpoint::Begin(begin))) if begin.height == first_height => {
                 return Ok(Some(begin.json));
             }
-            _ => {}
+            Ok(_) => {}
+            Err(error) => damaged = Some(error),
         }
     }
-    Ok(None)
+    damaged.map_or(Ok(None), Err)
 }
 
 /// Whether the log begins above a height. What cannot be read is not the index's fault.
