@@ -338,13 +338,12 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::{Missing, NotYet, Violation};
-    use alloc::boxed::Box;
 
     #[bounded::test]
     fn a_rule_is_named_as_its_variant() {
         let name = weir_protocol::protocol_state::EpochName::Next;
         assert_eq!(rule_name(&NotYet::Epoch { name }), "Epoch");
         assert_eq!(rule_name(&Missing::LaterEpoch { newest_known: 1 }), "LaterEpoch");
-        assert_eq!(rule_name(&Box::new(Violation::State { reason: "" })), "State");
+        assert_eq!(rule_name(&Violation::State { reason: "" }), "State");
     }
 }
