@@ -167,7 +167,7 @@ impl Own {
         request: &Request,
     ) -> Result<(TrustedState, HopsPage), Fault> {
         let bytes = upstream.send(request).await?;
-        self.checker.apply(state, state.preimages(), &bytes).await
+        Ok(self.checker.apply(state, state.preimages(), &bytes).await??)
     }
 
     /// What the proxy proves of a block: how far it is, its state, and its seal. A block that nothing

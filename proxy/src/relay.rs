@@ -11,7 +11,7 @@ use weir_protocol::request::{AnswerRequest, Depth, Held, Request, Selector};
 use weir_verifier::{Answer, NotYet, Rejection, Trust, TrustedState};
 
 use crate::check::Checked;
-use crate::fault::{Fault, needs_later_epoch};
+use crate::fault::{Fault, Unproved, needs_later_epoch};
 use crate::known::KnownBlock;
 use crate::needed::{self, check_answer};
 use crate::own::Own;
@@ -53,8 +53,17 @@ impl Relay {
         Self { shadows: Shadows::new(own.clone()), own }
     }
 
-    /// The answer to a question that verifies for the client that asks it.
+    /// The answer to a question that verifies for the client that asks it; of a block whose protocol
+    /// version is not known here, as far as that can be told.
     pub(crate) async fn answer(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
+        let relayed = self.find(asked).await?;
+        if upgrade::check_known(&relayed.answer).is_err() {
+            upgrade::passed_on("an answer");
+        }
+        Ok(relayed)
+    }
+
+    async fn find(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
         let client = self.client(asked).await?;
         let mut turn = self.own.upstreams.turn();
         let mut behind: Option<Relayed> = None;
@@ -69,9 +78,7 @@ impl Relay {
                     }
                 }
                 Ok(relayed) => {
-                    if relayed.answer.trust > Trust::Known {
-                        self.own.newest.saw(&relayed.answer);
-                    }
+                    self.own.newest.saw(&relayed.answer);
                     return Ok(relayed);
                 }
                 Err(fault) => turn.failed(upstream, fault)?,
@@ -81,16 +88,26 @@ impl Relay {
         if let Some(relayed) = behind {
             return Ok(relayed);
         }
-        // Nothing certifies the block yet, or ever will: what its hash covers is true all the same.
-        if let (Some(unproved), Selector::Id(block_id)) = (&turn.unproved, asked.question.block) {
-            let (evidence, held) = (unproved.evidence.clone(), &client.held);
-            let answer = self.own.checker.answer_by_hash(block_id, &evidence, held)?;
-            let answer = answer.ok().filter(|_| check_answer(&evidence, held, None).is_ok());
-            if let Some(answer) = answer {
-                return Ok(Relayed { bytes: evidence.to_bytes().into(), evidence, answer });
-            }
-        }
-        Err(turn.over())
+        let relayed = match turn.unproved.take() {
+            Some(unproved) => self.by_hash(*unproved, &client)?,
+            None => None,
+        };
+        relayed.ok_or_else(|| turn.over())
+    }
+
+    /// What nothing certifies yet, or ever will, or only states that are not known here would: what the
+    /// block's hash covers is true all the same.
+    fn by_hash(&self, unproved: Unproved, client: &Client<'_>) -> Result<Option<Relayed>, Status> {
+        let Unproved { rejection, evidence } = unproved;
+        let (checker, held) = (&self.own.checker, &client.held);
+        let answer = match client.asked.question.block {
+            _ if rejection.is_about_version() => checker.status_by_hash(&evidence, held)?,
+            Selector::Id(block_id) => checker.answer_by_hash(block_id, &evidence, held)?,
+            _ => return Ok(None),
+        };
+        let answer = answer.ok().filter(|_| check_answer(&evidence, held, None).is_ok());
+        let relayed = |answer| Relayed { bytes: evidence.to_bytes().into(), evidence, answer };
+        Ok(answer.map(relayed))
     }
 
     async fn client<'a>(&self, asked: &'a AnswerRequest) -> Result<Client<'a>, Status> {
@@ -113,20 +130,12 @@ impl Relay {
         let asked = client.asked;
         let bytes = upstream.send(&Request::Answer(client.forward.clone())).await?;
         let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
-        let checked = match (&client.base, asked.depth) {
+        let answer = match (&client.base, asked.depth) {
             (_, Depth::KnownBlock) => {
-                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await
+                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await?
             }
-            (Some(base), _) => self.check_from(base, client, &evidence).await,
-            (None, _) => self.check_without_checkpoint(client, &evidence).await,
-        };
-        let answer = match checked {
-            // Its epoch follows from states that are not known here, but perhaps to the client.
-            Err(Fault::Beyond(why)) => {
-                upgrade::passed_on("an answer", &why);
-                upgrade::unchecked(&evidence)
-            }
-            checked => checked?,
+            (Some(base), _) => self.check_from(base, client, &evidence).await?,
+            (None, _) => self.check_without_checkpoint(client, &evidence).await?,
         };
         Ok(Relayed { bytes, evidence, answer })
     }

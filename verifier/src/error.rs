@@ -33,6 +33,17 @@ impl Rejection {
         use Missing::{Clock, PastCommittee, TrustExpired};
         matches!(self, Self::Missing(Clock { .. } | TrustExpired { .. } | PastCommittee { .. }))
     }
+
+    /// Whether it is about a protocol version that is not known here, whoever scheduled it: only a newer
+    /// version of this program can tell more of the block's state.
+    #[must_use]
+    pub fn is_about_version(&self) -> bool {
+        matches!(
+            self,
+            Self::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. })
+                | Self::Missing(Missing::UpgradeSchedule { .. })
+        )
+    }
 }
 
 impl From<Violation> for Rejection {
