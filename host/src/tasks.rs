@@ -160,7 +160,7 @@ impl Client {
                     walker.prove_lies().await;
                 }
                 let told = told.map_err(HostError::from);
-                Ended { traveller: Traveller::Walker(Box::new(walker)), told }
+                Ended::at(Traveller::Walker(Box::new(walker)), told)
             })),
             #[cfg(feature = "watch")]
             watch @ Traveller::Watch(_) => Err(watch),
@@ -191,7 +191,7 @@ async fn next_event(mut watch: Watch) -> Ended {
     if watch.walker().lies().len() > before {
         watch.prove_lies().await;
     }
-    Ended { traveller: Traveller::Watch(Box::new(watch)), told }
+    Ended::at(Traveller::Watch(Box::new(watch)), told)
 }
 
 #[cfg(feature = "evidence")]
