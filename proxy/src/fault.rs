@@ -52,9 +52,9 @@ impl Fault {
 /// What a rejection says of whoever sent the evidence, where there is nothing to tell by it.
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
-        match &rejection {
+        match rejection {
             rejection if rejection.is_about_time() || rejection.is_about_version() => {
-                Self::Ours(Status::failed_precondition(rejection.to_string()))
+                Self::Ours(needs_newer(rejection))
             }
             Rejection::NeedsUpdate(_) => Self::Upstream(Status::unavailable(rejection.to_string())),
             _ => Self::Wrong(rejection.to_string()),
@@ -92,6 +92,11 @@ impl From<Status> for Failed {
 /// Whether what is missing is the committee of a later epoch: the block's, or its seal's.
 pub(crate) fn needs_later_epoch(rejection: &Rejection) -> bool {
     matches!(rejection, Rejection::Missing(Missing::LaterEpoch { .. }))
+}
+
+/// What is said of what only a newer version can tell.
+pub(crate) fn needs_newer(rejection: Rejection) -> Status {
+    Status::failed_precondition(rejection.to_string())
 }
 
 /// Whether the upstream gave no answer at all, so that another one may be asked.

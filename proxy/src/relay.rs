@@ -14,7 +14,7 @@ use crate::check::Checked;
 use crate::fault::{Fault, Unproved, needs_later_epoch};
 use crate::known::KnownBlock;
 use crate::needed::{self, check_answer};
-use crate::own::Own;
+use crate::own::{Later, Own};
 use crate::shadow::Shadows;
 use crate::upgrade;
 use crate::upstream::Upstream;
@@ -162,7 +162,7 @@ impl Relay {
             let about = (question, evidence);
             let checked = self.own.checker.verify(&state, &client.held, about).await?;
             let newest_known = state.newest_epoch().counter();
-            match checked {
+            let unsealed = match checked {
                 Ok(checked) if !checked.leaves_seal => {
                     check_answer(evidence, &client.held, Some(&state))?;
                     if is_first {
@@ -170,20 +170,38 @@ impl Relay {
                     }
                     return Ok(checked.answer);
                 }
-                Ok(_) if depth != Depth::Linked => {}
-                Err(rejection) if depth != Depth::Linked && needs_later_epoch(&rejection) => {}
+                Ok(checked) if depth != Depth::Linked => Some(checked.answer),
+                Err(rejection) if depth != Depth::Linked && needs_later_epoch(&rejection) => None,
                 Ok(_) => return Err(Fault::Wrong("its seal is not proved".to_owned())),
                 Err(rejection) => return Err(Fault::of(rejection, evidence.clone())),
-            }
+            };
             let wanted =
                 needed::epoch_of(evidence, &client.held).unwrap_or_default().max(newest_known + 1);
-            let later = self.shadows.at_epoch(begins_at, wanted).await.map_err(Fault::Ours)?;
-            if later.newest_epoch().counter() <= newest_known {
-                return Err(Fault::Wrong(format!(
-                    "it needs an epoch after {newest_known}, of which nothing is known"
-                )));
+            match self.later((begins_at, wanted), newest_known).await? {
+                Ok(later) => (state, is_first) = (later, false),
+                Err(beyond) => {
+                    let unproved = || Fault::of(beyond, evidence.clone());
+                    let answer = unsealed.ok_or_else(unproved)?;
+                    check_answer(evidence, &client.held, Some(&state))?;
+                    return Ok(answer);
+                }
             }
-            (state, is_first) = (later, false);
+        }
+    }
+
+    /// What a client that begins at a block trusts by an epoch, later than the newest known one; or why
+    /// only a newer version can know it.
+    async fn later(
+        &self,
+        (begins_at, epoch): (Identifier, u64),
+        newest_known: u64,
+    ) -> Result<Result<Arc<TrustedState>, Rejection>, Fault> {
+        match self.shadows.later(begins_at, epoch).await.map_err(Fault::Ours)? {
+            Ok(later) if later.state.newest_epoch().counter() > newest_known => Ok(Ok(later.state)),
+            Ok(Later { beyond: Some(beyond), .. }) | Err(beyond) => Ok(Err(beyond)),
+            Ok(_) => Err(Fault::Wrong(format!(
+                "it needs an epoch after {newest_known}, of which nothing is known"
+            ))),
         }
     }
 

@@ -150,6 +150,30 @@ async fn what_needs_no_state_goes_on() {
     assert_needs_update(&client, asked, view);
 }
 
+/// The lowest height whose seal is in the next epoch.
+fn sealed_in_next_epoch(prover: &Prover) -> u64 {
+    let sealing = |height| prover.reader().sealing_ordinal(height).unwrap().unwrap();
+    let epoch = |ordinal| prover.block_at(ordinal).unwrap().record.epoch_counter;
+    let (first, first_height) = (prover.head().first_epoch_counter, prover.head().first_height);
+    (first_height + 1..).find(|height| epoch(sealing(*height)) != first).unwrap()
+}
+
+#[bounded::test]
+async fn a_block_whose_seal_nobody_too_old_can_prove_is_proved_without() {
+    let server = newer().await;
+    let height = sealed_in_next_epoch(&server.prover);
+    let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    for url in [server.url(), proxy.url()] {
+        let servers = Servers::new([url]).unwrap();
+        let mut client = LightClient::start(servers, server.root_id).await.unwrap();
+        let outcome = client.status(Selector::Height(height), Depth::Seal).await.unwrap();
+        assert_eq!(outcome.answer.trust, Trust::Finalized);
+        let AnswerValue::Status(status) = outcome.answer.value else { panic!() };
+        assert!(status.sealed_by.is_none() && client.lies().is_empty());
+        assert!(client.health().all(|(_, standing)| standing == Standing::Good));
+    }
+}
+
 async fn info(server: &TestServer) -> (GetServerInfoResponse, Option<ProtocolVersionUpgrade>) {
     let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
     let mut api = SnapshotApiClient::new(channel);
