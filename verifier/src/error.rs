@@ -1,6 +1,6 @@
 //! Verdicts that are not "verified", by who can act.
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use weir_protocol::evidence::{EVIDENCE_VERSION, EvidenceError};
 use weir_protocol::model::{Identifier, KV_STORE_VERSION_MAX};
@@ -22,7 +22,7 @@ pub enum Rejection {
     NeedsUpdate(#[from] NeedsUpdate),
     /// A rule is broken: whoever made the evidence is at fault.
     #[error("invalid evidence: {0}")]
-    Invalid(Box<Violation>),
+    Invalid(Arc<Violation>),
 }
 
 impl Rejection {
@@ -48,7 +48,7 @@ impl Rejection {
 
 impl From<Violation> for Rejection {
     fn from(violation: Violation) -> Self {
-        Self::Invalid(Box::new(violation))
+        Self::Invalid(Arc::new(violation))
     }
 }
 
