@@ -21,7 +21,7 @@ pub use question::{NoQuestion, identifier, question, selector, shape, tree_quest
 
 use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, StatusAnswer, Trust, TrustedState,
+    SealAnswer, SnapshotAnswer, StatusAnswer, TreeRoot, Trust, TrustedState,
 };
 
 /// Which part of an answer to show: a snapshot answers three questions.
@@ -269,6 +269,21 @@ pub fn field_value(value: &FieldValue) -> Value {
         FieldValue::ComponentVersion(version) => component_version(version),
         _ => Value::Null,
     }
+}
+
+/// One JSON object for the root of a snapshot tree, and how far its block is proved.
+#[must_use]
+pub fn tree_root(root: &TreeRoot) -> Value {
+    json!({
+        "root": root.root.to_hex(),
+        "committed": root.committed,
+        "block_id": root.block_id.to_hex(),
+        "height": root.height,
+        "view": root.view,
+        "trust": root.trust.name(),
+        "anchored_by": anchored_by(root.anchored_by),
+        "protocol_state_id": root.protocol_state_id.to_hex(),
+    })
 }
 
 /// One JSON object for an answer of a snapshot tree: `{nodes, roles, fields, identities}`, nodes by
