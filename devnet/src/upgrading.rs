@@ -13,9 +13,7 @@ impl Config {
     ///
     /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
     #[must_use]
-    pub fn with_snapshot_tree(mut self) -> Self {
-        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
-        self.root.protocol_version = KV_STORE_VERSION_MAX;
+    pub fn with_snapshot_tree(self) -> Self {
         self.upgrading_soon(SIMULATED_KV_STORE_VERSION)
     }
 
@@ -25,13 +23,14 @@ impl Config {
     /// Such a network is none of Flow's, and says so by its name, [`SIMULATED_CHAIN_ID`].
     #[must_use]
     pub fn with_future_version(mut self) -> Self {
-        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
-        self.root.protocol_version = KV_STORE_VERSION_MAX;
         self.plays_future = true;
         self.upgrading_soon(FUTURE_KV_STORE_VERSION)
     }
 
-    fn upgrading_soon(self, version: u64) -> Self {
+    /// From Flow's highest version to one that is not Flow's.
+    fn upgrading_soon(mut self, version: u64) -> Self {
+        SIMULATED_CHAIN_ID.clone_into(&mut self.chain_id);
+        self.root.protocol_version = KV_STORE_VERSION_MAX;
         let lead_views = self.epochs.finalization_safety_threshold + COMMIT_MARGIN_VIEWS;
         self.at(Trigger::Now, Command::UpgradeVersion { version, lead_views })
     }

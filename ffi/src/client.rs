@@ -79,8 +79,8 @@ impl Client {
     /// nothing is to be fetched. The caller vouches for those bytes.
     ///
     /// `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock":
-    /// {"now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to
-    /// sign its answers is `URL#KEY`.
+    /// {"now_ms", "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence":
+    /// true`. A server that has to sign its answers is `URL#KEY`.
     ///
     /// # Errors
     /// When an option is not what it should be, or the bytes are no trusted state.
@@ -163,8 +163,8 @@ impl Client {
         self.lock().to_bytes()
     }
 
-    /// What is known of the servers, as JSON: `{"lies", "remarks", "hops", "bytes_received"}`; `null`
-    /// while a task is on its way.
+    /// What is known of the servers and the network, as JSON: `{"lies", "remarks", "hops",
+    /// "bytes_received", "upgrade_ahead"}`; `null` while a task is on its way.
     #[must_use]
     pub fn report(&self) -> String {
         self.lock().report().to_string()

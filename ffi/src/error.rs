@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use weir_host::HostError;
 use weir_protocol::evidence::EvidenceError;
-use weir_verifier::json::{NoQuestion, rule_name};
+use weir_verifier::json::NoQuestion;
 use weir_verifier::{Rejection, TrustedStateError};
 
 /// Why something was not verified.
@@ -84,33 +84,23 @@ impl WeirError {
     pub fn usage(reason: &impl Display) -> Self {
         Self::Usage { rule: "Argument".into(), reason: reason.to_string() }
     }
-
-    fn invalid(rule: String, reason: &impl Display) -> Self {
-        Self::Invalid { rule, reason: reason.to_string() }
-    }
 }
 
 impl From<Rejection> for WeirError {
     fn from(rejection: Rejection) -> Self {
-        let reason = rejection.to_string();
-        match rejection {
-            Rejection::Missing(missing) => Self::Missing { rule: rule_name(&missing), reason },
-            Rejection::NotYet(not_yet) => Self::NotYet { rule: rule_name(&not_yet), reason },
-            Rejection::NeedsUpdate(needs) => Self::NeedsUpdate { rule: rule_name(&needs), reason },
-            Rejection::Invalid(violation) => Self::invalid(rule_name(&*violation), &reason),
-        }
+        HostError::rejected(&rejection).into()
     }
 }
 
 impl From<EvidenceError> for WeirError {
     fn from(error: EvidenceError) -> Self {
-        Rejection::from(error).into()
+        HostError::from(error).into()
     }
 }
 
 impl From<TrustedStateError> for WeirError {
     fn from(error: TrustedStateError) -> Self {
-        Self::invalid(rule_name(&error), &error)
+        HostError::from(error).into()
     }
 }
 
@@ -130,7 +120,7 @@ impl From<HostError> for WeirError {
 
 impl From<NoQuestion> for WeirError {
     fn from(error: NoQuestion) -> Self {
-        Self::usage(&error)
+        HostError::from(error).into()
     }
 }
 

@@ -42,7 +42,6 @@ pub struct Told {
 
 #[derive(Debug)]
 enum Place {
-    Starting(Walk<'static, Result<Walker, AskError>>),
     At(Traveller),
     Walking(Walk<'static, Ended>),
     /// It never began.
@@ -60,8 +59,15 @@ pub(crate) enum Traveller {
 /// What a walk leaves behind.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) traveller: Traveller,
+    /// Nobody, where it never began.
+    pub(crate) traveller: Option<Traveller>,
     pub(crate) told: Result<Told, HostError>,
+}
+
+impl Ended {
+    pub(crate) fn at(traveller: Traveller, told: Result<Told, HostError>) -> Self {
+        Self { traveller: Some(traveller), told }
+    }
 }
 
 /// What is seen of a walk on its way.
@@ -97,7 +103,7 @@ impl Client {
             judge: judge(),
         };
         let walk = start(urls, beginning).map_err(|none| HostError::usage(&none))?;
-        Ok(Self::at(servers, Place::Starting(walk)))
+        Ok(Self::at(servers, Place::Walking(walk.map(begun))))
     }
 
     /// Goes on from what was kept before; the caller vouches for the bytes.
@@ -150,38 +156,21 @@ impl Client {
     }
 
     fn advance(&mut self, now: Moment) -> Step {
-        let asked = match &mut self.place {
-            Place::Starting(walk) => match walk.poll(now) {
-                weir_walk::Step::Done(Ok(walker)) => {
-                    self.arrive(Traveller::Walker(Box::new(walker)), Ok(Told::default()));
-                    None
-                }
-                weir_walk::Step::Done(Err(error)) => {
-                    (self.place, self.told) = (Place::Nowhere, Some(Err(error.into())));
-                    None
-                }
-                weir_walk::Step::Call(asked) => Some(asked),
-                weir_walk::Step::Waits => None,
-            },
-            Place::Walking(walk) => match walk.poll(now) {
-                weir_walk::Step::Done(Ended { traveller, told }) => {
-                    self.arrive(traveller, told);
-                    None
-                }
-                weir_walk::Step::Call(asked) => Some(asked),
-                weir_walk::Step::Waits => None,
-            },
-            Place::At(_) | Place::Nowhere => None,
-        };
-        let Some(asked) = asked else { return Step::Done };
-        let (step, waiting) = step(asked);
-        self.waiting = Some(waiting);
-        step
-    }
-
-    fn arrive(&mut self, traveller: Traveller, told: Result<Told, HostError>) {
-        (self.place, self.told) = (Place::At(traveller), Some(told));
-        self.see();
+        let Place::Walking(walk) = &mut self.place else { return Step::Done };
+        match walk.poll(now) {
+            weir_walk::Step::Call(asked) => {
+                let (step, waiting) = step(asked);
+                self.waiting = Some(waiting);
+                step
+            }
+            weir_walk::Step::Done(Ended { traveller, told }) => {
+                self.place = traveller.map_or(Place::Nowhere, Place::At);
+                self.told = Some(told);
+                self.see();
+                Step::Done
+            }
+            weir_walk::Step::Waits => Step::Done,
+        }
     }
 
     /// Says what came back: the whole message, and the server's receipt, the bytes of the header
@@ -213,20 +202,16 @@ impl Client {
     }
 
     fn tell(&mut self, heard: Heard) {
-        match &mut self.place {
-            Place::Starting(walk) => walk.hear(heard),
-            Place::Walking(walk) => walk.hear(heard),
-            Place::At(_) | Place::Nowhere => {}
+        if let Place::Walking(walk) = &mut self.place {
+            walk.hear(heard);
         }
     }
 
     /// Calls nobody any more: the next step is the last one of the task, and what was proved stays.
     pub fn cancel(&mut self) {
         self.next = None;
-        match &mut self.place {
-            Place::Starting(walk) => walk.cancel(),
-            Place::Walking(walk) => walk.cancel(),
-            Place::At(_) | Place::Nowhere => {}
+        if let Place::Walking(walk) = &mut self.place {
+            walk.cancel();
         }
     }
 
@@ -321,6 +306,14 @@ impl Client {
         let Place::At(traveller) = &self.place else { return None };
         let lie = traveller.walker().lies().get(lie)?;
         lie.misbehaviour.as_ref().map(weir_verifier::Misbehaviour::to_bytes)
+    }
+}
+
+/// What a client's first walk leaves behind.
+fn begun(begun: Result<Walker, AskError>) -> Ended {
+    match begun {
+        Ok(walker) => Ended::at(Traveller::Walker(Box::new(walker)), Ok(Told::default())),
+        Err(error) => Ended { traveller: None, told: Err(error.into()) },
     }
 }
 

@@ -43,7 +43,8 @@ impl HostError {
     }
 
     /// What the verifier says, and the rule.
-    fn rejected(rejection: &Rejection) -> Self {
+    #[must_use]
+    pub fn rejected(rejection: &Rejection) -> Self {
         let (kind, rule) = match rejection {
             Rejection::Missing(missing) => ("missing", rule_name(missing)),
             Rejection::NotYet(not_yet) => ("not-yet", rule_name(not_yet)),

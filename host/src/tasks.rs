@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use weir_protocol::request::Question;
-#[cfg(feature = "tree")]
-use weir_verifier::TreeRoot;
 use weir_verifier::TrustedState;
 use weir_verifier::json::{self as verifier_json, Shape};
 #[cfg(feature = "watch")]
@@ -109,7 +107,7 @@ impl Client {
         self.walk(move |walker, _| {
             Box::pin(async move {
                 let root = walker.tree_root(block).await?;
-                Ok(Told { value: tree_root(&root), evidence: None })
+                Ok(Told { value: verifier_json::tree_root(&root), evidence: None })
             })
         })
     }
@@ -127,7 +125,7 @@ impl Client {
         self.walk(move |walker, _| {
             Box::pin(async move {
                 let (root, answer) = walker.ask_tree(block, &question).await?;
-                let mut value = tree_root(&root);
+                let mut value = verifier_json::tree_root(&root);
                 value["answer"] = verifier_json::tree_answer(&answer);
                 Ok(Told { value, evidence: None })
             })
@@ -160,7 +158,7 @@ impl Client {
                     walker.prove_lies().await;
                 }
                 let told = told.map_err(HostError::from);
-                Ended { traveller: Traveller::Walker(Box::new(walker)), told }
+                Ended::at(Traveller::Walker(Box::new(walker)), told)
             })),
             #[cfg(feature = "watch")]
             watch @ Traveller::Watch(_) => Err(watch),
@@ -191,7 +189,7 @@ async fn next_event(mut watch: Watch) -> Ended {
     if watch.walker().lies().len() > before {
         watch.prove_lies().await;
     }
-    Ended { traveller: Traveller::Watch(Box::new(watch)), told }
+    Ended::at(Traveller::Watch(Box::new(watch)), told)
 }
 
 #[cfg(feature = "evidence")]
@@ -204,19 +202,6 @@ fn told(value: Value, outcome: &Outcome) -> Told {
 #[cfg(not(feature = "evidence"))]
 fn told(value: Value, _outcome: &Outcome) -> Told {
     Told { value, evidence: None }
-}
-
-#[cfg(feature = "tree")]
-fn tree_root(root: &TreeRoot) -> Value {
-    json!({
-        "root": root.root.to_hex(),
-        "committed": root.committed,
-        "block_id": root.block_id.to_hex(),
-        "height": root.height,
-        "view": root.view,
-        "trust": root.trust.name(),
-        "protocol_state_id": root.protocol_state_id.to_hex(),
-    })
 }
 
 fn server(report: ServerReport<'_>) -> Value {

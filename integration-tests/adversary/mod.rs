@@ -117,7 +117,7 @@ fn snapshot(block: Selector) -> Question {
 
 fn violation(rejection: Rejection) -> Violation {
     match rejection {
-        Rejection::Invalid(violation) => *violation,
+        Rejection::Invalid(violation) => (*violation).clone(),
         rejection => panic!("not invalid: {rejection}"),
     }
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use tonic::Status;
 use weir_client::sync::ClockOptions;
 use weir_client::transport::unix_ms;
+use weir_protocol::codec::Entity as _;
 use weir_protocol::evidence::{AnswerProof, HopsPage, Preimages};
 use weir_protocol::model::Identifier;
-use weir_protocol::request::{Held, Question};
+use weir_protocol::request::{Held, Question, Selector, Topic};
 use weir_verifier::{
-    Anchor, Answer, ProvedBlock, Rejection, Timing, TrustedState, Violation, open,
+    Anchor, Answer, ProvedBlock, Rejection, Timing, TrustedState, Verified, Violation, open,
 };
 
 use crate::cache::{Pool, pool};
-use crate::fault::{Fault, is_beyond_upgrade};
+use crate::fault::Fault;
 use crate::needed::check_hops;
 
 /// Checks evidence, and keeps the preimages of what verified.
@@ -86,12 +87,7 @@ impl Checker {
             let mut state = TrustedState::clone(&state).holding(held);
             let (answer, leaves_seal, came) =
                 state.read(&question, &evidence, &timing, |block| {
-                    let answer = match block.answer() {
-                        // Who asks may know the version; how far the block is can be told.
-                        Err(beyond) if is_beyond_upgrade(&beyond) => block.status()?,
-                        answer => answer?,
-                    };
-                    Ok((answer, block.leaves_seal(), block.preimages().clone()))
+                    Ok((told(block)?, block.leaves_seal(), block.preimages().clone()))
                 })?;
             Ok((Checked { answer: answer.into_value(), leaves_seal, state }, came))
         });
@@ -108,7 +104,7 @@ impl Checker {
         state: &Arc<TrustedState>,
         held: &Preimages,
         bytes: &[u8],
-    ) -> Result<(TrustedState, HopsPage), Fault> {
+    ) -> Result<Result<(TrustedState, HopsPage), Rejection>, Fault> {
         let page = HopsPage::from_bytes(bytes)?;
         check_hops(&page, held)?;
         let timing = self.timing().map_err(Fault::Ours)?;
@@ -119,12 +115,15 @@ impl Checker {
             applied.map(|applied| (applied, state, page))
         });
         let applied = applied.await.map_err(Fault::Ours)?;
-        let (applied, state, page) = applied?;
+        let (applied, state, page) = match applied {
+            Ok(applied) => applied,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
         if applied.skipped > 0 {
             return Err(Fault::needless("hops to epochs that are known already"));
         }
         self.keep(state.preimages());
-        Ok((state, page))
+        Ok(Ok((state, page)))
     }
 
     /// The answer in evidence of a block that nothing proves but its hash.
@@ -135,9 +134,35 @@ impl Checker {
         held: &Preimages,
     ) -> Result<Result<Answer, Rejection>, Status> {
         let timing = self.timing()?;
-        let answer = by_hash(block_id, evidence, held, &timing, |block| block.answer());
+        let answer = by_hash(block_id, evidence, held, &timing, told);
         Ok(answer.map(|answer| answer.into_value()))
     }
+
+    /// As [`Self::answer_by_hash`], of evidence that says more than the hash covers.
+    pub(crate) fn status_by_hash(
+        &self,
+        evidence: &AnswerProof,
+        held: &Preimages,
+    ) -> Result<Result<Answer, Rejection>, Status> {
+        let block_id = evidence.block.header.id();
+        let question = Question { block: Selector::Id(block_id), topic: Topic::Snapshot };
+        self.answer_by_hash(block_id, &bare(evidence, question), held)
+    }
+}
+
+/// The answer that a block proves; of a block whose protocol version is not known here how far it is: who
+/// asks may know the version.
+pub(crate) fn told(block: &ProvedBlock<'_>) -> Result<Verified<Answer>, Rejection> {
+    match block.answer() {
+        Err(rejection) if rejection.is_about_version() => block.status(),
+        answer => answer,
+    }
+}
+
+/// The evidence as the answer to another question about the block, without the seal.
+pub(crate) fn bare(evidence: &AnswerProof, question: Question) -> AnswerProof {
+    let last_sealed = evidence.last_sealed.clone().filter(|_| question.topic == Topic::Snapshot);
+    AnswerProof { question, seal: None, last_sealed, ..evidence.clone() }
 }
 
 /// What `read` makes of a block that nothing proves but its hash.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Code, Status};
 use weir_protocol::evidence::{AnswerProof, EvidenceError};
-use weir_verifier::{Missing, NeedsUpdate, Rejection, Violation};
+use weir_verifier::{Missing, Rejection, Violation};
 
 /// Why an answer of an upstream is of no use.
 #[derive(Debug)]
@@ -13,10 +13,9 @@ pub(crate) enum Fault {
     Upstream(Status),
     /// It is wrong, or something is left out of it.
     Wrong(String),
-    /// The chain may not be far enough to prove it, and nobody can tell.
+    /// The chain may not be far enough to prove it, or has a protocol version that is not known here, and
+    /// nobody can tell.
     Unproved(Box<Unproved>),
-    /// The block has a protocol version that is not known here: only a client that knows it can tell.
-    Beyond(Rejection),
     /// The upstream has no part in it.
     Ours(Status),
 }
@@ -33,12 +32,15 @@ pub(crate) struct Unproved {
 impl Fault {
     /// What a rejection of this evidence says of the upstream that sent it.
     pub(crate) fn of(rejection: Rejection, evidence: Arc<AnswerProof>) -> Self {
-        match &rejection {
-            Rejection::NotYet(_) | Rejection::Missing(Missing::EarlierEpoch { .. }) => {
-                Self::Unproved(Box::new(Unproved { rejection, evidence }))
-            }
-            _ => rejection.into(),
+        let may_be_true = rejection.is_about_version()
+            || matches!(
+                rejection,
+                Rejection::NotYet(_) | Rejection::Missing(Missing::EarlierEpoch { .. })
+            );
+        if may_be_true {
+            return Self::Unproved(Box::new(Unproved { rejection, evidence }));
         }
+        rejection.into()
     }
 
     /// Something stands in the evidence that the question does not call for.
@@ -50,24 +52,14 @@ impl Fault {
 /// What a rejection says of whoever sent the evidence, where there is nothing to tell by it.
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
-        match &rejection {
-            rejection if rejection.is_about_time() => {
-                Self::Ours(Status::failed_precondition(rejection.to_string()))
+        match rejection {
+            rejection if rejection.is_about_time() || rejection.is_about_version() => {
+                Self::Ours(needs_newer(rejection))
             }
-            beyond if is_beyond_upgrade(beyond) => Self::Beyond(rejection),
             Rejection::NeedsUpdate(_) => Self::Upstream(Status::unavailable(rejection.to_string())),
             _ => Self::Wrong(rejection.to_string()),
         }
     }
-}
-
-/// Whether it is about a protocol version that is not known here, whoever scheduled it.
-pub(crate) fn is_beyond_upgrade(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. })
-            | Rejection::Missing(Missing::UpgradeSchedule { .. })
-    )
 }
 
 impl From<Violation> for Fault {
@@ -100,6 +92,11 @@ impl From<Status> for Failed {
 /// Whether what is missing is the committee of a later epoch: the block's, or its seal's.
 pub(crate) fn needs_later_epoch(rejection: &Rejection) -> bool {
     matches!(rejection, Rejection::Missing(Missing::LaterEpoch { .. }))
+}
+
+/// What is said of what only a newer version can tell.
+pub(crate) fn needs_newer(rejection: Rejection) -> Status {
+    Status::failed_precondition(rejection.to_string())
 }
 
 /// Whether the upstream gave no answer at all, so that another one may be asked.

@@ -65,17 +65,17 @@ impl HopsRelay<'_> {
                  {newest} is known"
             ))));
         }
-        match self.own.checker.apply(page.base, &page.held, &bytes).await {
+        match self.own.checker.apply(page.base, &page.held, &bytes).await? {
             Ok((state, evidence)) => {
                 self.shadows.keep(Arc::new(state));
                 Ok((bytes, Keep::when(evidence.more)))
             }
             // The client finds out by itself, and may know the version.
-            Err(Fault::Beyond(rejection)) => {
-                upgrade::passed_on("a page of hops", &rejection);
+            Err(rejection) if rejection.is_about_version() => {
+                upgrade::passed_on("a page of hops");
                 Ok((bytes, Keep::No))
             }
-            Err(fault) => Err(fault),
+            Err(rejection) => Err(rejection.into()),
         }
     }
 }

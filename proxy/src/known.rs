@@ -6,7 +6,7 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{Depth, Question, Selector, Topic};
 use weir_verifier::{Answer, Missing, Rejection, Trust, Violation};
 
-use crate::check::{blocking, by_hash};
+use crate::check::{bare, blocking, by_hash, told};
 use crate::fault::{Failed, Fault};
 use crate::needed::check_answer;
 use crate::own::Own;
@@ -45,7 +45,7 @@ impl KnownBlock<'_> {
             by_hash(block_id, &bare, &held, &timing, |block| {
                 match result_id.filter(|id| !block.preimages().contains(id)) {
                     Some(id) => Err(Missing::Preimage { what: "execution result", id }.into()),
-                    None => block.answer(),
+                    None => told(block),
                 }
             })
         });
@@ -87,6 +87,9 @@ impl KnownBlock<'_> {
         let question = Question { block: Selector::Id(block_id), topic };
         let proven = self.own.ask(&question, Depth::Seal).await.map_err(|failed| match failed {
             Failed::Status(status) => Fault::Ours(status),
+            Failed::Unproved(unproved) if unproved.rejection.is_about_version() => {
+                unproved.rejection.into()
+            }
             Failed::Unproved(unproved) => Fault::Wrong(unproved.rejection.to_string()),
         })?;
         let own = proven.evidence.seal.as_ref();
@@ -100,10 +103,4 @@ impl KnownBlock<'_> {
         }
         Ok((proven.answer, about_result.then_some(seal.seal.result_id)))
     }
-}
-
-/// The evidence as the answer to another question about the block, without the seal.
-fn bare(evidence: &AnswerProof, question: Question) -> AnswerProof {
-    let last_sealed = evidence.last_sealed.clone().filter(|_| question.topic == Topic::Snapshot);
-    AnswerProof { question, seal: None, last_sealed, ..evidence.clone() }
 }

@@ -114,7 +114,6 @@ const STRING_OF_32: u8 = 0x80 + 32;
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use weir_protocol::codec::Entity as _;
     use weir_protocol::codec::rlp::Encoder;

@@ -13,11 +13,11 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{
     AnswerRequest, Depth, HopsRequest, MaxHops, Question, Request, Selector, Topic,
 };
-use weir_verifier::{Answer, Trust, TrustedState};
+use weir_verifier::{Answer, Rejection, Trust, TrustedState};
 
 use crate::cache::{self, proven};
 use crate::check::{Checked, Checker, blocking};
-use crate::fault::{Failed, Fault, needs_later_epoch};
+use crate::fault::{Failed, Fault, needs_later_epoch, needs_newer};
 use crate::needed::check_checkpoint;
 use crate::newest::Newest;
 use crate::options::ProxyOptions;
@@ -47,6 +47,28 @@ pub(crate) struct Proven {
     pub(crate) evidence_bytes: u64,
 }
 
+impl Proven {
+    fn new(
+        answer: Answer,
+        evidence: Arc<AnswerProof>,
+        state: Arc<TrustedState>,
+        bytes: &[u8],
+    ) -> Self {
+        let evidence_bytes = (bytes.len() + state.preimages().bytes()) as u64;
+        Self { answer, evidence, state, evidence_bytes }
+    }
+}
+
+/// Where pages of hops lead.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) state: Arc<TrustedState>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+    /// Why it goes no further, where only a newer version can know the next epoch.
+    pub(crate) beyond: Option<Rejection>,
+}
+
 impl Own {
     /// Proves the operator's checkpoint.
     pub(crate) async fn start(
@@ -54,7 +76,8 @@ impl Own {
         upstreams: Upstreams,
     ) -> Result<Self, Status> {
         let checkpoint_id = options.checkpoint_id;
-        let (_, state) = checkpoint(&upstreams, checkpoint_id).await?;
+        let begun = checkpoint(&upstreams, checkpoint_id).await?;
+        let (_, state) = begun.map_err(needs_newer)?;
         Ok(Self {
             upstreams,
             checker: Checker::new(options.clock),
@@ -84,7 +107,7 @@ impl Own {
     pub(crate) async fn checkpoint(
         &self,
         block_id: Identifier,
-    ) -> Result<(Bytes, TrustedState), Status> {
+    ) -> Result<Result<(Bytes, TrustedState), Rejection>, Status> {
         checkpoint(&self.upstreams, block_id).await
     }
 
@@ -120,44 +143,56 @@ impl Own {
             let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
             let about = (&asked.question, &evidence);
             let checked = self.checker.verify(&state, state.preimages(), about).await?;
-            let needs = match checked {
-                Ok(Checked { leaves_seal: true, .. }) => "its seal is not proved".to_owned(),
+            let (unsealed, needs) = match checked {
+                Ok(Checked { answer, leaves_seal: true, .. }) => {
+                    (Some(answer), "its seal is not proved".to_owned())
+                }
                 Ok(Checked { answer, state: after, .. }) => {
                     self.adopt(after);
-                    let evidence_bytes = (bytes.len() + state.preimages().bytes()) as u64;
-                    return Ok(Proven { answer, evidence, state, evidence_bytes });
+                    return Ok(Proven::new(answer, evidence, state, &bytes));
                 }
-                Err(rejection) if needs_later_epoch(&rejection) => rejection.to_string(),
+                Err(rejection) if needs_later_epoch(&rejection) => (None, rejection.to_string()),
                 Err(rejection) => return Err(Fault::of(rejection, evidence)),
             };
-            let (next, _) =
-                self.page(&state, MaxHops::LEFT_TO_SERVER).await.map_err(Fault::Ours)?;
-            if next.newest_epoch().counter() <= state.newest_epoch().counter() {
-                return Err(Fault::Wrong(needs));
+            let later = self.page(&state, MaxHops::LEFT_TO_SERVER).await.map_err(Fault::Ours)?;
+            if later.state.newest_epoch().counter() <= state.newest_epoch().counter() {
+                return match (later.beyond, unsealed) {
+                    (None, _) => Err(Fault::Wrong(needs)),
+                    (Some(_), Some(answer)) => Ok(Proven::new(answer, evidence, state, &bytes)),
+                    (Some(beyond), None) => Err(Fault::of(beyond, evidence)),
+                };
             }
-            self.adopt(TrustedState::clone(&next));
-            state = next;
+            self.adopt(TrustedState::clone(&later.state));
+            state = later.state;
         }
     }
 
-    /// The next page of hops from a state, and whether there are more; the state itself where the
-    /// upstreams know no later epoch.
+    /// The next page of hops from a state; the state itself where the upstreams know no later epoch,
+    /// or only a newer version does.
     pub(crate) async fn page(
         &self,
         state: &Arc<TrustedState>,
         max_hops: MaxHops,
-    ) -> Result<(Arc<TrustedState>, bool), Status> {
+    ) -> Result<Later, Status> {
         let (epoch_counter, held) = (state.newest_epoch().counter(), state.held());
         let request = Request::EpochHops(HopsRequest { epoch_counter, held, max_hops });
         let mut turn = self.upstreams.turn();
+        let mut beyond = None;
         while let Some(upstream) = turn.next() {
             match self.page_one(upstream, state, &request).await {
-                Ok((next, page)) => return Ok((Arc::new(next), page.more)),
+                Ok(Ok((next, page))) => {
+                    return Ok(Later { state: Arc::new(next), more: page.more, beyond: None });
+                }
+                Ok(Err(rejection)) if rejection.is_about_version() => beyond = Some(rejection),
+                Ok(Err(rejection)) => turn.failed(upstream, rejection.into())?,
                 Err(fault) => turn.failed(upstream, fault)?,
             }
         }
         // Those that lag do not know the epoch.
-        if turn.is_refused() { Ok((state.clone(), false)) } else { Err(turn.over()) }
+        if beyond.is_some() || turn.is_refused() {
+            return Ok(Later { state: state.clone(), more: false, beyond });
+        }
+        Err(turn.over())
     }
 
     async fn page_one(
@@ -165,7 +200,7 @@ impl Own {
         upstream: &Upstream,
         state: &Arc<TrustedState>,
         request: &Request,
-    ) -> Result<(TrustedState, HopsPage), Fault> {
+    ) -> Result<Result<(TrustedState, HopsPage), Rejection>, Fault> {
         let bytes = upstream.send(request).await?;
         self.checker.apply(state, state.preimages(), &bytes).await
     }
@@ -204,14 +239,18 @@ impl Own {
     }
 }
 
-/// Evidence for a checkpoint of the first upstream that proves it, and the state that begins there.
+/// Evidence for a checkpoint of the first upstream that proves it, and the state that begins there; or
+/// that its protocol version is not known here.
 async fn checkpoint(
     upstreams: &Upstreams,
     block_id: Identifier,
-) -> Result<(Bytes, TrustedState), Status> {
+) -> Result<Result<(Bytes, TrustedState), Rejection>, Status> {
     let mut turn = upstreams.turn();
     while let Some(upstream) = turn.next() {
         match begin(upstream, block_id).await {
+            Ok(Err(rejection)) if !rejection.is_about_version() => {
+                turn.failed(upstream, rejection.into())?;
+            }
             Ok(begun) => return Ok(begun),
             Err(fault) => turn.failed(upstream, fault)?,
         }
@@ -219,11 +258,14 @@ async fn checkpoint(
     Err(turn.over())
 }
 
-async fn begin(upstream: &Upstream, block_id: Identifier) -> Result<(Bytes, TrustedState), Fault> {
+async fn begin(
+    upstream: &Upstream,
+    block_id: Identifier,
+) -> Result<Result<(Bytes, TrustedState), Rejection>, Fault> {
     let bytes = upstream.send(&Request::Checkpoint(block_id)).await?;
     let evidence = CheckpointProof::from_bytes(&bytes)?;
     check_checkpoint(&evidence)?;
     let begun = blocking(move || TrustedState::from_checkpoint(block_id, &evidence)).await;
     let state = begun.map_err(Fault::Ours)?;
-    Ok((bytes, state?.into_value()))
+    Ok(state.map(|state| (bytes, state.into_value())))
 }

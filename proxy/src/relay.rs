@@ -11,10 +11,10 @@ use weir_protocol::request::{AnswerRequest, Depth, Held, Request, Selector};
 use weir_verifier::{Answer, NotYet, Rejection, Trust, TrustedState};
 
 use crate::check::Checked;
-use crate::fault::{Fault, needs_later_epoch};
+use crate::fault::{Fault, Unproved, needs_later_epoch};
 use crate::known::KnownBlock;
 use crate::needed::{self, check_answer};
-use crate::own::Own;
+use crate::own::{Later, Own};
 use crate::shadow::Shadows;
 use crate::upgrade;
 use crate::upstream::Upstream;
@@ -53,8 +53,17 @@ impl Relay {
         Self { shadows: Shadows::new(own.clone()), own }
     }
 
-    /// The answer to a question that verifies for the client that asks it.
+    /// The answer to a question that verifies for the client that asks it; of a block whose protocol
+    /// version is not known here, as far as that can be told.
     pub(crate) async fn answer(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
+        let relayed = self.find(asked).await?;
+        if upgrade::check_known(&relayed.answer).is_err() {
+            upgrade::passed_on("an answer");
+        }
+        Ok(relayed)
+    }
+
+    async fn find(&self, asked: &AnswerRequest) -> Result<Relayed, Status> {
         let client = self.client(asked).await?;
         let mut turn = self.own.upstreams.turn();
         let mut behind: Option<Relayed> = None;
@@ -69,9 +78,7 @@ impl Relay {
                     }
                 }
                 Ok(relayed) => {
-                    if relayed.answer.trust > Trust::Known {
-                        self.own.newest.saw(&relayed.answer);
-                    }
+                    self.own.newest.saw(&relayed.answer);
                     return Ok(relayed);
                 }
                 Err(fault) => turn.failed(upstream, fault)?,
@@ -81,16 +88,26 @@ impl Relay {
         if let Some(relayed) = behind {
             return Ok(relayed);
         }
-        // Nothing certifies the block yet, or ever will: what its hash covers is true all the same.
-        if let (Some(unproved), Selector::Id(block_id)) = (&turn.unproved, asked.question.block) {
-            let (evidence, held) = (unproved.evidence.clone(), &client.held);
-            let answer = self.own.checker.answer_by_hash(block_id, &evidence, held)?;
-            let answer = answer.ok().filter(|_| check_answer(&evidence, held, None).is_ok());
-            if let Some(answer) = answer {
-                return Ok(Relayed { bytes: evidence.to_bytes().into(), evidence, answer });
-            }
-        }
-        Err(turn.over())
+        let relayed = match turn.unproved.take() {
+            Some(unproved) => self.by_hash(*unproved, &client)?,
+            None => None,
+        };
+        relayed.ok_or_else(|| turn.over())
+    }
+
+    /// What nothing certifies yet, or ever will, or only states that are not known here would: what the
+    /// block's hash covers is true all the same.
+    fn by_hash(&self, unproved: Unproved, client: &Client<'_>) -> Result<Option<Relayed>, Status> {
+        let Unproved { rejection, evidence } = unproved;
+        let (checker, held) = (&self.own.checker, &client.held);
+        let answer = match client.asked.question.block {
+            _ if rejection.is_about_version() => checker.status_by_hash(&evidence, held)?,
+            Selector::Id(block_id) => checker.answer_by_hash(block_id, &evidence, held)?,
+            _ => return Ok(None),
+        };
+        let answer = answer.ok().filter(|_| check_answer(&evidence, held, None).is_ok());
+        let relayed = |answer| Relayed { bytes: evidence.to_bytes().into(), evidence, answer };
+        Ok(answer.map(relayed))
     }
 
     async fn client<'a>(&self, asked: &'a AnswerRequest) -> Result<Client<'a>, Status> {
@@ -113,20 +130,12 @@ impl Relay {
         let asked = client.asked;
         let bytes = upstream.send(&Request::Answer(client.forward.clone())).await?;
         let evidence = Arc::new(AnswerProof::from_bytes(&bytes)?);
-        let checked = match (&client.base, asked.depth) {
+        let answer = match (&client.base, asked.depth) {
             (_, Depth::KnownBlock) => {
-                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await
+                KnownBlock { own: &self.own, client, evidence: &evidence }.check().await?
             }
-            (Some(base), _) => self.check_from(base, client, &evidence).await,
-            (None, _) => self.check_without_checkpoint(client, &evidence).await,
-        };
-        let answer = match checked {
-            // Its epoch follows from states that are not known here, but perhaps to the client.
-            Err(Fault::Beyond(why)) => {
-                upgrade::passed_on("an answer", &why);
-                upgrade::unchecked(&evidence)
-            }
-            checked => checked?,
+            (Some(base), _) => self.check_from(base, client, &evidence).await?,
+            (None, _) => self.check_without_checkpoint(client, &evidence).await?,
         };
         Ok(Relayed { bytes, evidence, answer })
     }
@@ -153,7 +162,7 @@ impl Relay {
             let about = (question, evidence);
             let checked = self.own.checker.verify(&state, &client.held, about).await?;
             let newest_known = state.newest_epoch().counter();
-            match checked {
+            let unsealed = match checked {
                 Ok(checked) if !checked.leaves_seal => {
                     check_answer(evidence, &client.held, Some(&state))?;
                     if is_first {
@@ -161,20 +170,38 @@ impl Relay {
                     }
                     return Ok(checked.answer);
                 }
-                Ok(_) if depth != Depth::Linked => {}
-                Err(rejection) if depth != Depth::Linked && needs_later_epoch(&rejection) => {}
+                Ok(checked) if depth != Depth::Linked => Some(checked.answer),
+                Err(rejection) if depth != Depth::Linked && needs_later_epoch(&rejection) => None,
                 Ok(_) => return Err(Fault::Wrong("its seal is not proved".to_owned())),
                 Err(rejection) => return Err(Fault::of(rejection, evidence.clone())),
-            }
+            };
             let wanted =
                 needed::epoch_of(evidence, &client.held).unwrap_or_default().max(newest_known + 1);
-            let later = self.shadows.at_epoch(begins_at, wanted).await.map_err(Fault::Ours)?;
-            if later.newest_epoch().counter() <= newest_known {
-                return Err(Fault::Wrong(format!(
-                    "it needs an epoch after {newest_known}, of which nothing is known"
-                )));
+            match self.later((begins_at, wanted), newest_known).await? {
+                Ok(later) => (state, is_first) = (later, false),
+                Err(beyond) => {
+                    let unproved = || Fault::of(beyond, evidence.clone());
+                    let answer = unsealed.ok_or_else(unproved)?;
+                    check_answer(evidence, &client.held, Some(&state))?;
+                    return Ok(answer);
+                }
             }
-            (state, is_first) = (later, false);
+        }
+    }
+
+    /// What a client that begins at a block trusts by an epoch, later than the newest known one; or why
+    /// only a newer version can know it.
+    async fn later(
+        &self,
+        (begins_at, epoch): (Identifier, u64),
+        newest_known: u64,
+    ) -> Result<Result<Arc<TrustedState>, Rejection>, Fault> {
+        match self.shadows.later(begins_at, epoch).await.map_err(Fault::Ours)? {
+            Ok(later) if later.state.newest_epoch().counter() > newest_known => Ok(Ok(later.state)),
+            Ok(Later { beyond: Some(beyond), .. }) | Err(beyond) => Ok(Err(beyond)),
+            Ok(_) => Err(Fault::Wrong(format!(
+                "it needs an epoch after {newest_known}, of which nothing is known"
+            ))),
         }
     }
 

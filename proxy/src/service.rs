@@ -15,6 +15,7 @@ use weir_protocol::request::{AnswerRequest, Depth, Selector, Topic};
 use weir_verifier::{Answer, Trust};
 
 use crate::cache::{Answers, Keep, key};
+use crate::fault::needs_newer;
 use crate::hops::HopsRelay;
 use crate::options::{ProxyOptions, StartError};
 use crate::own::Own;
@@ -121,7 +122,7 @@ impl SnapshotApi for Proxy {
         let request = request.into_inner();
         let block_id = checkpoint_from_wire(&request).map_err(|error| invalid(&error))?;
         self.cached(key("GetCheckpoint", &request), async {
-            let (evidence, _) = self.own.checkpoint(block_id).await?;
+            let (evidence, _) = self.own.checkpoint(block_id).await?.map_err(needs_newer)?;
             Ok((v1::GetCheckpointResponse { evidence }, Keep::Yes))
         })
         .await

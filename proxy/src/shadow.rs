@@ -9,10 +9,10 @@ use weir_protocol::model::Identifier;
 use weir_protocol::request::{
     AnswerRequest, Depth, Held, MaxHops, Question, Request, Selector, Topic,
 };
-use weir_verifier::{Trust, TrustedState};
+use weir_verifier::{Rejection, Trust, TrustedState};
 
-use crate::fault::Fault;
-use crate::own::Own;
+use crate::fault::{Fault, needs_newer};
+use crate::own::{Later, Own};
 use crate::upstream::Upstream;
 
 /// States by checkpoint, newest epoch and head; the longest unused are dropped.
@@ -51,36 +51,53 @@ impl Shadows {
         checkpoint_id: Identifier,
         epoch: u64,
     ) -> Result<Arc<TrustedState>, Status> {
-        let mut state = match self.nearest(checkpoint_id, epoch) {
+        Ok(self.later(checkpoint_id, epoch).await?.map_err(needs_newer)?.state)
+    }
+
+    /// As [`Self::at_epoch`], and why it goes no further, or begins nowhere.
+    pub(crate) async fn later(
+        &self,
+        checkpoint_id: Identifier,
+        epoch: u64,
+    ) -> Result<Result<Later, Rejection>, Status> {
+        let state = match self.nearest(checkpoint_id, epoch) {
             Some(state) => state,
-            None => self.first(checkpoint_id).await?,
+            None => match self.first(checkpoint_id).await? {
+                Ok(state) => state,
+                Err(rejection) => return Ok(Err(rejection)),
+            },
         };
-        while let Some(ahead @ 1..) = epoch.checked_sub(state.newest_epoch().counter()) {
+        let mut reached = Later { state, more: true, beyond: None };
+        while let (true, Some(ahead @ 1..)) =
+            (reached.more, epoch.checked_sub(reached.state.newest_epoch().counter()))
+        {
             // Where it is left to the upstream, it sends fewer than would go too far.
             let max_hops = u32::try_from(ahead).map_or(MaxHops::LEFT_TO_SERVER, MaxHops);
-            let (next, more) = self.own.page(&state, max_hops).await?;
-            if next.newest_epoch().counter() == state.newest_epoch().counter() {
-                break;
+            let next = self.own.page(&reached.state, max_hops).await?;
+            if next.state.newest_epoch().counter() == reached.state.newest_epoch().counter() {
+                return Ok(Ok(next));
             }
-            self.keep(next.clone());
-            state = next;
-            if !more {
-                break;
-            }
+            self.keep(next.state.clone());
+            reached = next;
         }
-        Ok(state)
+        Ok(Ok(reached))
     }
 
     /// The state that begins at a checkpoint, which must be on the proxy's own chain.
-    async fn first(&self, checkpoint_id: Identifier) -> Result<Arc<TrustedState>, Status> {
+    async fn first(
+        &self,
+        checkpoint_id: Identifier,
+    ) -> Result<Result<Arc<TrustedState>, Rejection>, Status> {
         if checkpoint_id != self.own.checkpoint_id {
             self.check_checkpoint(checkpoint_id).await?;
         }
-        let (_, state) = self.own.checkpoint(checkpoint_id).await?;
-        self.own.checker.keep(state.preimages());
-        let state = Arc::new(state);
-        self.keep(state.clone());
-        Ok(state)
+        let begun = self.own.checkpoint(checkpoint_id).await?;
+        Ok(begun.map(|(_, state)| {
+            self.own.checker.keep(state.preimages());
+            let state = Arc::new(state);
+            self.keep(state.clone());
+            state
+        }))
     }
 
     async fn check_checkpoint(&self, checkpoint_id: Identifier) -> Result<(), Status> {

@@ -168,11 +168,6 @@ impl<'a> Turn<'a> {
                 self.said.push(format!("answer of {url}: {reason}"));
                 upstream.shared.with(|peers, _| peers.set_aside(upstream.index, reason));
             }
-            Fault::Beyond(rejection) => {
-                let reason = format!("answer of {url}: {rejection}");
-                self.refused.get_or_insert_with(|| Status::failed_precondition(reason.clone()));
-                self.said.push(reason);
-            }
             Fault::Unproved(unproved) => {
                 self.said.push(format!("answer of {url}: {}", unproved.rejection));
                 self.unproved.get_or_insert(unproved);

@@ -1,6 +1,6 @@
 //! Verdicts that are not "verified", by who can act.
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use weir_protocol::evidence::{EVIDENCE_VERSION, EvidenceError};
 use weir_protocol::model::{Identifier, KV_STORE_VERSION_MAX};
@@ -22,7 +22,7 @@ pub enum Rejection {
     NeedsUpdate(#[from] NeedsUpdate),
     /// A rule is broken: whoever made the evidence is at fault.
     #[error("invalid evidence: {0}")]
-    Invalid(Box<Violation>),
+    Invalid(Arc<Violation>),
 }
 
 impl Rejection {
@@ -33,11 +33,22 @@ impl Rejection {
         use Missing::{Clock, PastCommittee, TrustExpired};
         matches!(self, Self::Missing(Clock { .. } | TrustExpired { .. } | PastCommittee { .. }))
     }
+
+    /// Whether it is about a protocol version that is not known here, whoever scheduled it: only a newer
+    /// version of this program can tell more of the block's state.
+    #[must_use]
+    pub fn is_about_version(&self) -> bool {
+        matches!(
+            self,
+            Self::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. })
+                | Self::Missing(Missing::UpgradeSchedule { .. })
+        )
+    }
 }
 
 impl From<Violation> for Rejection {
     fn from(violation: Violation) -> Self {
-        Self::Invalid(Box::new(violation))
+        Self::Invalid(Arc::new(violation))
     }
 }
 

@@ -21,7 +21,7 @@ pub use question::{NoQuestion, identifier, question, selector, shape, tree_quest
 
 use crate::{
     AnchoredBy, Answer, AnswerValue, EpochAnswer, ExecutionResultAnswer, IdentityAnswer,
-    SealAnswer, SnapshotAnswer, StatusAnswer, Trust, TrustedState,
+    SealAnswer, SnapshotAnswer, StatusAnswer, TreeRoot, Trust, TrustedState,
 };
 
 /// Which part of an answer to show: a snapshot answers three questions.
@@ -271,6 +271,21 @@ pub fn field_value(value: &FieldValue) -> Value {
     }
 }
 
+/// One JSON object for the root of a snapshot tree, and how far its block is proved.
+#[must_use]
+pub fn tree_root(root: &TreeRoot) -> Value {
+    json!({
+        "root": root.root.to_hex(),
+        "committed": root.committed,
+        "block_id": root.block_id.to_hex(),
+        "height": root.height,
+        "view": root.view,
+        "trust": root.trust.name(),
+        "anchored_by": anchored_by(root.anchored_by),
+        "protocol_state_id": root.protocol_state_id.to_hex(),
+    })
+}
+
 /// One JSON object for an answer of a snapshot tree: `{nodes, roles, fields, identities}`, nodes by
 /// ID, roles and fields by name, what is absent `null`; `identities` is the table, if it was asked
 /// for.
@@ -338,13 +353,12 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::{Missing, NotYet, Violation};
-    use alloc::boxed::Box;
 
     #[bounded::test]
     fn a_rule_is_named_as_its_variant() {
         let name = weir_protocol::protocol_state::EpochName::Next;
         assert_eq!(rule_name(&NotYet::Epoch { name }), "Epoch");
         assert_eq!(rule_name(&Missing::LaterEpoch { newest_known: 1 }), "LaterEpoch");
-        assert_eq!(rule_name(&Box::new(Violation::State { reason: "" })), "State");
+        assert_eq!(rule_name(&Violation::State { reason: "" }), "State");
     }
 }

@@ -32,8 +32,7 @@ impl StateView {
     ) -> Result<Self, Rejection> {
         let protocol_state_id = roots.protocol_state_id;
         let kv = key_value_store(header, roots, sources, schedule)?;
-        let entry = sources.epoch_state(kv.epoch_state_id)?;
-        let current_setup = sources.setup(entry.current_epoch.setup_id)?;
+        let (entry, current_setup) = current_epoch(&kv, sources)?;
         Ok(Self { protocol_state_id, kv, entry, current_setup })
     }
 
@@ -90,11 +89,19 @@ pub(super) fn final_view(setup: &EpochSetup, container: &EpochStateContainer) ->
 /// First view of a state's current epoch, 0 when it cannot be opened: no block of the state has one
 /// below it.
 pub(super) fn first_view(sources: Sources<'_>, protocol_state_id: Identifier) -> u64 {
-    let setup = sources
-        .kv_store(protocol_state_id)
-        .and_then(|kv| sources.epoch_state(kv.epoch_state_id))
-        .and_then(|entry| sources.setup(entry.current_epoch.setup_id));
-    setup.map_or(0, |setup| setup.first_view)
+    let kv = sources.kv_store(protocol_state_id);
+    let opened = kv.and_then(|kv| current_epoch(&kv, sources));
+    opened.map_or(0, |(_, setup)| setup.first_view)
+}
+
+/// The epoch state that a store names, and the setup of its current epoch.
+pub(super) fn current_epoch(
+    kv: &KvStore,
+    sources: Sources<'_>,
+) -> Result<(Arc<EpochStateEntry>, Arc<EpochSetup>), Rejection> {
+    let entry = sources.epoch_state(kv.epoch_state_id)?;
+    let setup = sources.setup(entry.current_epoch.setup_id)?;
+    Ok((entry, setup))
 }
 
 /// IDs of the preimages behind a protocol state, as far as they can be followed.

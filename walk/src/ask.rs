@@ -92,7 +92,7 @@ impl Walker {
                     continue;
                 }
                 Ok((read, proof)) => {
-                    if read.leaves_seal && self.learns_of_later_epoch().await? {
+                    if read.leaves_seal && self.learns_of_epoch_of_seal().await? {
                         continue;
                     }
                     if read.trust == Trust::Sealed {
@@ -166,6 +166,15 @@ impl Walker {
         let newest_known = self.trusted.newest_epoch().counter();
         self.page_known().await?;
         Ok(self.trusted.newest_epoch().counter() > newest_known)
+    }
+
+    /// As [`Self::learns_of_later_epoch`], for a seal. Where only a newer version can know the epoch that
+    /// it lies in, the block is proved all the same.
+    async fn learns_of_epoch_of_seal(&mut self) -> Result<bool, AskError> {
+        match self.learns_of_later_epoch().await {
+            Err(error) if error.is_beyond_upgrade() => Ok(false),
+            learned => learned,
+        }
     }
 
     /// Fetches and applies one page of hops; whether there are more.

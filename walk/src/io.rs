@@ -119,6 +119,16 @@ impl<'a, T> Walk<'a, T> {
         }
     }
 
+    /// The same walk, with what `then` makes of its end.
+    #[must_use]
+    pub fn map<U>(self, then: impl FnOnce(T) -> U + Send + 'a) -> Walk<'a, U>
+    where
+        T: 'a,
+    {
+        let Self { io, future } = self;
+        Walk { io, future: Box::pin(async move { then(future.await) }) }
+    }
+
     /// Calls nobody any more: the next [`Self::poll`] ends the walk, with [`TransportError::Cancelled`]
     /// where it had not ended yet. What was proved until then stays.
     pub fn cancel(&mut self) {

@@ -5,7 +5,7 @@
 //! understands: between one that it does and one that it does not, it asks for the block half way.
 
 use weir_protocol::request::{Depth, Question, Selector, Topic};
-use weir_verifier::{Missing, NeedsUpdate, Rejection};
+use weir_verifier::{Missing, Rejection};
 
 use crate::{AskError, Walker};
 
@@ -67,17 +67,17 @@ impl Walker {
         let asked = self.ask_known(&question, Depth::Finality, |block| block.answer());
         match asked.await {
             Ok(_) => Ok(true),
-            Err(AskError::Rejected { rejection, .. }) if is_beyond(&rejection) => Ok(false),
+            Err(AskError::Rejected { rejection, .. })
+                if rejection.is_about_version() || is_of_later_epoch(&rejection) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
 }
 
-/// Whether a block has a version that is not known, or lies after one that has.
-fn is_beyond(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::NeedsUpdate(NeedsUpdate::ProtocolVersion { .. })
-            | Rejection::Missing(Missing::UpgradeSchedule { .. } | Missing::LaterEpoch { .. })
-    )
+/// Whether a block lies in an epoch whose committee follows from states that cannot be told.
+fn is_of_later_epoch(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Missing(Missing::LaterEpoch { .. }))
 }

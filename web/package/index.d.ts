@@ -360,6 +360,7 @@ export interface TreeRoot {
   height: Whole;
   view: Whole;
   trust: Trust;
+  anchored_by: AnchoredBy;
   protocol_state_id: Id;
 }
 

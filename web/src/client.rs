@@ -173,8 +173,8 @@ impl Client {
         self.0.to_bytes()
     }
 
-    /// What is known of the servers: `{lies, remarks, hops, bytes_received}`, a lie as `{url, fault,
-    /// evidence}`; `null` while a task is on its way.
+    /// What is known of the servers and the network: `{lies, remarks, hops, bytes_received,
+    /// upgrade_ahead}`, a lie as `{url, fault, evidence}`; `null` while a task is on its way.
     #[must_use]
     pub fn report(&self) -> JsValue {
         let report = to_js(&self.0.report());

@@ -1,28 +1,23 @@
-//! The verifier's verdicts as errors.
+//! The verifier's verdicts as errors, which are those of the walk.
 
 use wasm_bindgen::JsValue;
+use weir_host::HostError;
 use weir_protocol::evidence::EvidenceError;
-use weir_verifier::json::rule_name;
 use weir_verifier::{Rejection, TrustedStateError};
 
-use crate::error::error;
+use crate::error::host_error;
 
 /// Why evidence did not verify.
 pub(crate) fn rejection(rejection: &Rejection) -> JsValue {
-    match rejection {
-        Rejection::Missing(missing) => error("missing", &rule_name(missing), rejection),
-        Rejection::NotYet(not_yet) => error("not-yet", &rule_name(not_yet), rejection),
-        Rejection::NeedsUpdate(needs) => error("needs-update", &rule_name(needs), rejection),
-        Rejection::Invalid(violation) => error("invalid", &rule_name(&**violation), rejection),
-    }
+    host_error(&HostError::rejected(rejection))
 }
 
 /// Why bytes are not evidence, as [`rejection`] says it.
 pub(crate) fn not_evidence(source: EvidenceError) -> JsValue {
-    rejection(&source.into())
+    host_error(&source.into())
 }
 
 /// Why bytes are not a trusted state.
-pub(crate) fn not_a_state(source: &TrustedStateError) -> JsValue {
-    error("invalid", &rule_name(source), source)
+pub(crate) fn not_a_state(source: TrustedStateError) -> JsValue {
+    host_error(&source.into())
 }

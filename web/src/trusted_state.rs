@@ -44,7 +44,7 @@ impl TrustedState {
     #[wasm_bindgen(js_name = fromBytes)]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, JsValue> {
         let trusted = weir_verifier::TrustedState::from_bytes(bytes);
-        let trusted = trusted.map_err(|error| not_a_state(&error))?;
+        let trusted = trusted.map_err(not_a_state)?;
         Ok(Self { trusted, leaves_seal: false })
     }
 

@@ -139,17 +139,10 @@ fn print(
     root: Option<&TreeRoot>,
     fields: Map<String, Value>,
 ) -> anyhow::Result<()> {
-    let mut object = Map::new();
-    if let Some(root) = root {
-        object.insert("block_id".into(), json!(root.block_id.to_hex()));
-        object.insert("height".into(), json!(root.height));
-        object.insert("view".into(), json!(root.view));
-        object.insert("trust".into(), json!(root.trust.name()));
-        object.insert("anchored_by".into(), json::anchored_by(root.anchored_by));
-        object.insert("protocol_state_id".into(), json!(root.protocol_state_id.to_hex()));
-        object.insert("root".into(), json!(root.root.to_hex()));
-        object.insert("committed".into(), json!(root.committed));
-    }
+    let mut object = match root.map(json::tree_root) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    };
     object.extend(fields);
     let object = Value::Object(object);
     if arguments.json {

@@ -1,7 +1,8 @@
 //! The warning that the network upgrades to a protocol version that this program does not know.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use humantime::format_rfc3339_seconds;
 use weir_protocol::model::KV_STORE_VERSION_MAX;
 use weir_protocol::protocol_state::ScheduledUpgrade;
 use weir_verifier::TrustedState;
@@ -13,14 +14,7 @@ pub(crate) fn warning(trusted: &TrustedState) -> Option<String> {
     let when = if upgrade.is_in_force(trusted.head().view) {
         format!("protocol version {version} is in force since view {activation_view}")
     } else {
-        format!("{upgrade}{}", about(&upgrade))
+        upgrade.announced(|since| format_rfc3339_seconds(UNIX_EPOCH + since).to_string())
     };
     Some(format!("{when}; this version knows up to {KV_STORE_VERSION_MAX}, get a newer one"))
-}
-
-fn about(upgrade: &ScheduledUpgrade) -> String {
-    let time = upgrade.about_ms.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
-    time.map_or_else(String::new, |time| {
-        format!(", about {}", humantime::format_rfc3339_seconds(time))
-    })
 }

@@ -358,8 +358,8 @@ enum WeirStatus weir_client_misbehaviour(const struct WeirClient *client,
                                          struct WeirError **error);
 
 /**
- * What is known of the servers, as JSON: `{"lies", "remarks", "hops", "bytes_received"}`; `null` while a
- * task is on its way.
+ * What is known of the servers and the network, as JSON: `{"lies", "remarks", "hops", "bytes_received",
+ * "upgrade_ahead"}`; `null` while a task is on its way.
  *
  * Writes it to `value`, to be freed by `weir_text_free`; NULL unless the status is ok. Any thread.
  *
@@ -375,8 +375,8 @@ enum WeirStatus weir_client_report(const struct WeirClient *client,
  * is to be fetched. The caller vouches for those bytes.
  *
  * `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock": {"now_ms",
- * "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
- * answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
+ * "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server
+ * that has to sign its answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
  * `weir_client_free`; NULL unless the status is ok. Keeps none of the arguments. Any thread.
  *
  * # Safety

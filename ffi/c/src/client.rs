@@ -7,6 +7,7 @@ use weir_ffi::Client;
 
 use crate::error::{WeirError, WeirStatus, run};
 use crate::memory::{WeirBytes, bytes, c_string, handle, place, text, write};
+use crate::tell;
 
 /// A client without its transport: it says what to send, and hears what came back. Opaque; freed by
 /// `weir_client_free`.
@@ -21,8 +22,8 @@ pub struct WeirClient(pub(crate) Client);
 /// is to be fetched. The caller vouches for those bytes.
 ///
 /// `options` is JSON: `{"servers": [URL, ...], "checkpoint": ID}`, and perhaps `"clock": {"now_ms",
-/// "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server that has to sign its
-/// answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
+/// "trusting_period_ms", "past_committee_age_ms", "clock_skew_ms"}` and `"keep_evidence": true`. A server
+/// that has to sign its answers is `URL#KEY`. No kept bytes are NULL and 0. Writes a client to `client`, to be freed by
 /// `weir_client_free`; NULL unless the status is ok. Keeps none of the arguments. Any thread.
 ///
 /// # Safety
@@ -65,15 +66,12 @@ pub unsafe extern "C" fn weir_client_begin(
     task: *const c_char,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
+    let begin = |client: &WeirClient| {
         // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
-        // SAFETY: as the caller promises.
-        client.0.begin(unsafe { text(task) }?)?;
-        Ok(())
+        client.0.begin(unsafe { text(task) }?)
     };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::act(client, error, begin) }
 }
 
 /// Calls nobody any more: the next step is `WEIR_STEP_DONE`, and what was proved stays. Any thread.
@@ -85,14 +83,12 @@ pub unsafe extern "C" fn weir_client_cancel(
     client: *const WeirClient,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
+    let cancel = |client: &WeirClient| {
         client.0.cancel();
         Ok(())
     };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::act(client, error, cancel) }
 }
 
 /// What the task told: the answer as JSON, `null` of a start, and evidence that stands alone, as `weir
@@ -140,21 +136,12 @@ pub unsafe extern "C" fn weir_client_trusted(
     value: *mut *mut c_char,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let value = unsafe { place(value, ptr::null_mut()) }?;
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
-        // SAFETY: `place` says so.
-        unsafe { write(value, c_string(&client.0.trusted()).into_raw()) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::text(client, value, error, |client| client.0.trusted()) }
 }
 
-/// What is known of the servers, as JSON: `{"lies", "remarks", "hops", "bytes_received"}`; `null` while a
-/// task is on its way.
+/// What is known of the servers and the network, as JSON: `{"lies", "remarks", "hops", "bytes_received",
+/// "upgrade_ahead"}`; `null` while a task is on its way.
 ///
 /// Writes it to `value`, to be freed by `weir_text_free`; NULL unless the status is ok. Any thread.
 ///
@@ -166,17 +153,8 @@ pub unsafe extern "C" fn weir_client_report(
     value: *mut *mut c_char,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let value = unsafe { place(value, ptr::null_mut()) }?;
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
-        // SAFETY: `place` says so.
-        unsafe { write(value, c_string(&client.0.report()).into_raw()) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::text(client, value, error, |client| client.0.report()) }
 }
 
 /// What to keep, and to start with the next time; nothing before the client began.
@@ -191,17 +169,8 @@ pub unsafe extern "C" fn weir_client_to_bytes(
     kept: *mut WeirBytes,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let kept = unsafe { place(kept, WeirBytes::EMPTY) }?;
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
-        // SAFETY: `place` says so.
-        unsafe { write(kept, WeirBytes::of(client.0.to_bytes().unwrap_or_default())) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::bytes(client, kept, error, |client| client.0.to_bytes()) }
 }
 
 /// What shows a lie of the report to others, by its place there, as `weir verify` reads it; nothing where
@@ -218,15 +187,6 @@ pub unsafe extern "C" fn weir_client_misbehaviour(
     file: *mut WeirBytes,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let file = unsafe { place(file, WeirBytes::EMPTY) }?;
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
-        // SAFETY: `place` says so.
-        unsafe { write(file, WeirBytes::of(client.0.misbehaviour(lie).unwrap_or_default())) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::bytes(client, file, error, |client| client.0.misbehaviour(lie)) }
 }

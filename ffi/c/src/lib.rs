@@ -8,6 +8,7 @@ mod error;
 mod free;
 mod memory;
 mod step;
+mod tell;
 mod trusted_state;
 mod verify;
 

@@ -8,6 +8,7 @@ use weir_ffi::Step;
 use crate::client::WeirClient;
 use crate::error::{WeirError, WeirStatus, run};
 use crate::memory::{WeirBytes, bytes, c_string, handle, place, text, write};
+use crate::tell;
 
 /// The task has ended: take what it told.
 pub const WEIR_STEP_DONE: u32 = 0;
@@ -137,9 +138,7 @@ pub unsafe extern "C" fn weir_client_hear(
     receipt_len: usize,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
+    let hear = |client: &WeirClient| {
         // SAFETY: as the caller promises.
         let message = unsafe { bytes(message, message_len) }?.to_vec();
         // SAFETY: as the caller promises.
@@ -149,7 +148,7 @@ pub unsafe extern "C" fn weir_client_hear(
         Ok(())
     };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::act(client, error, hear) }
 }
 
 /// Says that there was no whole answer, and why.
@@ -165,15 +164,13 @@ pub unsafe extern "C" fn weir_client_hear_nothing(
     why: *const c_char,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
+    let hear = |client: &WeirClient| {
         // SAFETY: as the caller promises.
         client.0.hear_nothing(server, unsafe { text(why) }?);
         Ok(())
     };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::act(client, error, hear) }
 }
 
 /// Says that the server refused: gRPC's status code, its message, and the bytes of the header
@@ -194,9 +191,7 @@ pub unsafe extern "C" fn weir_client_hear_refusal(
     details_len: usize,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let client = unsafe { handle(client) }?;
+    let hear = |client: &WeirClient| {
         // SAFETY: as the caller promises.
         let message = unsafe { text(message) }?;
         // SAFETY: as the caller promises.
@@ -205,5 +200,5 @@ pub unsafe extern "C" fn weir_client_hear_refusal(
         Ok(())
     };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::act(client, error, hear) }
 }

@@ -7,6 +7,7 @@ use weir_ffi::{Block, Held, TrustedState};
 
 use crate::error::{WeirError, WeirStatus, run};
 use crate::memory::{WeirBytes, bytes, c_string, handle, place, text, write};
+use crate::tell;
 use crate::verify::{WeirTiming, read_view};
 
 /// A checkpoint and what is proved from it. Opaque; freed by `weir_trusted_state_free`.
@@ -127,17 +128,8 @@ pub unsafe extern "C" fn weir_trusted_state_to_bytes(
     kept: *mut WeirBytes,
     error: *mut *mut WeirError,
 ) -> WeirStatus {
-    let body = || {
-        // SAFETY: as the caller promises.
-        let kept = unsafe { place(kept, WeirBytes::EMPTY) }?;
-        // SAFETY: as the caller promises.
-        let state = unsafe { handle(state) }?;
-        // SAFETY: `place` says so.
-        unsafe { write(kept, WeirBytes::of(state.0.to_bytes())) };
-        Ok(())
-    };
     // SAFETY: as the caller promises.
-    unsafe { run(error, body) }
+    unsafe { tell::bytes(state, kept, error, |state| Some(state.0.to_bytes())) }
 }
 
 /// Applies a page of epoch hops; those before a failing one stay applied.

@@ -49,7 +49,7 @@ pub(crate) enum Client {
 /// What evidence proves.
 #[derive(Clone)]
 pub(crate) enum Proved {
-    State(TrustedState),
+    State(Box<TrustedState>),
     Answer(Question, Box<Answer>),
 }
 
@@ -69,14 +69,16 @@ impl Client {
         match self {
             Self::Checkpoint(id) => {
                 let checkpoint = CheckpointProof::from_bytes(bytes)?;
-                Ok(Proved::State(TrustedState::from_checkpoint(*id, &checkpoint)?.into_value()))
+                let state = TrustedState::from_checkpoint(*id, &checkpoint)?.into_value();
+                Ok(Proved::State(Box::new(state)))
             }
             Self::Hops(trusted) => {
                 let mut after = trusted.clone();
                 let applied = after.apply_hops(&HopsPage::from_bytes(bytes)?, timing);
                 // Hops before a failing one stay applied, and must be as true as all others.
                 let moved = after.newest_epoch() != trusted.newest_epoch();
-                if moved { Ok(Proved::State(after)) } else { applied.map(|_| Proved::State(after)) }
+                let after = Proved::State(Box::new(after));
+                if moved { Ok(after) } else { applied.map(|_| after) }
             }
             Self::Answer(trusted, question) => {
                 let mut after = trusted.clone();

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 use tokio::time::timeout;
+use tonic::Code;
 use tonic::transport::Channel;
 use weir_client::sync::{AskError, LightClient};
 use weir_client::transport::{Servers, Standing};
@@ -15,6 +16,7 @@ use weir_devnet::archive::{Amount, write};
 use weir_devnet::{Config, config::EpochConfig};
 use weir_integration_tests::TestServer;
 use weir_integration_tests::programs::{PATIENCE, Program, ServerProcess};
+use weir_integration_tests::proxy::TestProxy;
 use weir_proto::weir::v1;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{
@@ -148,6 +150,30 @@ async fn what_needs_no_state_goes_on() {
     assert_needs_update(&client, asked, view);
 }
 
+/// The lowest height whose seal is in the next epoch.
+fn sealed_in_next_epoch(prover: &Prover) -> u64 {
+    let sealing = |height| prover.reader().sealing_ordinal(height).unwrap().unwrap();
+    let epoch = |ordinal| prover.block_at(ordinal).unwrap().record.epoch_counter;
+    let (first, first_height) = (prover.head().first_epoch_counter, prover.head().first_height);
+    (first_height + 1..).find(|height| epoch(sealing(*height)) != first).unwrap()
+}
+
+#[bounded::test]
+async fn a_block_whose_seal_nobody_too_old_can_prove_is_proved_without() {
+    let server = newer().await;
+    let height = sealed_in_next_epoch(&server.prover);
+    let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    for url in [server.url(), proxy.url()] {
+        let servers = Servers::new([url]).unwrap();
+        let mut client = LightClient::start(servers, server.root_id).await.unwrap();
+        let outcome = client.status(Selector::Height(height), Depth::Seal).await.unwrap();
+        assert_eq!(outcome.answer.trust, Trust::Finalized);
+        let AnswerValue::Status(status) = outcome.answer.value else { panic!() };
+        assert!(status.sealed_by.is_none() && client.lies().is_empty());
+        assert!(client.health().all(|(_, standing)| standing == Standing::Good));
+    }
+}
+
 async fn info(server: &TestServer) -> (GetServerInfoResponse, Option<ProtocolVersionUpgrade>) {
     let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
     let mut api = SnapshotApiClient::new(channel);
@@ -231,6 +257,43 @@ async fn a_watch_of_blocks_goes_on() {
     expected.sort();
     assert_eq!(statuses, expected);
     assert_eq!(watch.walker().lies(), []);
+}
+
+#[bounded::test]
+async fn a_proxy_that_is_too_old_passes_on_what_clients_may_know() {
+    let server = newer().await;
+    let (last, view) = last_known(&server.prover);
+    let proxy = TestProxy::start([server.url()], server.root_id).await.unwrap();
+    let through = || async {
+        LightClient::start(Servers::new([proxy.url()]).unwrap(), server.root_id).await.unwrap()
+    };
+    let latest = Question { block: Selector::LatestFinalized, topic: Topic::Snapshot };
+    for question in [about(last + 1, Topic::Snapshot), latest] {
+        let mut client = through().await;
+        let asked = client.ask(&question, Depth::Seal).await;
+        assert_needs_update(&client, asked, view);
+    }
+    let mut client = through().await;
+    let synced = client.sync(|_, _| ()).await;
+    assert_needs_update(&client, synced, view);
+    for height in [last, last + 1] {
+        client.ask(&about(height, Topic::Seal), Depth::Seal).await.unwrap();
+        client.status(Selector::Height(height), Depth::Seal).await.unwrap();
+    }
+    // Whoever takes the proxy's word is told that it has none.
+    let channel = Channel::from_shared(proxy.url()).unwrap().connect().await.unwrap();
+    let mut api = SnapshotApiClient::new(channel);
+    let mut value_at = async |height| {
+        let selector = Some(block_selector::Selector::Height(height));
+        let question =
+            v1::Question { block: Some(BlockSelector { selector }), ..Default::default() };
+        let asked = GetSnapshotRequest { question: Some(question) };
+        api.get_snapshot(asked).await.map(|answer| answer.into_inner().snapshot)
+    };
+    assert!(value_at(last).await.unwrap().is_some());
+    let refusal = value_at(last + 1).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::FailedPrecondition);
+    assert!(refusal.message().contains("does not know (up to 3)"), "{refusal}");
 }
 
 #[bounded::test]

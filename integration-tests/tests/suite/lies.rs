@@ -46,7 +46,7 @@ impl Case {
     /// The rule that the changed evidence breaks.
     fn violation(&self, change: impl FnOnce(&mut AnswerProof)) -> Violation {
         match self.rejection(change) {
-            Rejection::Invalid(violation) => *violation,
+            Rejection::Invalid(violation) => (*violation).clone(),
             other => panic!("not invalid: {other}"),
         }
     }

@@ -107,8 +107,10 @@ async fn the_second_run_is_warm() {
         "peak_memory_bytes",
         "servers",
         "trust",
+        "upgrade_ahead",
     ];
     assert_eq!(fields, expected);
+    assert!(cold["upgrade_ahead"].is_null(), "{cold}");
     let head = case.server.prover.head().finalized;
     assert_eq!((&cold["hops"], &cold["trust"]), (&30.into(), &"finalized".into()));
     assert_eq!(cold["head_block_id"], head.id.to_hex());

@@ -153,7 +153,8 @@ mod tests {
 
     /// Points of the curve in the group and outside; that with x = 0 has order 3, and φ leaves it.
     fn points() -> Vec<G1Affine> {
-        let on_curve = |x: u64| G1Affine::get_point_from_x_unchecked(Fq::from(x), x % 3 == 0);
+        let on_curve =
+            |x: u64| G1Affine::get_point_from_x_unchecked(Fq::from(x), x.is_multiple_of(3));
         let kinds = |point: G1Affine| {
             let of_cofactor = point.mul_bigint(Fr::MODULUS).into_affine();
             [point, -point, of_cofactor, point.clear_cofactor(), G1Affine::zero()]

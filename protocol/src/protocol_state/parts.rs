@@ -240,9 +240,13 @@ mod tests {
 
     #[bounded::test]
     fn rejects_versions_it_does_not_know() {
-        let found = error(|parts| parts.kv.version = 4);
-        assert_eq!(found, ProtocolStateError::UnsupportedVersion { found: 4 });
-        let found = error(|parts| parts.kv.version = 3);
-        assert_eq!(found, ProtocolStateError::Fields { version: 3 });
+        use crate::model::FUTURE_KV_STORE_VERSION;
+        let unknown = FUTURE_KV_STORE_VERSION + 1;
+        let found = error(|parts| parts.kv.version = unknown);
+        assert_eq!(found, ProtocolStateError::UnsupportedVersion { found: unknown });
+        for version in [3, FUTURE_KV_STORE_VERSION] {
+            let found = error(|parts| parts.kv.version = version);
+            assert_eq!(found, ProtocolStateError::Fields { version });
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Upgrades of the protocol state: to which version, from which view on, and about when that is.
 
-use crate::model::{EpochSetup, KvStore, Versions};
+use crate::model::{EpochSetup, KvStore};
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use core::fmt;
+use core::time::Duration;
 
 /// An upgrade that a protocol state schedules, or that came into force last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +36,12 @@ impl ScheduledUpgrade {
         self.activation_view <= view
     }
 
-    /// Whether the version is one of these.
+    /// In words for people, with about when it comes where that is known; `date` writes a time since
+    /// 1970 of before the year 10,000, the last that a date has four digits for.
     #[must_use]
-    pub fn is_known(&self, known: Versions) -> bool {
-        known.include(self.version)
+    pub fn announced(&self, date: impl FnOnce(Duration) -> String) -> String {
+        let time = self.about_ms.filter(|ms| *ms < YEAR_10_000_MS).map(Duration::from_millis);
+        time.map_or_else(|| self.to_string(), |time| format!("{self}, about {}", date(time)))
     }
 }
 
@@ -45,6 +50,8 @@ impl fmt::Display for ScheduledUpgrade {
         write!(f, "protocol version {} from view {}", self.version, self.activation_view)
     }
 }
+
+const YEAR_10_000_MS: u64 = 253_402_300_800_000;
 
 /// Milliseconds that so many views take, at the epoch's pace.
 fn view_ms(setup: &EpochSetup, views: i128) -> Option<i128> {
@@ -58,7 +65,6 @@ mod tests {
     use super::super::testing::state;
     use super::*;
     use crate::model::ViewBasedActivator;
-    use alloc::string::ToString as _;
 
     #[bounded::test]
     fn the_epochs_pace_says_when() {
@@ -75,8 +81,17 @@ mod tests {
         assert_eq!(of(&setup, (200, 9_000)).about_ms, None, "before 1970");
         let upgrade = of(&setup, (159, 0));
         assert!(!upgrade.is_in_force(159) && upgrade.is_in_force(160));
-        assert!(!upgrade.is_known(Versions::Simulated));
-        assert_eq!(upgrade.to_string(), "protocol version 9 from view 160");
+        let words = "protocol version 9 from view 160";
+        assert_eq!(upgrade.to_string(), words);
+        let announced = |about_ms| {
+            let seconds = |since: Duration| since.as_secs().to_string();
+            ScheduledUpgrade { about_ms, ..upgrade }.announced(seconds)
+        };
+        assert_eq!(announced(Some(YEAR_10_000_MS - 1)), format!("{words}, about 253402300799"));
+        // No date has room for it, and it is no reason to fail.
+        for about_ms in [None, Some(YEAR_10_000_MS), Some(u64::MAX)] {
+            assert_eq!(announced(about_ms), words);
+        }
         for (first_view, final_view, target_duration) in
             [(100, 199, 0), (1, 0, 50), (0, u64::MAX, 1)]
         {

@@ -1,7 +1,8 @@
 //! The protocol version in force, and the upgrade that is scheduled.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use humantime::format_rfc3339_seconds;
 use weir_protocol::model::{KV_STORE_VERSION_MAX, Versions};
 use weir_protocol::protocol_state::ScheduledUpgrade;
 
@@ -25,12 +26,10 @@ impl ProtocolVersion {
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let upgrade = self.pending.filter(|_| self.needs_update)?;
-        let time = upgrade.about_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
-        let about = time.map_or_else(String::new, |time| {
-            format!(", about {}", humantime::format_rfc3339_seconds(time))
-        });
+        let date = |since| format_rfc3339_seconds(UNIX_EPOCH + since).to_string();
+        let announced = upgrade.announced(date);
         Some(format!(
-            "{upgrade}{about}; Weir {VERSION} knows up to {KV_STORE_VERSION_MAX}, start a newer version \
+            "{announced}; Weir {VERSION} knows up to {KV_STORE_VERSION_MAX}, start a newer version \
              before"
         ))
     }
@@ -51,10 +50,11 @@ impl Prover {
         let header = &block.record.header;
         let state = self.states.load(&block.record.protocol_state_id)?;
         let at = (header.view, header.timestamp_ms);
-        let pending = ScheduledUpgrade::of(state.kv(), state.current_setup(), at)
-            .filter(|_| state.kv().pending_upgrade().is_some());
+        let kv = state.kv();
+        let pending = ScheduledUpgrade::of(kv, state.current_setup(), at)
+            .filter(|_| kv.pending_upgrade().is_some());
         let known = known.unwrap_or_else(|| Versions::of_chain(&head.chain.chain_id));
-        let needs_update = pending.is_some_and(|upgrade| !upgrade.is_known(known));
+        let needs_update = pending.is_some() && kv.upgrade_beyond(known).is_some();
         Ok(ProtocolVersion { version: state.version(), pending, needs_update })
     }
 }

@@ -15,6 +15,7 @@ use super::{ReceiptError, Rejection, TrustedState, TrustedStateError, Violation,
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use weir_protocol::codec::rlp::RlpError;
 use weir_protocol::evidence::{Preimages, Receipt};
@@ -96,7 +97,7 @@ pub enum Finding {
     /// The answer breaks a rule.
     BrokenRule {
         /// The rule.
-        rule: Box<Violation>,
+        rule: Arc<Violation>,
         /// The ed25519 key of whoever signed that it gave this answer to this request.
         signed_by: Option<[u8; 32]>,
         /// Whether the answer is wrong by the checkpoint alone; else by what the accuser says it

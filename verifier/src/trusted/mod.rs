@@ -183,11 +183,9 @@ impl TrustedState {
         let held = [&self.preimages];
         let sources = Sources::new(&held).with_decoded(&self.decoded);
         let kv = sources.kv_store(self.head_state_id).ok()?;
-        let entry = sources.epoch_state(kv.epoch_state_id).ok()?;
-        let setup = sources.setup(entry.current_epoch.setup_id).ok()?;
-        let head = (self.head.view, self.head.timestamp_ms);
-        let upgrade = ScheduledUpgrade::of(&kv, &setup, head)?;
-        (!upgrade.is_known(Versions::of_chain(&self.chain_id))).then_some(upgrade)
+        kv.upgrade_beyond(Versions::of_chain(&self.chain_id))?;
+        let (_, setup) = state::current_epoch(&kv, sources).ok()?;
+        ScheduledUpgrade::of(&kv, &setup, (self.head.view, self.head.timestamp_ms))
     }
 
     /// What the newest state that is known says of upgrades.

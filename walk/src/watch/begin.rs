@@ -41,15 +41,16 @@ impl Watch {
             let parent = self.walker.state_at_known(state.parent_id).await?;
             self.teller.changes(&state, &parent, Some(&cursor));
         }
-        self.place = Some(Place {
-            base: Point::of(&state),
-            reached: state.height,
-            pending: Vec::new(),
-            before: before.filter(|cursor| cursor.height > state.height),
-        });
+        self.take_place(Point::of(&state), before.filter(|cursor| cursor.height > state.height));
+        Ok(())
+    }
+
+    /// Goes on from a block, up to which nothing is missing.
+    fn take_place(&mut self, base: Point, before: Option<Cursor>) {
+        let (reached, pending) = (base.block.height, Vec::new());
+        self.place = Some(Place { base, reached, pending, before });
         self.progress();
         self.heard = self.now();
-        Ok(())
     }
 
     /// Begins a watch of blocks alone, which needs no protocol state.
@@ -63,15 +64,8 @@ impl Watch {
             Err(error) => return Err(error.into()),
         };
         self.teller.begin(Cursor { height: block.height, block_id: block.block_id, changes: None });
-        self.place = Some(Place {
-            // No change is told, so that no state is compared with it.
-            base: Point { block, state_id: Identifier::ZERO },
-            reached: block.height,
-            pending: Vec::new(),
-            before: None,
-        });
-        self.progress();
-        self.heard = self.now();
+        // No change is told, so that no state is compared with this one.
+        self.take_place(Point { block, state_id: Identifier::ZERO }, None);
         Ok(())
     }
 
