@@ -115,9 +115,9 @@ fn flips_and_cuts_in_any_file_are_mended_or_named() {
             .filter(|path| fs::metadata(path).unwrap().len() > 0)
             .filter(|path| path.file_name().unwrap() != "weir.format")
             .collect();
-        let file = &files[random.below(files.len() as u64) as usize];
+        let file = &files[random.index(files.len())];
         let mut bytes = fs::read(file).unwrap();
-        let place = random.below(bytes.len() as u64) as usize;
+        let place = random.index(bytes.len());
         let run = format!("round {round}: {} at {place}", file.display());
         if round % 4 == 3 {
             bytes.truncate(place);

@@ -47,7 +47,7 @@ impl Store {
     ) -> Result<(), CommitError> {
         let Beginning { ordinal, json } = beginning;
         let bytes = Checkpoint::Begin(Begin { ordinal, height, json }).to_bytes();
-        self.log.put_checkpoint(checkpoint, &bytes).map_err(CommitError::Log)
+        self.log.put_checkpoint(checkpoint, &bytes).map_err(CommitError::from_log)
     }
 
     /// Removes the log's segments before a checkpoint that an index can begin behind. The index that is
@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn prune_before(&mut self, checkpoint: u64) -> Result<(), CommitError> {
-        self.log.prune_before(checkpoint).map_err(CommitError::Log)
+        self.log.prune_before(checkpoint).map_err(CommitError::from_log)
     }
 
     /// Removes the payload of one block, and says whether it had one.
@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// As [`Self::commit`].
     pub fn prune_payload(&mut self, ordinal: u64) -> Result<bool, CommitError> {
-        let pruned = self.log.prune_payload(ordinal).map_err(CommitError::Log)?;
+        let pruned = self.log.prune_payload(ordinal).map_err(CommitError::from_log)?;
         self.shared.caches.blocks.clear();
         Ok(pruned)
     }
@@ -162,7 +162,7 @@ pub(super) fn begins_after(log: &dyn LogRead, height: u64) -> bool {
 }
 
 fn read(log: &dyn LogRead, ordinal: u64) -> Result<Option<Checkpoint>, ReadError> {
-    let bytes = log.checkpoint(ordinal).map_err(|source| ReadError::Log { ordinal, source })?;
+    let bytes = log.checkpoint(ordinal).map_err(|error| ReadError::from_log(ordinal, error))?;
     let malformed = |error| ReadError::Malformed { ordinal, reason: format!("{error}") };
     bytes.map(|bytes| Checkpoint::from_bytes(&bytes).map_err(malformed)).transpose()
 }
