@@ -7,16 +7,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-use tonic::transport::Channel;
-use weir_integration_tests::programs::{PATIENCE, Program, ServerProcess};
-use weir_proto::weir::v1::GetServerInfoRequest;
-use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
+use weir_integration_tests::programs::{Program, ServerProcess};
 
-/// Blocks of the chain, some 6 MB.
-const BLOCKS: &str = "3000";
+use crate::server_info::info_is;
+
+/// Blocks of the chain, some 3 MB.
+const BLOCKS: &str = "1500";
 /// A little more than the server keeps free, and room for all.
 const SIZES: [&str; 2] = ["size=66m", "size=200m"];
 
@@ -43,23 +40,8 @@ impl Drop for Tmpfs<'_> {
     }
 }
 
-async fn state(server: &ServerProcess) -> (String, u64) {
-    let channel = Channel::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
-    let mut client = SnapshotApiClient::new(channel);
-    let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
-    (info.sync_state, info.blocks_indexed)
-}
-
 async fn until_full(server: &ServerProcess) -> u64 {
-    let full = async {
-        loop {
-            match state(server).await {
-                (state, blocks) if state == "disk_full" => return blocks,
-                _ => sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    timeout(PATIENCE, full).await.unwrap()
+    info_is(server, |info| info.sync_state == "disk_full").await.blocks_indexed
 }
 
 #[bounded::test]

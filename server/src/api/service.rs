@@ -103,12 +103,14 @@ impl SnapshotApi for SnapshotService {
         &self,
         _request: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
-        let head = self.prover.latest().head();
-        let known = self.versions;
-        let version = self.blocking(move |prover| prover.protocol_version(known)).await?;
+        // Before the head, so that a state that is final is told with the blocks it was reached by.
         let sync = self.sync.as_ref().map(|sync| sync.borrow().clone());
         let condition = self.condition.as_ref().map(|condition| condition.borrow().clone());
         let condition = condition.filter(|condition| *condition != Condition::Well);
+        let indexing = self.indexing.load(Ordering::Relaxed);
+        let head = self.prover.latest().head();
+        let known = self.versions;
+        let version = self.blocking(move |prover| prover.protocol_version(known)).await?;
         Ok(Response::new(v1::GetServerInfoResponse {
             sync_state: values::state(condition.as_ref(), sync.as_ref()).to_owned(),
             sync_detail: values::detail(condition.as_ref(), sync.as_ref(), &version),
@@ -123,7 +125,7 @@ impl SnapshotApi for SnapshotService {
             blocks_indexed: head.blocks,
             finalization_lag_views: head.highest_view.saturating_sub(head.finalized.view),
             sealing_lag: head.finalized.height.saturating_sub(head.sealed.height),
-            indexing: self.indexing.load(Ordering::Relaxed),
+            indexing,
             server_version: VERSION.to_owned(),
             receipt_key: self
                 .signer
