@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use flate2::read::GzDecoder;
-use prost::Message as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use weir_proto::flow::entities;
+use weir_proto::frames::write_frame;
 use weir_protocol::evidence::HopsPage;
 use weir_protocol::model::Identifier;
 use weir_protocol::request::{
@@ -100,9 +100,9 @@ pub fn gunzip(chain: &str, file: &str) -> io::Result<Vec<u8>> {
 /// When the message is longer than a length can say.
 #[must_use]
 pub fn frame(block: &entities::Block) -> Vec<u8> {
-    let message = block.encode_to_vec();
-    let length = u32::try_from(message.len()).expect("a message below 4 GiB");
-    [&length.to_be_bytes()[..], &message].concat()
+    let mut frame = Vec::new();
+    write_frame(&mut frame, block).expect("a message below 4 GiB");
+    frame
 }
 
 /// A server over one reference chain, on a free port of the loopback interface.

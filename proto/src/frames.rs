@@ -1,12 +1,26 @@
 //! Length-prefixed blocks: a 4-byte big-endian length, then one `flow.entities.Block`.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use bytes::Bytes;
+use prost::Message as _;
 use thiserror::Error;
 
 use crate::flow::entities;
 use crate::memory::{self, MessageError};
+
+/// Writes a block behind its length, and says how many bytes that took.
+///
+/// # Errors
+/// When it cannot be written, or its message is longer than a length can say.
+pub fn write_frame(writer: &mut impl Write, block: &entities::Block) -> io::Result<u64> {
+    let message = block.encode_to_vec();
+    let too_large = |_| io::Error::new(io::ErrorKind::InvalidData, "a block above 4 GiB");
+    let length = u32::try_from(message.len()).map_err(too_large)?;
+    writer.write_all(&length.to_be_bytes())?;
+    writer.write_all(&message)?;
+    Ok(4 + u64::from(length))
+}
 
 /// Reads blocks one after the other; ends for good after the first error.
 #[derive(Debug)]
@@ -122,7 +136,6 @@ pub const BLOCK_BYTES_MAX: u32 = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prost::Message as _;
 
     fn file() -> Vec<u8> {
         let block = entities::Block { height: 7, ..Default::default() }.encode_to_vec();

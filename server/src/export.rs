@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use prost::Message as _;
 use thiserror::Error;
+use weir_proto::frames::write_frame;
 use weir_protocol::hotstuff::finality::Forks;
 use weir_protocol::model::Identifier;
 
@@ -152,13 +152,8 @@ fn write(
         let block = block?;
         let taken = take(ordinal)?;
         if taken != Taken::No {
-            let message = block.encode_to_vec();
-            let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-            let frame =
-                file.write_all(&length.to_be_bytes()).and_then(|()| file.write_all(&message));
-            frame.map_err(failed(&draft))?;
+            exported.bytes += write_frame(&mut file, &block).map_err(failed(&draft))?;
             exported.blocks += 1;
-            exported.bytes += 4 + message.len() as u64;
         }
         if taken == Taken::Last {
             break;

@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use prost::Message as _;
 use serde_json::Value;
 use weir_proto::convert::block_to_wire;
+use weir_proto::frames::write_frame;
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::{Block, Identifier};
 
@@ -127,14 +127,8 @@ impl Frames {
     }
 
     fn write(&mut self, block: &Block) -> Result<(), ArchiveError> {
-        let message = block_to_wire(block).encode_to_vec();
-        let too_large = |_| io::Error::new(io::ErrorKind::InvalidData, "a block above 4 GiB");
-        let len = u32::try_from(message.len()).map_err(too_large);
-        let written = len.and_then(|len| {
-            self.file.write_all(&len.to_be_bytes())?;
-            self.file.write_all(&message)
-        });
-        written.map_err(failure(&self.path))
+        let written = write_frame(&mut self.file, &block_to_wire(block));
+        written.map(|_| ()).map_err(failure(&self.path))
     }
 
     fn finish(mut self) -> Result<(), ArchiveError> {
