@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use prost::Message as _;
 use weir_devnet::archive::{Amount, ArchiveError, write};
 use weir_devnet::config::{Chances, EpochConfig, NodeCounts, RootConfig};
 use weir_devnet::{Command, Config, Network, NodeName, Trigger};
 use weir_proto::convert::{block_from_wire, block_to_wire};
 use weir_proto::flow::entities;
 use weir_proto::frames::Frames;
+use weir_proto::frames::write_frame;
 use weir_protocol::model::Role;
 use weir_server::ingest::Rule;
 use weir_server::ingest::certificates::Thoroughness;
@@ -230,9 +230,7 @@ fn forge(block: &mut entities::Block) {
 fn rewrite(path: &Path, blocks: &[entities::Block]) {
     let mut file = Vec::new();
     for block in blocks {
-        let message = block.encode_to_vec();
-        file.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        file.extend(message);
+        write_frame(&mut file, block).unwrap();
     }
     std::fs::write(path, file).unwrap();
 }
