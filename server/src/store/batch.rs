@@ -21,7 +21,9 @@ pub const PREIMAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct WriteBatch {
     pub(super) first_ordinal: u64,
-    pub(super) blocks: Vec<EncodedBlock>,
+    pub(super) records: Vec<Record>,
+    /// Of each record its latest sealed block and its epoch, which the index keeps.
+    pub(super) derived: Vec<(SealedRef, u64)>,
     pub(super) children: Vec<(u64, u64)>,
     pub(super) finalized: Vec<(u64, u64)>,
     pub(super) sealing: Vec<(u64, u64)>,
@@ -32,14 +34,6 @@ pub struct WriteBatch {
     pub(super) below_root: Vec<(u64, Identifier)>,
     pub(super) root_snapshot: Option<Vec<u8>>,
     pub(super) head: Option<Head>,
-}
-
-/// A block ready to be stored.
-#[derive(Debug)]
-pub(super) struct EncodedBlock {
-    pub(super) record: Record,
-    pub(super) last_sealed: SealedRef,
-    pub(super) epoch_counter: u64,
 }
 
 impl WriteBatch {
@@ -57,7 +51,7 @@ impl WriteBatch {
     /// Number of blocks appended so far.
     #[must_use]
     pub fn block_count(&self) -> usize {
-        self.blocks.len()
+        self.records.len()
     }
 
     /// Appends a block with its payload, and returns the block ID.
@@ -73,14 +67,11 @@ impl WriteBatch {
         payload: &[u8],
     ) -> Result<Identifier, CommitError> {
         check_len("payload", payload.len(), PAYLOAD_BYTES_MAX)?;
-        let id = block.header.id();
-        let signature = &block.proposer_sig_data;
-        let body = Body::encode(&block.header, &block.protocol_state_id, signature, payload);
-        self.blocks.push(EncodedBlock {
-            record: Record { id: id.0, parent: block.header.parent_id.0, body },
-            last_sealed: block.last_sealed,
-            epoch_counter: block.epoch_counter,
-        });
+        let (state, signature) = (&block.protocol_state_id, &block.proposer_sig_data);
+        let record = Body::record(&block.header, state, signature, payload);
+        let id = Identifier(record.id);
+        self.records.push(record);
+        self.derived.push((block.last_sealed, block.epoch_counter));
         Ok(id)
     }
 

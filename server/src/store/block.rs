@@ -7,6 +7,7 @@ use weir_protocol::codec::{Entity, entity_id};
 use weir_protocol::merkle;
 use weir_protocol::model::{Header, Identifier, PayloadRoots};
 
+use super::engine::Record;
 use super::log::LoggedBlock;
 use super::records::{take_id, whole};
 
@@ -159,6 +160,17 @@ impl Body {
             e.bytes(payload);
         });
         encoder.finish()
+    }
+
+    /// The record of a block with such a body.
+    pub(super) fn record(
+        header: &Header,
+        protocol_state_id: &Identifier,
+        proposer_sig_data: &[u8],
+        payload: &[u8],
+    ) -> Record {
+        let body = Self::encode(header, protocol_state_id, proposer_sig_data, payload);
+        Record { id: header.id().0, parent: header.parent_id.0, body }
     }
 
     /// Reads what [`Self::encode`] wrote, or what pruning made of it: four roots as a list in the

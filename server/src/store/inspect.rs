@@ -15,13 +15,11 @@ use super::cache::Caches;
 use super::checkpoint::{self, Begin, Checkpoint};
 use super::engine::{Index as _, LogError, LogRead, Record};
 use super::entries::Entries;
-use super::error::{OpenError, ReadError};
-use super::keys::Key;
-use super::open::{INDEX, LOG, StoreOptions};
-use super::records::Head;
+use super::error::OpenError;
+use super::open::{INDEX, LOG, StoreOptions, read_head};
 use super::report::FsckReport;
 use super::sled_index::SledIndex;
-use super::{FORMAT_VERSION, Reader, Shared, value};
+use super::{FORMAT_VERSION, Reader, Shared};
 
 /// A data folder held still, so that it can be looked at.
 #[derive(Debug)]
@@ -115,7 +113,8 @@ impl Inspection {
             Ok(index) => index,
             Err(error) => return Ok(InspectedIndex::Unusable(error.to_string())),
         };
-        Ok(match head_of(&index) {
+        let head = read_head(&index).and_then(|head| head.ok_or("it has no head yet".to_owned()));
+        Ok(match head {
             Ok(head) if head.blocks > log.ordinals().end => InspectedIndex::Unusable(format!(
                 "it knows {} blocks, the log has {}",
                 head.blocks,
@@ -226,14 +225,6 @@ impl LogRead for NoLog {
     fn checkpoint(&self, _: u64) -> Result<Option<Vec<u8>>, LogError> {
         Ok(None)
     }
-}
-
-fn head_of(index: &SledIndex) -> Result<Head, String> {
-    let key = Key::Head;
-    let values = index.get(&[key.to_bytes()]).map_err(|error| error.to_string())?;
-    let value = values.into_iter().flatten().next().ok_or("it has no head yet")?;
-    let content = value::decode(key, &value).map_err(|error: ReadError| error.to_string())?;
-    Head::from_rlp(&content).map_err(|error| format!("its head is malformed: {error}"))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

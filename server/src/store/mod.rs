@@ -48,7 +48,7 @@ pub use report::{Finding, FsckReport, PayloadFacts};
 
 use cache::Caches;
 use checkpoint::Checkpoint;
-use engine::{BlockLog, LogRead, Record};
+use engine::{BlockLog, LogRead};
 use entries::Entries;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -251,19 +251,18 @@ fn append(log: &mut dyn BlockLog, first: u64, batch: &WriteBatch) -> Result<Appe
     let reader = log.reader();
     let end = reader.ordinals().end;
     let logged = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
-    let (known, new) = batch.blocks.split_at(logged.min(batch.blocks.len()));
-    for (ordinal, block) in (first..).zip(known) {
+    let (known, new) = batch.records.split_at(logged.min(batch.records.len()));
+    for (ordinal, known) in (first..).zip(known) {
         let record = reader.read(ordinal).map_err(CommitError::from_log)?;
-        if record.is_none_or(|record| record.id != block.record.id) {
+        if record.is_none_or(|record| record.id != known.id) {
             let reason = format!("the log has another block {ordinal}");
             return Err(CommitError::Inconsistent { reason });
         }
     }
-    let new: Vec<Record> = new.iter().map(|block| block.record.clone()).collect();
     if new.is_empty() {
         return Ok(Appended::No);
     }
-    log.append(&new).map_err(CommitError::from_log)?;
+    log.append(new).map_err(CommitError::from_log)?;
     Ok(Appended::Yes)
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use weir_migrations::{DatabaseError, FolderLock, folder_version, write_folder_version};
-use weir_protocol::codec::Entity as _;
 use weir_protocol::model::Block;
 
 use super::batch::WriteBatch;
@@ -79,14 +78,6 @@ impl NewStore {
     #[must_use]
     pub fn logged(&self) -> u64 {
         self.parts.log.reader().ordinals().end
-    }
-
-    /// The snapshot that the log begins with, as the source gave it.
-    ///
-    /// # Errors
-    /// None benign.
-    pub fn root_snapshot(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self.beginning()?.map(|beginning| beginning.json))
     }
 
     /// Where the index of the log is to begin.
@@ -243,17 +234,22 @@ pub fn root_checkpoint(json: Vec<u8>) -> Vec<u8> {
 #[must_use]
 pub fn record_of(block: &Block) -> Record {
     let (state, signature) = (&block.payload.protocol_state_id, &block.proposer_sig_data);
-    let body = Body::encode(&block.header, state, signature, &payload::encode(block));
-    Record { id: block.header.id().0, parent: block.header.parent_id.0, body }
+    Body::record(&block.header, state, signature, &payload::encode(block))
 }
 
-/// The index's head, if the log has the blocks it names; or why the index is unusable.
-fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> {
+/// The index's head, or why it cannot be read.
+pub(super) fn read_head(index: &SledIndex) -> Result<Option<Head>, String> {
     let key = Key::Head;
     let value = index.get(&[key.to_bytes()]).map_err(|error| error.to_string())?.pop().flatten();
     let Some(value) = value else { return Ok(None) };
     let content = super::value::decode(key, &value).map_err(|error| error.to_string())?;
-    let head = Head::from_rlp(&content).map_err(|error| error.to_string())?;
+    let head = Head::from_rlp(&content);
+    head.map(Some).map_err(|error| format!("its head is malformed: {error}"))
+}
+
+/// The index's head, if the log has the blocks it names; or why the index is unusable.
+fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> {
+    let Some(head) = read_head(index)? else { return Ok(None) };
     if begins_after(&*log.reader(), head.first_height) {
         return Err("it has blocks that were pruned from the log".to_owned());
     }

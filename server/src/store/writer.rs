@@ -37,11 +37,12 @@ fn put_blocks(
     batch: &WriteBatch,
 ) -> Result<(), CommitError> {
     let mut pages = Pages::new(pages::BLOCKS);
-    for (ordinal, block) in (first..).zip(&batch.blocks) {
-        let id = Identifier(block.record.id);
+    let blocks = batch.records.iter().zip(&batch.derived);
+    for (ordinal, (record, (last_sealed, epoch_counter))) in (first..).zip(blocks) {
+        let id = Identifier(record.id);
         writes.put_ordinal(Key::BlockId(short(&id)), ordinal);
-        let sealed = sealed_to_number(block.last_sealed, ordinal, head.first_height);
-        let epoch = block.epoch_counter.checked_sub(head.first_epoch_counter);
+        let sealed = sealed_to_number(*last_sealed, ordinal, head.first_height);
+        let epoch = epoch_counter.checked_sub(head.first_epoch_counter);
         let (Some(sealed), Some(epoch)) = (sealed, epoch) else {
             let reason = format!("block {ordinal} has an epoch or a sealed block of after it");
             return Err(CommitError::Inconsistent { reason });
@@ -153,7 +154,7 @@ fn check(present: Option<&Head>, batch: &WriteBatch) -> Result<Head, CommitError
         return fault("it has no head".to_owned());
     };
     let first = present.map_or(batch.first_ordinal, |head| head.blocks);
-    let blocks = first + batch.blocks.len() as u64;
+    let blocks = first + batch.records.len() as u64;
     if head.blocks != blocks || blocks == 0 {
         return fault(format!("its head has {} blocks instead of {blocks}", head.blocks));
     }
