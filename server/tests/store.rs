@@ -88,6 +88,25 @@ fn an_index_that_is_behind_or_lost_is_made_again_from_the_log() {
 }
 
 #[bounded::test]
+fn entries_of_blocks_behind_the_head_as_a_kill_leaves_them_are_no_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Chain::new(900);
+    drop(store_with(folder.path(), &chain, 300, 100));
+    let head = dump(folder.path())[HEAD_KEY].clone();
+    let mut store = existing(folder.path());
+    store.commit(&chain.batch(300, 900)).unwrap();
+    drop(store);
+    let database = Database::open(&folder.path().join("index"), 1 << 20).unwrap();
+    database.tree().insert(HEAD_KEY, head).unwrap();
+    drop(database);
+    let mut store = existing(folder.path());
+    assert_eq!((store.reader().head().blocks, store.logged()), (300, 900));
+    assert_eq!(audit(&store).blocks, 300);
+    store.commit(&chain.batch(300, 900)).unwrap();
+    assert_eq!(audit(&store).blocks, 900);
+}
+
+#[bounded::test]
 fn a_damaged_index_is_set_aside_until_another_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::new(100);
@@ -501,6 +520,9 @@ fn dump(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let entries = database.tree().iter().map(Result::unwrap);
     entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
+
+/// The key of the head.
+const HEAD_KEY: &[u8] = &[1];
 
 /// Every file below a folder with its bytes.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {

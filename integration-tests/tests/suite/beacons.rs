@@ -221,7 +221,7 @@ fn fsck_rebuilds_the_index_and_names_what_differs() {
         assert!(audit(&data).is_clean());
     }
     put(&data, 10_000, Some(&other));
-    assert_eq!(audit(&data).findings[0].reason, "it is beyond the head");
+    assert_eq!(audit(&data).findings[0].reason, "it is beyond the log");
 }
 
 #[bounded::test]

@@ -106,8 +106,10 @@ impl Inspection {
         if fs::read_dir(&from).map_err(failed)?.next().is_none() {
             return Ok(InspectedIndex::NotMade);
         }
-        let copy = tempfile::tempdir().map_err(failed)?;
-        copy_folder(&from, copy.path()).map_err(failed)?;
+        // It is the copy that may not fit on its disk.
+        let not_copied = |error| OpenError::from_io(std::env::temp_dir(), error);
+        let copy = tempfile::tempdir().map_err(not_copied)?;
+        copy_folder(&from, copy.path()).map_err(not_copied)?;
         let options = StoreOptions::default();
         let index = match SledIndex::open(copy.path(), FORMAT_VERSION, options.cache_bytes) {
             Ok(index) => index,
