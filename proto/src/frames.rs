@@ -37,7 +37,32 @@ impl<R: Read> Frames<R> {
         Self { reader, index: 0, offset: 0, failed: false }
     }
 
-    fn frame(&mut self) -> Result<Option<entities::Block>, FrameErrorKind> {
+    /// Passes over so many blocks without decoding them, or over all that there are.
+    ///
+    /// # Errors
+    /// When a block is cut short or too long, or the input fails.
+    pub fn pass_over(&mut self, count: u64) -> Result<(), FrameError> {
+        let last = self.index.saturating_add(count);
+        while !self.failed && self.index < last {
+            let sink = |mut message: io::Take<&mut R>| io::copy(&mut message, &mut io::sink());
+            if self.noting_failure(|frames| frames.message(sink))?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self) -> Result<Option<entities::Block>, FrameErrorKind> {
+        let mut bytes = Vec::new();
+        let message = self.message(|mut message| Ok(message.read_to_end(&mut bytes)? as u64))?;
+        message.map(|()| Ok(memory::decode(Bytes::from(bytes))?)).transpose()
+    }
+
+    /// Has a block's message read behind its length; `None` at the end of the input.
+    fn message(
+        &mut self,
+        read: impl FnOnce(io::Take<&mut R>) -> io::Result<u64>,
+    ) -> Result<Option<()>, FrameErrorKind> {
         let mut prefix = [0; 4];
         match self.fill(&mut prefix)? {
             0 => return Ok(None),
@@ -50,16 +75,25 @@ impl<R: Read> Frames<R> {
         if len > BLOCK_BYTES_MAX {
             return Err(FrameErrorKind::TooLarge { found: len });
         }
-        let mut message = Vec::new();
-        let found = (&mut self.reader).take(u64::from(len)).read_to_end(&mut message)?;
-        if found as u64 != u64::from(len) {
-            let (expected, found) = (u64::from(len), found as u64);
+        let expected = u64::from(len);
+        let found = read((&mut self.reader).take(expected))?;
+        if found != expected {
             return Err(FrameErrorKind::Truncated { expected, found });
         }
-        let block = memory::decode(Bytes::from(message))?;
         self.index += 1;
-        self.offset += 4 + u64::from(len);
-        Ok(Some(block))
+        self.offset += 4 + expected;
+        Ok(Some(()))
+    }
+
+    /// Says of a failure in which block it is, and ends with it.
+    fn noting_failure<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, FrameErrorKind>,
+    ) -> Result<T, FrameError> {
+        let (index, offset) = (self.index, self.offset);
+        let read = read(self).map_err(|kind| FrameError { index, offset, kind });
+        self.failed = read.is_err();
+        read
     }
 
     /// Reads until the buffer is full or the input ends.
@@ -84,10 +118,7 @@ impl<R: Read> Iterator for Frames<R> {
         if self.failed {
             return None;
         }
-        let (index, offset) = (self.index, self.offset);
-        let frame = self.frame().map_err(|kind| FrameError { index, offset, kind });
-        self.failed = frame.is_err();
-        frame.transpose()
+        self.noting_failure(Self::block).transpose()
     }
 }
 
@@ -152,6 +183,20 @@ mod tests {
         let heights: Vec<_> = Frames::new(&file()[..]).map(|block| block.unwrap().height).collect();
         assert_eq!(heights, [7, 7]);
         assert!(Frames::new(&[][..]).next().is_none());
+    }
+
+    #[bounded::test]
+    fn passes_over_blocks_up_to_the_end_and_stops_where_one_is_cut() {
+        let file = file();
+        for (count, left) in [(0, 2), (1, 1), (2, 0), (9, 0)] {
+            let mut frames = Frames::new(&file[..]);
+            frames.pass_over(count).unwrap();
+            assert_eq!(frames.count(), left);
+        }
+        let mut frames = Frames::new(&file[..file.len() - 1]);
+        let error = frames.pass_over(2).unwrap_err();
+        assert_eq!((error.index, error.offset), (1, file.len() as u64 / 2));
+        assert!(frames.next().is_none());
     }
 
     #[bounded::test]

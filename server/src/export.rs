@@ -65,7 +65,7 @@ pub fn export(data: &Path, to: &Path, heights: Heights) -> Result<Exported, Expo
             view.snapshot_at(height)?.to_json()
         }
     };
-    let blocks = folder.blocks_from(selection.next)?;
+    let blocks = folder.blocks_from(selection.root)?;
     write(to, &json, blocks, |ordinal| selection.take(&reader, ordinal))
 }
 
@@ -82,7 +82,6 @@ enum Taken {
 struct Selection {
     /// The first block.
     root: u64,
-    next: u64,
     /// Blocks behind the first in the order of ingestion that do not descend from it.
     apart: HashSet<Identifier>,
     upto: Option<(u64, Forks)>,
@@ -101,7 +100,7 @@ impl Selection {
         let block = reader.block(root)?.ok_or(ReadError::Gone { ordinal: root })?;
         let forks = || Forks::new(position_of(&block.header), FORK_BLOCKS_MAX);
         let upto = heights.upto.map(|height| (height, forks()));
-        Ok(Self { root, next: root, apart: HashSet::new(), upto })
+        Ok(Self { root, apart: HashSet::new(), upto })
     }
 
     fn take(&mut self, reader: &Reader, ordinal: u64) -> Result<Taken, ExportError> {

@@ -4,13 +4,12 @@
 //! made again without it, and stands in the log where what is left begins.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 use weir_protocol::model::Identifier;
 
 use crate::access::AccessError;
-use crate::indexer::{IndexError, Place, open_whole, remake};
+use crate::indexer::{IndexError, Place, open_whole};
 use crate::store::{
     CommitError, Head, LogFolder, OpenError, ReadError, Store, StoreOptions, set_index_aside,
 };
@@ -85,7 +84,6 @@ fn before(
     store.prune_before(place.checkpoint)?;
     drop((reader, store));
     set_index_aside(data, "blocks it has were pruned")?;
-    remake(data, options.clone(), &[], &AtomicBool::new(false))?;
     let reader = open_whole(data, options.clone())?.reader();
     let head = reader.head().clone();
     let first_block = reader.block(place.ordinal)?;

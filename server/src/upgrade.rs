@@ -15,7 +15,7 @@ use weir_migrations::{FormatError, MigrateError, Mode, Plan, Registry, folder_ve
 
 use crate::indexer::{IndexError, IndexProgress, Indexer};
 use crate::source::{ChainFolder, SourceError};
-use crate::store::{FORMAT_VERSION, StoreOptions};
+use crate::store::{FORMAT_VERSION, StoreOptions, index_folder, log_folder};
 
 /// What an upgrade takes, or took.
 #[derive(Debug)]
@@ -60,11 +60,11 @@ pub fn upgrade(
 fn part(data: &Path, progress: impl FnMut(IndexProgress)) -> Result<(), UpgradeError> {
     let failed = |path: PathBuf| move |source| failed(&path, source);
     let new = data.join(NEW);
-    let (log, index) = (data.join("log"), data.join("index"));
+    let (log, index) = (log_folder(data), index_folder(data));
     if !log.exists() {
         if index.exists() {
             // Moved by an earlier run, which did not come to the log.
-            fs::rename(&index, new.join("index")).map_err(failed(index.clone()))?;
+            fs::rename(&index, index_folder(&new)).map_err(failed(index.clone()))?;
         }
         let old = ChainFolder::open_old_store(data)?;
         let never = Arc::new(AtomicBool::new(false));
@@ -72,9 +72,9 @@ fn part(data: &Path, progress: impl FnMut(IndexProgress)) -> Result<(), UpgradeE
         indexer.run(progress)?;
         drop(indexer);
         drop(old);
-        fs::rename(new.join("index"), &index).map_err(failed(index))?;
+        fs::rename(index_folder(&new), &index).map_err(failed(index))?;
         // Last, as it says that all is there.
-        fs::rename(new.join("log"), &log).map_err(failed(log))?;
+        fs::rename(log_folder(&new), &log).map_err(failed(log))?;
         sync(data).map_err(failed(data.to_owned()))?;
     }
     weir_migrations::write_folder_version(data, FORMAT_VERSION)?;

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use http::Uri;
 use thiserror::Error;
-use tonic::transport::Channel;
 use weir_log::Record;
-use weir_proto::flow::access::GetBlockByHeightRequest;
-use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::entities;
 use weir_protocol::codec::payload_hash;
 
 use crate::ingest::Prepared;
+use crate::source::access::{NoPeer, Nodes};
 use crate::source::{ChainFolder, SourceError};
 use crate::store::Reader;
 
@@ -38,6 +35,9 @@ pub enum Unfetched {
         "access nodes are asked by height, which an unusable index does not tell; take replay:"
     )]
     NoIndex,
+    /// No access node was named.
+    #[error(transparent)]
+    NoNode(#[from] NoPeer),
     /// No runtime for the network.
     #[error("cannot use the network")]
     Network(#[from] std::io::Error),
@@ -57,7 +57,8 @@ pub(super) fn fetch(
         RepairSource::Access(urls) => {
             let index = index.ok_or(Unfetched::NoIndex)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            Ok(runtime.block_on(from_network(urls, missing, index)))
+            // Within the runtime, for connections need it.
+            runtime.block_on(async { Ok(from_network(Nodes::new(urls)?, missing, index).await) })
         }
     }
 }
@@ -86,26 +87,16 @@ fn from_folder(
 }
 
 async fn from_network(
-    urls: &[Uri],
+    mut nodes: Nodes,
     missing: &[Range<u64>],
     index: &Reader,
 ) -> BTreeMap<u64, Record> {
     let mut records = BTreeMap::new();
-    for url in urls {
-        let channel = Channel::builder(url.clone()).timeout(TIMEOUT).connect_timeout(TIMEOUT);
-        let Ok(channel) = channel.connect().await else { continue };
-        let mut client = AccessApiClient::new(channel).max_decoding_message_size(BLOCK_BYTES_MAX);
-        for ordinal in missing.iter().cloned().flatten() {
-            if records.contains_key(&ordinal) {
-                continue;
-            }
-            let Some(height) = index.height_of_finalized(ordinal) else { continue };
-            let request = GetBlockByHeightRequest { height, full_block_response: true };
-            let Ok(answer) = client.get_block_by_height(request).await else { continue };
-            let record = answer.into_inner().block.and_then(verified);
-            let record = record.filter(|record| index.indexed_at(&record.id) == Some(ordinal));
-            records.extend(record.map(|record| (ordinal, record)));
-        }
+    for ordinal in missing.iter().cloned().flatten() {
+        let Some(height) = index.height_of_finalized(ordinal) else { continue };
+        let is_it = |record: &Record| index.indexed_at(&record.id) == Some(ordinal);
+        let record = nodes.block(height, |wire| verified(wire).filter(is_it)).await;
+        records.extend(record.map(|record| (ordinal, record)));
     }
     records
 }
@@ -116,8 +107,3 @@ fn verified(wire: entities::Block) -> Option<Record> {
     let (block, roots) = prepared.into_parts();
     (payload_hash(&roots) == block.header.payload_hash).then(|| crate::store::record_of(&block))
 }
-
-/// Longest wait for an access node.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bytes of a block from an access node.
-const BLOCK_BYTES_MAX: usize = 64 << 20;

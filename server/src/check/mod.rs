@@ -59,6 +59,13 @@ pub enum Mend {
     Fetch,
 }
 
+impl Found {
+    /// Something of no block of the log in particular.
+    fn besides_blocks(place: &str, reason: String, mend: Mend) -> Self {
+        Self { place: place.to_owned(), ordinals: 0..0, reason, mend }
+    }
+}
+
 impl Checked {
     /// Whether nothing is wrong.
     #[must_use]
@@ -132,12 +139,7 @@ pub fn check(data: &Path) -> Result<Checked, OpenError> {
         InspectedIndex::View(reader, _copy) => check_index(&reader, &log, &mut checked),
         InspectedIndex::NotMade => checked.behind = log.announced.unwrap_or_default(),
         InspectedIndex::Unusable(reason) => {
-            checked.add(Found {
-                place: "index".into(),
-                ordinals: 0..0,
-                reason,
-                mend: Mend::Repair,
-            });
+            checked.add(Found::besides_blocks("index", reason, Mend::Repair));
         }
     }
     Ok(checked)
@@ -151,15 +153,17 @@ fn check_index(reader: &Reader, log: &weir_log::Report, checked: &mut Checked) {
         Snapshot::from_json(&json.unwrap_or_default()).map_err(|error| error.to_string())
     });
     if let Err(reason) = &root {
-        let (place, reason) = ("root snapshot".to_owned(), reason.clone());
-        checked.add(Found { place, ordinals: 0..0, reason, mend: Mend::Fetch });
+        checked.add(Found::besides_blocks("root snapshot", reason.clone(), Mend::Fetch));
     }
     let report = fsck_view(reader, payload::checker(root.as_ref().ok()), |_, _| ());
     // What the index cannot have because of the log is said once, by the log.
     if log.is_whole() {
         for finding in &report.findings {
-            let (place, reason) = (finding.entry.clone(), finding.reason.clone());
-            checked.add(Found { place, ordinals: 0..0, reason, mend: Mend::Repair });
+            checked.add(Found::besides_blocks(
+                &finding.entry,
+                finding.reason.clone(),
+                Mend::Repair,
+            ));
         }
         checked.finding_count += report.finding_count - report.findings.len() as u64;
     }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 use weir_log::{Disk, LogError, Mended};
 
+use super::check;
 use super::fetch::{RepairSource, Unfetched, fetch};
-use super::{Checked, check};
 use crate::indexer::{IndexError, remake};
 use crate::source::SourceError;
 use crate::store::{
@@ -50,7 +49,7 @@ pub fn repair(data: &Path, source: Option<&RepairSource>) -> Result<Repaired, Re
     if again.is_clean() {
         return Ok(Repaired { log, index: false });
     }
-    remake_index(data, &files, &again)?;
+    remake_index(data, &files, &log.checkpoints)?;
     Ok(Repaired { log, index: true })
 }
 
@@ -75,19 +74,12 @@ fn mend_log(
     Ok(Mended { records, missing, checkpoints, recounted, ..first })
 }
 
-/// Sets the index aside and makes another, and checkpoints that are missing with it.
-fn remake_index(data: &Path, files: &Arc<Disk>, checked: &Checked) -> Result<(), RepairError> {
-    let lost = checked.findings.iter().filter(|found| found.place.contains(".checkpoint"));
-    let lost = lost.filter_map(|found| {
-        let name = found.place.strip_prefix("log/")?;
-        name.split('.').next()?.parse().ok()
-    });
-    let lost: Vec<u64> = lost.filter(|ordinal| *ordinal > 0).collect();
+/// Sets the index aside and makes another, and the checkpoints with it that are lost, but for the root.
+fn remake_index(data: &Path, files: &Disk, lost: &[u64]) -> Result<(), RepairError> {
+    let lost: Vec<u64> = lost.iter().copied().filter(|ordinal| *ordinal > 0).collect();
     set_index_aside(data, "repair makes it again")?;
-    let never = AtomicBool::new(false);
-    let checkpoints = remake(data, StoreOptions::default(), &lost, &never)?;
-    for (ordinal, checkpoint) in checkpoints {
-        weir_log::put_checkpoint(&**files, ordinal, &checkpoint)?;
+    for (ordinal, checkpoint) in remake(data, StoreOptions::default(), &lost)? {
+        weir_log::put_checkpoint(files, ordinal, &checkpoint)?;
     }
     Ok(())
 }

@@ -26,8 +26,19 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// Where the index of a store goes on; of one that is lost, where it begins.
+    pub(super) fn of(opened: Opened) -> Result<Self, IndexError> {
+        match opened {
+            Opened::New(store) => Self::of_log(store),
+            Opened::Existing(store) => {
+                let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
+                Ok(Self { store, chain, writer })
+            }
+        }
+    }
+
     /// Begins the index of a log that has blocks, with its root or where it was pruned.
-    pub(super) fn of_log(store: NewStore) -> Result<Self, IndexError> {
+    fn of_log(store: NewStore) -> Result<Self, IndexError> {
         let none = || Beginning { ordinal: 0, json: Vec::new() };
         let beginning = store.beginning()?.unwrap_or_else(none);
         let snapshot = Snapshot::from_json(&beginning.json)?;
@@ -136,15 +147,14 @@ pub fn remake(
     data: &Path,
     options: StoreOptions,
     checkpoints: &[u64],
-    stop: &AtomicBool,
 ) -> Result<Vec<(u64, Vec<u8>)>, IndexError> {
     let (mut at, conditions) = open(data, options)?;
-    let mut made = Vec::new();
+    let (mut made, never) = (Vec::new(), AtomicBool::new(false));
     for ordinal in checkpoints {
-        at.catch_up_to(*ordinal, stop, &conditions)?;
+        at.catch_up_to(*ordinal, &never, &conditions)?;
         made.push((*ordinal, at.store.checkpoint_bytes(&at.chain.preimage_ids())?));
     }
-    at.catch_up(stop, &conditions)?;
+    at.catch_up(&never, &conditions)?;
     Ok(made)
 }
 
@@ -161,14 +171,7 @@ pub fn open_whole(data: &Path, options: StoreOptions) -> Result<Store, IndexErro
 fn open(data: &Path, options: StoreOptions) -> Result<(Position, Conditions), IndexError> {
     let mut conditions = Conditions::new();
     conditions.give_up();
-    let at = match Store::open(data, options)? {
-        Opened::New(store) => Position::of_log(store)?,
-        Opened::Existing(store) => {
-            let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
-            Position { store, chain, writer }
-        }
-    };
-    Ok((at, conditions))
+    Ok((Position::of(Store::open(data, options)?)?, conditions))
 }
 
 /// Blocks indexed together, at most.

@@ -111,11 +111,7 @@ impl Indexer {
                 let at = Position { store, chain, writer };
                 return Ok(Self::new(at, feed, conditions, stop));
             }
-            Opened::New(store) => Position::of_log(store)?,
-            Opened::Existing(store) => {
-                let (chain, writer) = resume::restore(&Prover::new(store.reader()))?;
-                Position { store, chain, writer }
-            }
+            opened => Position::of(opened)?,
         };
         // What takes longer is done while the rest is served.
         let feed_waits =

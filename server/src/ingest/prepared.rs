@@ -9,7 +9,6 @@ use weir_protocol::codec::{Entity as _, entity_ids, payload_roots};
 use weir_protocol::model::{Block, Identifier, PayloadRoots};
 
 use super::{IngestError, Rule};
-use crate::payload;
 use crate::store::LoggedBlock;
 
 /// A block whose message is well-formed and whose ID is its header's hash.
@@ -46,15 +45,14 @@ impl Prepared {
     /// # Errors
     /// When its payload is malformed or was pruned, or its ID is not its header's hash.
     pub(crate) fn logged(logged: LoggedBlock) -> Result<Self, String> {
-        let LoggedBlock { id, header, protocol_state_id, proposer_sig_data, payload } = logged;
-        if header.id() != id {
+        let id = logged.id;
+        if logged.header.id() != id {
             return Err(format!("its header has another ID than {id}"));
         }
-        let payload = payload.ok_or("its payload was pruned, and a state needs all before it")?;
-        let whole = payload::decode_whole(&payload, protocol_state_id);
-        let (payload, last_view_tc) =
-            whole.map_err(|error| format!("its payload is malformed: {error}"))?;
-        Ok(Self::of(id, Block { header, last_view_tc, payload, proposer_sig_data }))
+        let block = logged.into_block();
+        let block = block.map_err(|error| format!("its payload is malformed: {error}"))?;
+        let block = block.ok_or("its payload was pruned, and a state needs all before it")?;
+        Ok(Self::of(id, block))
     }
 
     /// The block, and what its payload hash is made of.

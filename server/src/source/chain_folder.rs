@@ -157,6 +157,23 @@ fn find(dir: &Path, name: &'static str) -> Result<PathBuf, SourceError> {
 }
 
 impl Blocks {
+    /// Passes over so many blocks, or over all that there are.
+    ///
+    /// # Errors
+    /// When one is cut short, or the file cannot be read.
+    pub fn pass_over(&mut self, count: u64) -> Result<(), SourceError> {
+        match &mut self.0 {
+            Reading::Files(file) => {
+                let passed = file.frames.pass_over(count);
+                passed.map_err(|source| SourceError::Blocks { path: file.path.clone(), source })
+            }
+            Reading::Stored(stored) => {
+                stored.pass_over(count);
+                Ok(())
+            }
+        }
+    }
+
     /// How much is read so far, and how much there is: bytes of the file, or blocks.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {

@@ -10,10 +10,9 @@ use weir_proto::convert::block_to_wire;
 use weir_proto::flow::entities;
 use weir_protocol::codec::Entity as _;
 use weir_protocol::codec::rlp::Decoder;
-use weir_protocol::model::{Block, Header, Identifier};
+use weir_protocol::model::{Header, Identifier};
 
 use super::SourceError;
-use crate::payload;
 use crate::store::{LogFolder, LoggedBlock};
 
 /// What has blocks stored.
@@ -141,6 +140,13 @@ impl StoredBlocks {
         (self.next - self.read.len() as u64, self.stored.end())
     }
 
+    /// Passes over so many blocks, or over all that there are.
+    pub(super) fn pass_over(&mut self, count: u64) {
+        let (at, end) = self.progress();
+        self.next = at.saturating_add(count).min(end);
+        self.read = Vec::new().into_iter();
+    }
+
     fn take(&mut self) -> Result<Option<entities::Block>, SourceError> {
         if self.read.len() == 0 {
             let blocks = self.stored.blocks_from(self.next)?;
@@ -150,14 +156,12 @@ impl StoredBlocks {
         let Some(block) = self.read.next() else { return Ok(None) };
         let ordinal = self.next - 1 - self.read.len() as u64;
         let fault = |reason: String| self.stored.fault(ordinal, reason);
-        let payload = block.payload.ok_or_else(|| {
+        let block = block.into_block();
+        let block = block.map_err(|error| fault(format!("its payload is malformed: {error}")))?;
+        let block = block.ok_or_else(|| {
             fault("its payload was pruned; take a source that has all blocks".to_owned())
         })?;
-        let whole = payload::decode_whole(&payload, block.protocol_state_id);
-        let (payload, last_view_tc) =
-            whole.map_err(|error| fault(format!("its payload is malformed: {error}")))?;
-        let (header, proposer_sig_data) = (block.header, block.proposer_sig_data);
-        Ok(Some(block_to_wire(&Block { header, last_view_tc, payload, proposer_sig_data })))
+        Ok(Some(block_to_wire(&block)))
     }
 }
 

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use weir_log::{Disk, Entry, Files as _, Log, LogError, LogOptions, LogReader, Record};
-use weir_protocol::model::{Header, Identifier};
+use weir_protocol::codec::rlp::RlpError;
+use weir_protocol::model::{Block, Header, Identifier};
 
 use super::beginning::{Beginning, newest_beginning};
 use super::block::Body;
 use super::engine::{BlockLog, LogRead};
 use super::error::ReadError;
 use super::open::{LOG, StoreOptions};
+use crate::payload;
 
 /// A log in a folder.
 #[derive(Debug)]
@@ -177,6 +179,19 @@ pub struct LoggedBlock {
     pub proposer_sig_data: Vec<u8>,
     /// The payload; `None` when it was pruned.
     pub payload: Option<Vec<u8>>,
+}
+
+impl LoggedBlock {
+    /// The block in full; `None` when its payload was pruned.
+    ///
+    /// # Errors
+    /// When the payload is malformed.
+    pub fn into_block(self) -> Result<Option<Block>, RlpError> {
+        let Self { id: _, header, protocol_state_id, proposer_sig_data, payload } = self;
+        let Some(payload) = payload else { return Ok(None) };
+        let (payload, last_view_tc) = payload::decode_whole(&payload, protocol_state_id)?;
+        Ok(Some(Block { header, last_view_tc, payload, proposer_sig_data }))
+    }
 }
 
 /// The blocks of a range, as many as have about [`READ_BYTES`], and at least one.

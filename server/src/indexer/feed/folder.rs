@@ -2,6 +2,7 @@
 
 use weir_proto::flow::entities;
 use weir_protocol::codec::snapshot::Snapshot;
+use weir_protocol::model::Identifier;
 
 use super::{Feed, Next, Verdict, Wait, claimed_id};
 use crate::indexer::{IndexError, resume};
@@ -40,32 +41,24 @@ impl Feed for FolderFeed {
         Ok(check_root(root, first)?)
     }
 
-    /// Skips the blocks that the store has, checking that they are the same; those before its first one
-    /// were pruned from it.
+    /// Passes over the blocks that the store has, checking that the first and the last are the same;
+    /// those before its first one were pruned from it.
     fn resume(&mut self, prover: &Prover) -> Result<(), IndexError> {
         self.json = Vec::new();
         let params = self.snapshot.params();
         resume::check_same_chain(&prover.head(), &params.chain_id, params.spork_id)?;
-        let first = prover.reader().first_ordinal()?;
+        let (mut wire, first) = (self.first.take(), prover.reader().first_ordinal()?);
         let first_id = prover.block_at(first)?.block_id;
-        while self.first.as_ref().is_some_and(|block| claimed_id(block) != Some(first_id))
-            && first > 0
-        {
-            self.first = self.blocks.next().transpose()?;
+        while first > 0 && wire.as_ref().is_some_and(|block| claimed_id(block) != Some(first_id)) {
+            wire = self.blocks.next().transpose()?;
         }
-        for ordinal in first..prover.head().blocks {
-            let wire = match self.first.take() {
-                Some(first) => Some(first),
-                None => self.blocks.next().transpose()?,
-            };
-            let found = wire.as_ref().and_then(claimed_id);
-            let expected = prover.block_at(ordinal)?.block_id;
-            if found != Some(expected) {
-                let found = found.map_or_else(|| "missing".to_owned(), |id| id.to_string());
-                return Err(IndexError::AnotherOrder { ordinal, expected, found });
-            }
+        expect(first, first_id, wire.as_ref())?;
+        let last = prover.head().blocks.saturating_sub(1);
+        if last == first {
+            return Ok(());
         }
-        Ok(())
+        self.blocks.pass_over(last - first - 1)?;
+        expect(last, prover.block_at(last)?.block_id, self.blocks.next().transpose()?.as_ref())
     }
 
     fn next(&mut self, _wait: Wait) -> Result<Next, IndexError> {
@@ -96,6 +89,20 @@ impl Feed for FolderFeed {
     fn progress(&self) -> (u64, u64) {
         self.blocks.progress()
     }
+}
+
+/// A block at an ordinal is the one that the store has there.
+fn expect(
+    ordinal: u64,
+    expected: Identifier,
+    wire: Option<&entities::Block>,
+) -> Result<(), IndexError> {
+    let found = wire.and_then(claimed_id);
+    if found == Some(expected) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "missing".to_owned(), |id| id.to_string());
+    Err(IndexError::AnotherOrder { ordinal, expected, found })
 }
 
 /// Returns whether a folder proves that a block which breaks a rule is the network's: a block soon

@@ -11,6 +11,7 @@ mod error;
 mod evidence;
 mod fetcher;
 mod follow;
+mod nodes;
 mod others;
 mod remembered;
 mod state;
@@ -20,6 +21,7 @@ pub use checkpoint::CheckpointError;
 pub use error::{UpstreamError, WrongAnswer};
 pub use evidence::WRONG_ANSWER_BYTES_MAX;
 pub use fetcher::{Fault, Fetched, Fetcher, Handle, Rejection};
+pub(crate) use nodes::Nodes;
 pub use state::SyncState;
 pub use weir_peers::{NoPeer, Standing};
 
