@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
+use weir_admission::Workers;
 use weir_proto::convert::{id_of_any_length, result_to_wire};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_server::AccessApi;
@@ -21,15 +22,16 @@ use crate::view::{BlockName, FoundHeader, FullBlock, View};
 pub struct AccessService<V> {
     pub(super) view: V,
     pub(super) streams: Arc<Streams>,
+    pub(super) workers: Workers,
     /// True when the server is about to end.
     pub(super) ended: watch::Receiver<bool>,
 }
 
 impl<V: View> AccessService<V> {
     /// Answers from the view; subscriptions end once `ended` holds true, for they have no end of
-    /// their own and would keep the server up.
-    pub fn new(view: V, ended: watch::Receiver<bool>) -> Self {
-        Self { view, streams: Arc::default(), ended }
+    /// their own and would keep the server up. Lookups are done by `workers`.
+    pub fn new(view: V, workers: Workers, ended: watch::Receiver<bool>) -> Self {
+        Self { view, streams: Arc::default(), workers, ended }
     }
 
     /// Runs `find` on a thread that may block.
@@ -39,8 +41,7 @@ impl<V: View> AccessService<V> {
     ) -> Result<(T, entities::Metadata), Status> {
         let view = self.view.latest();
         let metadata = metadata(&view.head());
-        let found = tokio::task::spawn_blocking(move || find(&view)).await;
-        let found = found.map_err(|_| Status::internal("the lookup stopped unexpectedly"))?;
+        let found = self.workers.run(move || find(&view)).await?;
         Ok((found?, metadata))
     }
 

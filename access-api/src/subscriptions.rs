@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Response, Status};
+use weir_admission::Workers;
 use weir_proto::flow::{access, entities};
 use weir_protocol::model::Identifier;
 
@@ -102,11 +103,10 @@ impl<V: View> AccessService<V> {
         let open =
             open.map_err(|_| Status::resource_exhausted("maximum number of streams reached"))?;
         let view = self.view.latest();
-        let first = tokio::task::spawn_blocking(move || first_height(&view, start)).await;
-        let next = first.map_err(|_| Status::internal("the lookup stopped unexpectedly"))??;
+        let next = self.workers.run(move || first_height(&view, start)).await??;
         let (sender, receiver) = channel(MESSAGES_AHEAD);
-        let feed =
-            Feed { view: self.view.clone(), level, next, message: Arc::new(message), sender };
+        let (view, workers, message) = (self.view.clone(), self.workers.clone(), Arc::new(message));
+        let feed = Feed { view, workers, level, next, message, sender };
         let mut ended = self.ended.clone();
         tokio::spawn(async move {
             let _open = open;
@@ -163,6 +163,7 @@ fn first_height<V: View>(view: &V, start: Start) -> Result<u64, Status> {
 /// Sends what there is, then waits for more.
 struct Feed<V, T> {
     view: V,
+    workers: Workers,
     level: Level,
     next: u64,
     message: Arc<Message<V, T>>,
@@ -195,10 +196,9 @@ impl<V: View, T: Send + 'static> Feed<V, T> {
     async fn send_some(&mut self, top: u64) -> bool {
         let (view, message) = (self.view.latest(), self.message.clone());
         let heights = self.next..=top.min(self.next + LOOKUPS_AT_ONCE - 1);
-        let looked_up = tokio::task::spawn_blocking(move || {
-            heights.map(|height| message(&view, height)).collect::<Vec<_>>()
-        });
-        for message in looked_up.await.unwrap_or_default() {
+        let look_up = move || heights.map(|height| message(&view, height)).collect();
+        let looked_up: Result<Vec<_>, _> = self.workers.run_in_turn(look_up).await;
+        for message in looked_up.unwrap_or_else(|busy| vec![Err(busy.into())]) {
             let failed = message.is_err();
             let sent = self.sender.send_timeout(message, SEND_TIMEOUT).await;
             if failed || sent.is_err() {

@@ -10,8 +10,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use weir_access_api::AccessService;
+use weir_admission::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Limits, Workers, connections};
 use weir_proto::flow::access::access_api_server::AccessApiServer;
 
 use crate::live::Live;
@@ -27,16 +27,17 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (end, ended) = watch::channel(false);
-    let service = AccessService::new(LiveView::new(network), ended);
+    let service = AccessService::new(LiveView::new(network), Workers::by_cores(), ended);
     // Subscriptions have no end of their own, and would keep the server up.
     let shutdown = async move {
         shutdown.await;
         end.send_replace(true);
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(AccessApiServer::new(service))
-        .serve_with_incoming_shutdown(incoming, shutdown)
+        .serve_with_incoming_shutdown(connections(listener, Limits::default()), shutdown)
         .await?;
     Ok(())
 }

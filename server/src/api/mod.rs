@@ -17,11 +17,11 @@ use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
 use weir_access_api::AccessService;
+use weir_admission::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Limits, Workers, connections};
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
@@ -64,8 +64,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (ending, ended) = watch::channel(false);
-    let access = AccessService::new(AccessView::new(prover.clone())?, ended.clone());
-    let snapshots = SnapshotService::new(prover, &options, ended);
+    // One bound for both, as they do the same work.
+    let workers = Workers::by_cores();
+    let view = AccessView::new(prover.clone())?;
+    let access = AccessService::new(view, workers.clone(), ended.clone());
+    let snapshots = SnapshotService::new(prover, &options, workers, ended);
     let rest = Rest::of_store(options.pass_on);
     serve_services(listener, Services { snapshots, access, rest, ending }, shutdown).await
 }
@@ -109,13 +112,17 @@ pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    // Answers are written in two pieces; without this the second waits for an acknowledgement.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let ended = ending.subscribe();
     let serving = Server::builder()
         .accept_http1(true)
+        // Whoever is gone without a word gives up its place.
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
         .timeout(REQUEST_TIMEOUT)
+        // One connection does not take all the workers' queue.
         .concurrency_limit_per_connection(REQUESTS_PER_CONNECTION_MAX)
+        // For pages: who may ask, and gRPC as they can speak it.
         .layer(cors())
         .layer(GrpcWebLayer::new())
         .add_service(health_service)
@@ -123,7 +130,7 @@ pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
         .add_service(reflection().build_v1alpha()?)
         .add_service(snapshots)
         .add_service(access)
-        .serve_with_incoming_shutdown(incoming, async move {
+        .serve_with_incoming_shutdown(connections(listener, Limits::default()), async move {
             shutdown.await;
             // Subscriptions would go on for ever.
             ending.send_replace(true);
@@ -179,6 +186,8 @@ const REQUEST_BYTES_MAX: usize = 256 << 10;
 const ACCESS_BYTES_MAX: usize = 256 << 20;
 /// Requests of one connection that are worked on at once.
 const REQUESTS_PER_CONNECTION_MAX: usize = 64;
+/// Most bytes of a request's headers.
+const HEADER_BYTES_MAX: u32 = 16 << 10;
 /// How long requests may go on after the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 /// Longest time for one request.

@@ -8,6 +8,7 @@ use prost::bytes::Bytes;
 use tokio::sync::watch;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
+use weir_admission::Workers;
 use weir_proto::convert::{
     Asked, ConvertError, block_reference, checkpoint_from_wire, hops_from_wire, tree_from_wire,
     watch_from_wire,
@@ -39,6 +40,7 @@ pub(super) struct SnapshotService {
     signer: Option<Signer>,
     /// Protocol versions that the server knows, if not those of the chain.
     versions: Option<Versions>,
+    workers: Workers,
     streams: Streams,
     /// Turns true when the server ends.
     ended: watch::Receiver<bool>,
@@ -54,20 +56,24 @@ struct Answered {
 }
 
 impl SnapshotService {
-    pub(super) fn new(prover: Prover, options: &ApiOptions, ended: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(
+        prover: Prover,
+        options: &ApiOptions,
+        workers: Workers,
+        ended: watch::Receiver<bool>,
+    ) -> Self {
         let ApiOptions { indexing, sync, condition, signer, versions, .. } = options.clone();
-        let streams = Streams::default();
-        Self { prover, indexing, sync, condition, signer, versions, streams, ended }
+        let streams = Streams::new(workers.clone());
+        Self { prover, indexing, sync, condition, signer, versions, workers, streams, ended }
     }
 
-    /// Runs `prove` on a thread that may block.
+    /// Has `prove` done by the workers.
     async fn blocking<T: Send + 'static>(
         &self,
         prove: impl FnOnce(Prover) -> Result<T, ProverError> + Send + 'static,
     ) -> Result<T, Status> {
         let prover = self.prover.latest();
-        let proved = tokio::task::spawn_blocking(move || prove(prover)).await;
-        let proved = proved.map_err(|_| Status::internal("the prover stopped unexpectedly"))?;
+        let proved = self.workers.run(move || prove(prover)).await?;
         proved.map_err(|error| unproved(&error))
     }
 

@@ -45,6 +45,12 @@ pub(crate) fn install(address: SocketAddr) -> anyhow::Result<()> {
     describe_counter!("ingest_upstream_failures_total", "failures of an access node, by url");
     describe_counter!("ingest_wrong_answers_total", "wrong answers of an access node, by url");
     describe_counter!("ingest_cross_checks_total", "final blocks compared with another node's");
+    describe_counter!("connections_refused_total", "connections of an address that has too many");
+    describe_counter!(
+        "connections_ended_total",
+        "connections ended, by why: silent, quiet, untaken, gave_place"
+    );
+    describe_counter!("requests_refused_total", "requests refused because too much waits");
     describe_counter!("proxy_cache_hits_total", "answers of a proxy that it had verified before");
     describe_counter!("proxy_cache_misses_total", "answers of a proxy that it had to ask for");
     describe_counter!("proxy_upstream_failures_total", "silences of a server, by url");

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use weir_admission::Workers;
 use weir_proto::convert::block_reference;
 use weir_proto::weir::v1::watch_response::Notice;
 use weir_proto::weir::v1::{BlockNews, BlockReference, BlockStatus, WatchResponse};
@@ -24,15 +25,18 @@ use crate::store::{BlockRef, ReadError, Reader};
 
 /// Admits so many streams at once.
 #[derive(Clone, Debug)]
-pub struct Streams(Arc<Semaphore>);
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
-    }
+pub struct Streams {
+    open: Arc<Semaphore>,
+    workers: Workers,
 }
 
 impl Streams {
+    /// Streams that are read from the store by `workers`.
+    #[must_use]
+    pub fn new(workers: Workers) -> Self {
+        Self { open: Arc::new(Semaphore::new(STREAMS_MAX)), workers }
+    }
+
     /// Opens a stream of notices; it ends when `ended` turns true.
     ///
     /// # Errors
@@ -46,9 +50,9 @@ impl Streams {
     ) -> Result<impl Stream<Item = Result<WatchResponse, Status>> + use<>, Status> {
         let too_many =
             |_| Status::resource_exhausted("as many subscriptions are open as are served");
-        let open = self.0.clone().try_acquire_owned().map_err(too_many)?;
+        let open = self.open.clone().try_acquire_owned().map_err(too_many)?;
         let (sender, receiver) = channel(NOTICES_AHEAD);
-        let feed = Feed::new(reader.latest(), watched, sender)?;
+        let feed = Feed::new(reader.latest(), self.workers.clone(), watched, sender)?;
         let (last, said_last) = oneshot::channel();
         tokio::spawn(async move {
             let _open = open;
@@ -67,6 +71,7 @@ impl Streams {
 /// Reads on whenever the head moves.
 struct Feed {
     reader: Reader,
+    workers: Workers,
     level: Level,
     /// The next height to look at.
     next: u64,
@@ -82,6 +87,7 @@ type End = ControlFlow<Option<Status>>;
 impl Feed {
     fn new(
         reader: Reader,
+        workers: Workers,
         watched: WatchRequest,
         sender: Sender<WatchResponse>,
     ) -> Result<Self, Status> {
@@ -95,7 +101,7 @@ impl Feed {
         }
         let next = after.saturating_add(1);
         let blocks = block_ids.into_iter().map(|id| (id, BlockStatus::Unspecified)).collect();
-        Ok(Self { reader, level, next, told: BTreeSet::new(), blocks, sender })
+        Ok(Self { reader, workers, level, next, told: BTreeSet::new(), blocks, sender })
     }
 
     /// Runs until the reader goes or is too slow, or the store fails.
@@ -196,13 +202,13 @@ impl Feed {
         read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> ControlFlow<Option<Status>, T> {
         let reader = self.reader.clone();
-        match tokio::task::spawn_blocking(move || read(&reader)).await {
+        match self.workers.run_in_turn(move || read(&reader)).await {
             Ok(Ok(found)) => ControlFlow::Continue(found),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the store is damaged");
                 ControlFlow::Break(Some(Status::internal(error.to_string())))
             }
-            Err(_) => ControlFlow::Break(Some(Status::internal("a lookup stopped unexpectedly"))),
+            Err(busy) => ControlFlow::Break(Some(busy.into())),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch::{self, Receiver, Sender};
 use tonic::{Code, Status};
+use weir_admission::Workers;
 use weir_integration_tests::TestServer;
 use weir_proto::weir::v1::WatchResponse;
 use weir_proto::weir::v1::watch_response::Notice;
@@ -31,7 +32,7 @@ fn lasting() -> (Sender<bool>, Receiver<bool>) {
 async fn a_reader_that_is_too_slow_is_told() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (_lasts, ended) = lasting();
-    let mut notices = open(&server, &Streams::default(), &ended).unwrap();
+    let mut notices = open(&server, &Streams::new(Workers::by_cores()), &ended).unwrap();
     assert!(notices.next().await.unwrap().is_ok());
     tokio::time::sleep(Duration::from_secs(60)).await;
     let rest: Vec<_> = notices.collect().await;
@@ -44,7 +45,7 @@ async fn a_reader_that_is_too_slow_is_told() {
 async fn a_reader_that_is_just_fast_enough_gets_all_and_then_heartbeats() {
     let server = TestServer::start(CHAIN).await.unwrap();
     let (lasts, ended) = lasting();
-    let mut notices = open(&server, &Streams::default(), &ended).unwrap();
+    let mut notices = open(&server, &Streams::new(Workers::by_cores()), &ended).unwrap();
     let (mut changes, mut beats) = (0, 0);
     while beats < 3 {
         match notices.next().await.unwrap().unwrap().notice {
@@ -63,7 +64,7 @@ async fn a_reader_that_is_just_fast_enough_gets_all_and_then_heartbeats() {
 #[bounded::test]
 async fn so_many_streams_and_no_more_are_open_at_once() {
     let server = TestServer::start(CHAIN).await.unwrap();
-    let ((_lasts, ended), streams) = (lasting(), Streams::default());
+    let ((_lasts, ended), streams) = (lasting(), Streams::new(Workers::by_cores()));
     let mut open_ones = Vec::new();
     let refusal = loop {
         match open(&server, &streams, &ended) {

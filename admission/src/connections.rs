@@ -1,0 +1,115 @@
+//! Accepting connections within limits.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::connection::Connection;
+use crate::places::Places;
+
+/// How many connections there may be, and how long one may be quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once. Whoever comes then takes the place of the one that was quiet for longest.
+    pub total: usize,
+    /// Connections at once of one address, or of one network of 64 bits in IPv6; those from this machine
+    /// are not counted, as a front end has many clients.
+    pub per_address: usize,
+    /// Longest time until a request begins.
+    pub first_bytes: Duration,
+    /// Longest time without a byte from the other end. HTTP/2 asks for a sign of life more often.
+    pub quiet: Duration,
+    /// Longest time that the other end may take no byte of what is sent to it.
+    pub untaken: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: 1000,
+            per_address: 100,
+            first_bytes: Duration::from_secs(10),
+            quiet: Duration::from_secs(90),
+            untaken: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The connections that a listener admits, within a runtime. The listener goes with the stream.
+#[must_use]
+pub fn connections(
+    listener: TcpListener,
+    limits: Limits,
+) -> ReceiverStream<io::Result<Connection>> {
+    // One at hand is enough: others wait in the listener's own queue.
+    let (sender, receiver) = mpsc::channel(1);
+    let places = Places::new(limits.total, limits.per_address);
+    let mut acceptor = Acceptor { listener, limits, places, pause: None };
+    tokio::spawn(async move {
+        loop {
+            let connection = tokio::select! {
+                connection = acceptor.next() => connection,
+                () = sender.closed() => return,
+            };
+            if sender.send(Ok(connection)).await.is_err() {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    limits: Limits,
+    places: Places,
+    /// How long it waited after the latest failure, if nothing came since.
+    pause: Option<Duration>,
+}
+
+impl Acceptor {
+    async fn next(&mut self) -> Connection {
+        loop {
+            let (stream, address) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.rest(&error).await;
+                    continue;
+                }
+            };
+            self.pause = None;
+            let Ok(place) = self.places.take(address.ip()) else {
+                metrics::counter!("connections_refused_total").increment(1);
+                tracing::debug!(%address, "has too many connections");
+                continue;
+            };
+            // Answers are written in two pieces; without this the second waits for an acknowledgement.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%address, %error, "ended at once");
+                continue;
+            }
+            return Connection::new(stream, place, &self.limits);
+        }
+    }
+
+    /// Waits after a failure, longer each time, unless it was that of one connection.
+    async fn rest(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        if self.pause.is_none() {
+            tracing::warn!(%error, "no connection can be accepted; raise the limit of open files");
+        }
+        let pause = self.pause.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
+        self.pause = Some(pause);
+        sleep(pause).await;
+    }
+}
+
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
