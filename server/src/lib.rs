@@ -5,6 +5,10 @@
 //! depends on the client.
 #![forbid(unsafe_code)]
 
+// The chain that the store's tests share names this crate as they do.
+#[cfg(test)]
+extern crate self as weir_server;
+
 pub mod access;
 pub mod api;
 pub mod backup;

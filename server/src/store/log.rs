@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use weir_log::{Disk, Entry, Files as _, Log, LogError, LogOptions, LogReader, Record};
+use weir_log::{Disk, Entry, Files, Log, LogError, LogOptions, LogReader, Record};
 use weir_protocol::codec::rlp::RlpError;
 use weir_protocol::model::{Block, Header, Identifier};
 
@@ -20,16 +20,20 @@ use crate::payload;
 #[derive(Debug)]
 pub(super) struct SegmentLog {
     log: Log,
-    files: Arc<Disk>,
+    files: Arc<dyn Files>,
     reserve_bytes: u64,
 }
 
 impl SegmentLog {
     /// Opens the log in `folder`, or begins one there when it is empty or missing.
     pub(super) fn open(folder: &Path, options: &StoreOptions) -> Result<Self, LogError> {
-        let StoreOptions { segment_bytes, reserve_bytes, .. } = *options;
         let files = Disk::new(folder).map_err(|source| failed("open", source))?;
-        let files = Arc::new(files);
+        Self::over(Arc::new(files), options)
+    }
+
+    /// As [`Self::open`], over the files of a folder.
+    pub(super) fn over(files: Arc<dyn Files>, options: &StoreOptions) -> Result<Self, LogError> {
+        let StoreOptions { segment_bytes, reserve_bytes, .. } = *options;
         let log = Log::open(files.clone(), LogOptions { segment_bytes, reserve_bytes })?;
         Ok(Self { log, files, reserve_bytes })
     }

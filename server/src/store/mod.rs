@@ -14,6 +14,8 @@ mod beginning;
 mod block;
 mod cache;
 mod checkpoint;
+#[cfg(test)]
+mod contract;
 mod engine;
 mod entries;
 mod error;

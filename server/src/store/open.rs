@@ -13,7 +13,7 @@ use super::beginning::{Beginning, begins_after, newest_beginning};
 use super::block::Body;
 use super::cache::Caches;
 use super::checkpoint::Checkpoint;
-use super::engine::{BlockLog, Index as _, Record};
+use super::engine::{BlockLog, Index, Record};
 use super::entries::Entries;
 use super::error::{CommitError, OpenError, ReadError};
 use super::keys::Key;
@@ -66,11 +66,11 @@ pub struct NewStore {
 
 /// An open log and index, in a locked folder.
 #[derive(Debug)]
-struct Parts {
-    log: Box<dyn BlockLog>,
-    entries: Entries,
-    aside: Vec<PathBuf>,
-    lock: FolderLock,
+pub(super) struct Parts {
+    pub(super) log: Box<dyn BlockLog>,
+    pub(super) entries: Entries,
+    pub(super) aside: Vec<PathBuf>,
+    pub(super) lock: Option<FolderLock>,
 }
 
 impl NewStore {
@@ -135,18 +135,28 @@ impl Store {
         let (index, head) = open_index(folder, &options, &log)?;
         let aside = set_aside(folder).map_err(|error| OpenError::from_io(path(), error))?;
         let entries = Entries::new(Box::new(index));
-        let parts = Parts { log: Box::new(log), entries, aside, lock };
-        Ok(match head {
+        let parts = Parts { log: Box::new(log), entries, aside, lock: Some(lock) };
+        Ok(Self::over(parts, head, path(), options))
+    }
+
+    /// A store over its engines, of which the index has this head.
+    pub(super) fn over(
+        parts: Parts,
+        head: Option<Head>,
+        folder: PathBuf,
+        options: StoreOptions,
+    ) -> Opened {
+        match head {
             Some(head) => Opened::Existing(Self::new(parts, Arc::new(head), &options)),
-            None => Opened::New(NewStore { parts, folder: path(), options }),
-        })
+            None => Opened::New(NewStore { parts, folder, options }),
+        }
     }
 
     fn new(parts: Parts, head: Arc<Head>, options: &StoreOptions) -> Self {
         let Parts { log, entries, aside, lock } = parts;
         let caches = Caches::new(options.decoded_cache_bytes);
         let (head, _) = watch::channel(head);
-        let shared = Shared { entries, log: log.reader(), caches, head, lock: Some(lock) };
+        let shared = Shared { entries, log: log.reader(), caches, head, lock };
         Self { shared: Arc::new(shared), log, state: State::Open, refused: false, aside }
     }
 }
@@ -238,7 +248,7 @@ pub fn record_of(block: &Block) -> Record {
 }
 
 /// The index's head, or why it cannot be read.
-pub(super) fn read_head(index: &SledIndex) -> Result<Option<Head>, String> {
+pub(super) fn read_head(index: &dyn Index) -> Result<Option<Head>, String> {
     let key = Key::Head;
     let value = index.get(&[key.to_bytes()]).map_err(|error| error.to_string())?.pop().flatten();
     let Some(value) = value else { return Ok(None) };
@@ -248,7 +258,7 @@ pub(super) fn read_head(index: &SledIndex) -> Result<Option<Head>, String> {
 }
 
 /// The index's head, if the log has the blocks it names; or why the index is unusable.
-fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> {
+pub(super) fn head_of(index: &dyn Index, log: &dyn BlockLog) -> Result<Option<Head>, String> {
     let Some(head) = read_head(index)? else { return Ok(None) };
     if begins_after(&*log.reader(), head.first_height) {
         return Err("it has blocks that were pruned from the log".to_owned());
@@ -264,7 +274,11 @@ fn head_of(index: &SledIndex, log: &SegmentLog) -> Result<Option<Head>, String> 
 }
 
 /// Fewer blocks than were indexed are never shown as if they were all.
-fn check_ahead(folder: &Path, head: Option<&Head>, log: &SegmentLog) -> Result<(), OpenError> {
+pub(super) fn check_ahead(
+    folder: &Path,
+    head: Option<&Head>,
+    log: &dyn BlockLog,
+) -> Result<(), OpenError> {
     let logged = log.reader().ordinals().end;
     match head {
         Some(Head { blocks, .. }) if *blocks > logged => {
