@@ -3,6 +3,7 @@
 //! Memory and threads follow from what is admitted, not from what is asked: [`Workers`] bound the work,
 //! [`connections`] the connections. Whoever is turned away is told so, and whoever has been quiet for
 //! longest makes room for others.
+#![forbid(unsafe_code)]
 
 use std::time::Duration;
 
