@@ -34,7 +34,7 @@ impl<V: View> AccessService<V> {
         Self { view, streams: Arc::default(), workers, ended }
     }
 
-    /// Runs `find` on a thread that may block.
+    /// Has `find` done by the workers.
     async fn blocking<T: Send + 'static>(
         &self,
         find: impl FnOnce(&V) -> Result<T, Status> + Send + 'static,

@@ -20,10 +20,9 @@ pub struct Connection {
     place: Place,
     /// Bytes heard, as far as it is to be known whether a request began.
     heard: usize,
-    first_bytes: Duration,
     quiet: Duration,
     untaken: Duration,
-    /// When to look whether it was quiet for too long.
+    /// When a request has to have begun; from then on, when to look whether it was quiet for too long.
     look: Pin<Box<Sleep>>,
     /// When what is being sent has not been taken for too long.
     stuck: Option<Pin<Box<Sleep>>>,
@@ -33,7 +32,7 @@ impl Connection {
     pub(crate) fn new(stream: TcpStream, place: Place, limits: &Limits) -> Self {
         let Limits { first_bytes, quiet, untaken, .. } = *limits;
         let look = Box::pin(sleep_until(place.heard() + first_bytes));
-        Self { stream, place, heard: 0, first_bytes, quiet, untaken, look, stuck: None }
+        Self { stream, place, heard: 0, quiet, untaken, look, stuck: None }
     }
 
     /// Whether another needs the place, or nothing was heard for too long.
@@ -41,15 +40,16 @@ impl Connection {
         if Pin::new(&mut self.place.leaves).poll(cx).is_ready() {
             return Some(ended("gave_place", ErrorKind::ConnectionAborted));
         }
-        let began = self.heard >= BEGINNING_BYTES;
-        let patience = if began { self.quiet } else { self.first_bytes };
         while self.look.as_mut().poll(cx).is_ready() {
             // A request has to begin in time, whatever comes before it byte by byte.
-            let from = if began { self.place.heard() } else { self.look.deadline() - patience };
-            if Instant::now() >= from + patience {
-                return Some(ended(if began { "quiet" } else { "silent" }, ErrorKind::TimedOut));
+            if self.heard < BEGINNING_BYTES {
+                return Some(ended("silent", ErrorKind::TimedOut));
             }
-            self.look.as_mut().reset(from + patience);
+            let end = self.place.heard() + self.quiet;
+            if Instant::now() >= end {
+                return Some(ended("quiet", ErrorKind::TimedOut));
+            }
+            self.look.as_mut().reset(end);
         }
         None
     }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
 
 use crate::connection::Connection;
 use crate::places::Places;
@@ -37,6 +38,15 @@ impl Default for Limits {
             untaken: Duration::from_secs(30),
         }
     }
+}
+
+/// A server for [`connections`]: whoever only listens gives a sign of life when it is asked for one, and
+/// whoever is gone without a word gives up its place.
+#[must_use]
+pub fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }
 
 /// The connections that a listener admits, within a runtime. The listener goes with the stream.
@@ -111,5 +121,9 @@ impl Acceptor {
     }
 }
 
+/// How often HTTP/2 asks for a sign of life, which is well within the time that a connection may be quiet.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it waits for one.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);

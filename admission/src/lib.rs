@@ -5,18 +5,11 @@
 //! longest makes room for others.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
 mod connection;
 mod connections;
 mod places;
 mod workers;
 
 pub use connection::Connection;
-pub use connections::{Limits, connections};
+pub use connections::{Limits, connections, server};
 pub use workers::{Busy, RETRY_METADATA, Workers};
-
-/// How often HTTP/2 asks for a sign of life, which is well within the time that a connection may be quiet.
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// How long it waits for one.
-pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::Server;
 use weir_access_api::AccessService;
-use weir_admission::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Limits, Workers, connections};
+use weir_admission::{Limits, Workers, connections, server};
 use weir_proto::flow::access::access_api_server::AccessApiServer;
 
 use crate::live::Live;
@@ -33,9 +32,7 @@ pub async fn serve(
         shutdown.await;
         end.send_replace(true);
     };
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+    server()
         .add_service(AccessApiServer::new(service))
         .serve_with_incoming_shutdown(connections(listener, Limits::default()), shutdown)
         .await?;

@@ -17,11 +17,11 @@ use http::header::HeaderName;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Channel;
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
 use weir_access_api::AccessService;
-use weir_admission::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Limits, Workers, connections};
+use weir_admission::{Limits, Workers, connections};
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
@@ -113,11 +113,8 @@ pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let ended = ending.subscribe();
-    let serving = Server::builder()
+    let serving = weir_admission::server()
         .accept_http1(true)
-        // Whoever is gone without a word gives up its place.
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .timeout(REQUEST_TIMEOUT)
         // One connection does not take all the workers' queue.
