@@ -1,7 +1,6 @@
 //! Mending a data folder.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use thiserror::Error;
 use weir_log::{Disk, LogError, Mended};
@@ -34,7 +33,7 @@ pub fn repair(data: &Path, source: Option<&RepairSource>) -> Result<Repaired, Re
     if checked.is_clean() {
         return Ok(Repaired::default());
     }
-    let files = Arc::new(Disk::new(log_folder(data)).map_err(RepairError::Disk)?);
+    let files = Disk::new(log_folder(data)).map_err(RepairError::Disk)?;
     let log = mend_log(data, &files, source)?;
     if !log.missing.is_empty() {
         return Err(RepairError::Missing { ordinals: log.missing });
@@ -42,7 +41,7 @@ pub fn repair(data: &Path, source: Option<&RepairSource>) -> Result<Repaired, Re
     if log.checkpoints.first() == Some(&0) {
         let Some(RepairSource::Folder(folder)) = source else { return Err(RepairError::NoRoot) };
         let root = root_checkpoint(folder.snapshot_json()?);
-        weir_log::put_checkpoint(&*files, 0, &root)?;
+        weir_log::put_checkpoint(&files, 0, &root)?;
     }
     // What was wrong with the index may have been the log's fault only.
     let again = check(data)?;
@@ -55,10 +54,10 @@ pub fn repair(data: &Path, source: Option<&RepairSource>) -> Result<Repaired, Re
 
 fn mend_log(
     data: &Path,
-    files: &Arc<Disk>,
+    files: &Disk,
     source: Option<&RepairSource>,
 ) -> Result<Mended, RepairError> {
-    let mut first = weir_log::mend(&**files, &mut |_| None)?;
+    let mut first = weir_log::mend(files, &mut |_| None)?;
     let Some(source) = source.filter(|_| !first.missing.is_empty()) else { return Ok(first) };
     let index = Inspection::begin(data)?.index_alone()?;
     let (view, _copy) = match index {
@@ -66,7 +65,7 @@ fn mend_log(
         InspectedIndex::NotMade | InspectedIndex::Unusable(_) => (None, None),
     };
     let records = fetch(source, &first.missing, view.as_ref())?;
-    let second = weir_log::mend(&**files, &mut |ordinal| records.get(&ordinal).cloned())?;
+    let second = weir_log::mend(files, &mut |ordinal| records.get(&ordinal).cloned())?;
     first.segments.extend(second.segments);
     first.quarantined.extend(second.quarantined);
     let Mended { records, missing, checkpoints, recounted, .. } = second;

@@ -90,12 +90,11 @@ fn scan(reader: &Reader, first: u64, report: &mut FsckReport) -> Option<u64> {
                 report.add("key", format!("{bytes:?} is of no known kind"));
                 continue;
             };
+            let Some(ordinal) = check_entry(key, &value, logged, report) else { continue };
             match key {
-                Key::BlockId(_) if is_below(&value, key, blocks) => ids += 1,
-                Key::ResultId(_) if is_below(&value, key, blocks) => result_ids += 1,
-                _ => {}
+                Key::BlockId(_) => ids += u64::from(ordinal < blocks),
+                _ => result_ids += u64::from(ordinal < blocks),
             }
-            check_entry(key, &value, logged, report);
         }
     }
     let held = blocks.saturating_sub(first);
@@ -105,23 +104,17 @@ fn scan(reader: &Reader, first: u64, report: &mut FsckReport) -> Option<u64> {
     Some(result_ids)
 }
 
-/// Whether an entry leads to a block below an ordinal.
-fn is_below(value: &[u8], key: Key, end: u64) -> bool {
-    value::decode_ordinal(key, value).is_ok_and(|ordinal| ordinal < end)
-}
-
-/// Checks an entry by itself, and that it is not beyond the log's blocks.
-fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
+/// Checks an entry by itself, and that it is not beyond the log's blocks; returns the ordinal that the ID of
+/// a block or of a result leads to.
+fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) -> Option<u64> {
     if let Key::BlockId(_) | Key::ResultId(_) = key {
         let ordinal = report.take(key, value::decode_ordinal(key, value));
         if ordinal.is_some_and(|ordinal| ordinal >= blocks) {
             report.add(key, "it is beyond the log");
         }
-        return;
+        return ordinal;
     }
-    let Some(content) = report.take(key, value::decode(key, value)) else {
-        return;
-    };
+    let content = report.take(key, value::decode(key, value))?;
     let expected = match key {
         Key::BlockPage(page) | Key::ChildPage(page) => page <= blocks / PLACES_PER_PAGE,
         Key::VersionBeacon(ordinal) => ordinal < blocks,
@@ -136,6 +129,7 @@ fn check_entry(key: Key, value: &[u8], blocks: u64, report: &mut FsckReport) {
             report.add(key, "its hash differs");
         }
     }
+    None
 }
 
 fn check_block(
