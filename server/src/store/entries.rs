@@ -17,6 +17,8 @@ use super::value;
 pub(super) struct Entries {
     engine: Box<dyn Index>,
     waiting: RwLock<Waiting>,
+    /// Batches that wait at most.
+    batches_max: u32,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +30,12 @@ struct Waiting {
 
 impl Entries {
     pub(super) fn new(engine: Box<dyn Index>) -> Self {
-        Self { engine, waiting: RwLock::default() }
+        Self::writing_after(engine, WAITING_BATCHES_MAX)
+    }
+
+    /// As [`Self::new`], with another number of batches that wait at most.
+    pub(super) fn writing_after(engine: Box<dyn Index>, batches_max: u32) -> Self {
+        Self { engine, waiting: RwLock::default(), batches_max }
     }
 
     /// The content under a key, checked.
@@ -76,7 +83,7 @@ impl Entries {
     /// Whether enough waits to be worth a write.
     pub(super) fn is_due(&self) -> bool {
         let waiting = self.waiting();
-        waiting.bytes >= WAITING_BYTES_MAX || waiting.batches >= WAITING_BATCHES_MAX
+        waiting.bytes >= WAITING_BYTES_MAX || waiting.batches >= self.batches_max
     }
 
     /// Writes what waits: the head last, for it says that the others are there.
@@ -127,5 +134,5 @@ impl Entries {
 
 /// Bytes that wait at most, but for the last batch.
 const WAITING_BYTES_MAX: usize = 1 << 20;
-/// Batches that wait at most: blocks, when every block comes alone. Runs of tests have few.
-const WAITING_BATCHES_MAX: u32 = if cfg!(test) { 3 } else { 256 };
+/// Batches that wait at most: blocks, when every block comes alone.
+const WAITING_BATCHES_MAX: u32 = 256;

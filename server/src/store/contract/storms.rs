@@ -65,7 +65,7 @@ fn a_store_outlasts_a_failing_or_full_disk_at_any_operation() {
     for run in runs() {
         for at in 0..run.operations() {
             for fault in [Fault::Io, Fault::Full, Fault::FullForAll] {
-                for (lasts, then) in [(false, OnRefusal::Mend), (true, OnRefusal::Mend)] {
+                for lasts in [false, true] {
                     let context = format!("{}, {fault:?} at {at}, lasts {lasts}", run.name);
                     let mut world = run.begin.fork();
                     if lasts {
@@ -73,7 +73,8 @@ fn a_store_outlasts_a_failing_or_full_disk_at_any_operation() {
                     } else {
                         world.disk.fail_once(at, fault);
                     }
-                    ended += u64::from(world.process(END, run.pace, then).is_err());
+                    let ran = world.process(END, run.pace, OnRefusal::Mend);
+                    ended += u64::from(ran.is_err());
                     world.cut(Some(at));
                     world.ends_as_undisturbed(END, &context);
                 }

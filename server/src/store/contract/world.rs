@@ -119,7 +119,8 @@ impl World {
             None
         });
         check_ahead(&path, head.as_ref(), &*log)?;
-        let parts = Parts { log, entries: Entries::new(index), aside: Vec::new(), lock: None };
+        let entries = Entries::writing_after(index, WAITING_BATCHES);
+        let parts = Parts { log, entries, aside: Vec::new(), lock: None };
         Ok(Store::over(parts, head, self.folder.path().to_owned(), small()))
     }
 
@@ -259,4 +260,6 @@ pub(super) const END: u64 = 36;
 /// The head at which payloads are pruned, where a batch of backfill and of live both end.
 const PRUNED_AT: u64 = 26;
 const KEPT: u64 = 12;
+/// So few that a run comes to write the index.
+const WAITING_BATCHES: u32 = 3;
 const TRIES: usize = 8;
