@@ -127,5 +127,5 @@ impl Entries {
 
 /// Bytes that wait at most, but for the last batch.
 const WAITING_BYTES_MAX: usize = 1 << 20;
-/// Batches that wait at most: blocks, when every block comes alone.
-const WAITING_BATCHES_MAX: u32 = 256;
+/// Batches that wait at most: blocks, when every block comes alone. Runs of tests have few.
+const WAITING_BATCHES_MAX: u32 = if cfg!(test) { 3 } else { 256 };
