@@ -120,7 +120,7 @@ fn kills_for_long() {
 }
 
 /// A chain of some segments.
-fn small_chain() -> &'static Path {
+pub(super) fn small_chain() -> &'static Path {
     static CHAIN: OnceLock<PathBuf> = OnceLock::new();
     CHAIN.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap().keep();
@@ -131,7 +131,7 @@ fn small_chain() -> &'static Path {
 }
 
 /// A data folder of the chain, that nobody opens.
-fn store() -> &'static Path {
+pub(super) fn store() -> &'static Path {
     static STORE: OnceLock<PathBuf> = OnceLock::new();
     STORE.get_or_init(|| indexed(small_chain()).keep())
 }

@@ -4,6 +4,7 @@
 
 mod backup;
 mod export;
+mod flip;
 mod kill;
 mod long;
 mod prune;
