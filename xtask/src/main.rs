@@ -5,6 +5,7 @@ mod chains;
 mod ci;
 mod codegen;
 mod conformance;
+mod damage;
 mod ffi;
 mod ffi_cases;
 mod ffi_test;
@@ -83,6 +84,14 @@ enum Chore {
     WasmTest,
     /// Watch ten thousand simulated minutes over networks that break; `WEIR_SEED` chooses others
     Soak,
+    /// Cut the power of a store's disk, an ext4 on a loop device, again and again; needs root and perl
+    Power(damage::Loop),
+    /// Kill the program again and again, in all it does with a data folder
+    Kill(damage::Loop),
+    /// Flip bits and cut files of a data folder, again and again
+    Flip(damage::Loop),
+    /// Fill a store's disk, a tmpfs, again and again; needs root
+    Full(damage::Loop),
     /// Write weir.h, and to target/ffi the libraries for C, Kotlin, Swift and Python
     Ffi {
         /// Change nothing; fail when the checked-in weir.h is stale
@@ -110,6 +119,10 @@ fn main() -> anyhow::Result<()> {
         Chore::Wasm { parts: false } => wasm::package(&root()),
         Chore::WasmTest => wasm_test::run(&root()),
         Chore::Soak => soak::run(&root()),
+        Chore::Power(options) => damage::power(&root(), &options),
+        Chore::Kill(options) => damage::kill(&root(), &options),
+        Chore::Flip(options) => damage::flip(&root(), &options),
+        Chore::Full(options) => damage::full(&root(), &options),
         Chore::Ffi { check: true } => ffi::check(&root()),
         Chore::Ffi { check: false } => ffi::write(&root()),
         Chore::FfiTest => ffi_test::run(&root()),

@@ -49,9 +49,20 @@ pub(crate) fn run_ignored(
     program: &str,
     test: &str,
 ) -> anyhow::Result<()> {
+    run_ignored_with(root, &["--package", package, "--test", program], test, &[])
+}
+
+/// As [`run_ignored`], with the test program chosen by cargo's options, and variables of its own.
+pub(crate) fn run_ignored_with(
+    root: &Path,
+    program: &[&str],
+    test: &str,
+    variables: &[(&str, u64)],
+) -> anyhow::Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--package", package, "--test", program, "--"]);
+    cargo.arg("test").args(program).arg("--");
     cargo.args(["--ignored", "--exact", "--nocapture", test]).current_dir(root);
+    cargo.envs(variables.iter().map(|(name, value)| (name, value.to_string())));
     // Cargo compiles first, so the bound is the test's own.
     succeed(cargo.env("WEIR_TEST_BOUND_SECONDS", IGNORED_BOUND_SECONDS))
 }

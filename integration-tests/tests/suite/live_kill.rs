@@ -20,7 +20,7 @@ use weir_server::prover::Prover;
 use weir_server::store::{Opened, Store, StoreOptions};
 
 const SEED: u64 = 0x5eed_0004;
-const KILLS: u64 = 10;
+const KILLS: u64 = 16;
 /// A history of twenty epochs and more, with a fallback and its recovery, and no block after it.
 const NETWORK: [&str; 12] = [
     "--seed",

@@ -22,6 +22,7 @@ const CHAIN: &str = "happy-epochs";
 const DATABASE: &[u8] = include_bytes!("../data/format-3/db.zst");
 const SETTINGS: &[u8] = include_bytes!("../data/format-3/conf");
 const SEED: u64 = 0x5eed_0015;
+const KILLS: u32 = 30;
 
 /// A store as an earlier version left it.
 fn old_store(data: &Path, version: u32) {
@@ -109,7 +110,7 @@ async fn a_migration_killed_at_any_instant_goes_on() {
     old_store(&data, 1);
     let mut random = Xorshift::new(SEED);
     let arguments = ["migrate".as_ref(), "--data".as_ref(), data.as_os_str()];
-    for _ in 0..12 {
+    for _ in 0..KILLS {
         let started = Program::Server.start(arguments);
         // The moment of the kill is the input of this test.
         tokio::time::sleep(Duration::from_micros(random.below(150_000))).await;

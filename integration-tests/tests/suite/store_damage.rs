@@ -1,5 +1,5 @@
 //! Whatever happens to the files of a data folder, the store is equal in the end, or names what is
-//! wrong, and `fsck --repair` mends that.
+//! wrong, and `fsck --repair` mends that. Flips and cuts at random: `server/tests/living/flip.rs`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -70,10 +70,6 @@ fn same(data: &Path, expected: &Path) {
     check_same(&Prover::new(found.reader()), &Prover::new(expected.reader()));
 }
 
-fn whole_source() -> RepairSource {
-    RepairSource::Folder(ChainFolder::open(chain_dir(CHAIN)).unwrap())
-}
-
 #[bounded::test]
 fn a_lost_or_damaged_index_is_made_again_and_answers_the_same() {
     let (folder, data) = undisturbed();
@@ -99,50 +95,6 @@ fn a_lost_or_damaged_index_is_made_again_and_answers_the_same() {
         assert!(clean.is_clean(), "{clean:?}");
         assert!(!copy.join("index.aside.1").exists());
     }
-}
-
-/// 60 flipped bits and 20 truncations; more by hand with another number here.
-#[bounded::test]
-fn flips_and_cuts_in_any_file_are_mended_or_named() {
-    let (folder, data) = undisturbed();
-    let mut random = Xorshift::new(SEED);
-    println!("seed {SEED:#x}");
-    for round in 0..80 {
-        let copy = folder.path().join("copy");
-        copy_folder(&data, &copy);
-        let files: Vec<_> = files(&copy)
-            .into_iter()
-            .filter(|path| fs::metadata(path).unwrap().len() > 0)
-            .filter(|path| path.file_name().unwrap() != "weir.format")
-            .collect();
-        let file = &files[random.index(files.len())];
-        let mut bytes = fs::read(file).unwrap();
-        let place = random.index(bytes.len());
-        let run = format!("round {round}: {} at {place}", file.display());
-        if round % 4 == 3 {
-            bytes.truncate(place);
-        } else {
-            bytes[place] ^= 1 << random.below(8);
-        }
-        fs::write(file, bytes).unwrap();
-        mended(&copy, &data, &run);
-        fs::remove_dir_all(&copy).unwrap();
-    }
-}
-
-fn mended(copy: &Path, data: &Path, run: &str) {
-    let found = check(copy).unwrap_or_else(|error| panic!("{error}; {run}"));
-    let before = found.findings.len();
-    if let Err(error) = repair(copy, Some(&whole_source())) {
-        panic!("{error}: {found:?}; {run}");
-    }
-    let after = check(copy).unwrap();
-    assert!(after.is_clean(), "{after:?}; {run}, {before} findings");
-    let opened = open(copy);
-    let mut opened = opened.unwrap_or_else(|error| panic!("{error}; {run}"));
-    opened.run(|_| ()).unwrap_or_else(|error| panic!("{error}; {run}"));
-    drop(opened);
-    same(copy, data);
 }
 
 #[bounded::test]

@@ -68,12 +68,12 @@ impl Volatile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An operation of the disk like any other, so that it may be the one that fails.
+    /// An operation of the disk like any other, so that it may be the one that fails or finds no space.
     fn write(&self) -> Result<(), Source> {
         if self.abandoned.load(Ordering::SeqCst) {
             return Err("an earlier write failed".into());
         }
-        let written = self.disk.as_ref().map_or(Ok(()), |disk| disk.list().map(|_| ()));
+        let written = self.disk.as_ref().map_or(Ok(()), |disk| disk.create(FILE));
         if written.is_err() {
             self.abandon();
         }
@@ -119,3 +119,6 @@ impl Index for Volatile {
         Ok(())
     }
 }
+
+/// A file that the log beside it leaves alone.
+const FILE: &str = "index";

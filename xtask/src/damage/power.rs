@@ -1,0 +1,53 @@
+//! The power of a real file system is cut while a server writes, or has just ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::device::Device;
+use super::store::{BLOCKS, Found, PATIENCE, Programs, Store};
+use super::{Loop, Rounds};
+
+pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
+    let folder = root.join("target/damage/power");
+    let Some(device) = Device::ext4(&folder)? else {
+        println!("SKIPPED: power: no ext4 can be made and mounted on a loop device here");
+        return Ok(());
+    };
+    let programs = Programs::make(root, &root.join("target/damage/power-chain"), options.dev)?;
+    let mut rounds = Rounds::begin(options);
+    let mut store = Store::new(device.path());
+    let (mut mended, mut none, mut compared, mut fresh) = (0, 0, 0, 0);
+    while rounds.goes_on() {
+        if store.announced > BLOCKS || rounds.below(4) == 0 {
+            store.clear()?;
+        }
+        fresh += u64::from(store.announced == 0);
+        let mut server = store.serve(&programs)?;
+        let more = rounds.below(BLOCKS / 2);
+        let within = if rounds.below(5) == 0 { Duration::from_millis(more) } else { PATIENCE };
+        let target = (store.announced + more).min(BLOCKS + 1);
+        store.watch(&mut server, target, within)?;
+        if rounds.below(4) == 0 {
+            // What a clean end leaves has to be on the disk.
+            server.terminate()?;
+        }
+        device.cut()?;
+        server.kill()?;
+        device.start_again()?;
+        match store.check(&programs)? {
+            Found::Nothing => none += 1,
+            Found::Good => {}
+            Found::Mended => mended += 1,
+        }
+        if rounds.below(6) == 0 {
+            store.is_as_undisturbed(&programs)?;
+            (store.announced, compared) = (BLOCKS + 1, compared + 1);
+        }
+    }
+    println!(
+        "{} power cuts, {fresh} of stores just begun: nothing announced is gone; {none} had no store \
+         yet, {mended} were mended by fsck --repair, {compared} were completed and as undisturbed",
+        rounds.done
+    );
+    Ok(())
+}
