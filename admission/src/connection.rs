@@ -155,7 +155,7 @@ mod tests {
     use tokio_stream::wrappers::ReceiverStream;
 
     use super::*;
-    use crate::connections;
+    use crate::{Port, Secured, connections};
 
     const LONG: Duration = Duration::from_secs(3600);
     const SHORT: Duration = Duration::from_millis(50);
@@ -164,20 +164,21 @@ mod tests {
         Limits { total: 10, per_address: 1, first_bytes: LONG, quiet: LONG, untaken: LONG }
     }
 
-    async fn listen(limits: Limits) -> (SocketAddr, ReceiverStream<io::Result<Connection>>) {
+    async fn listen(limits: Limits) -> (SocketAddr, ReceiverStream<io::Result<Secured>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        (listener.local_addr().unwrap(), connections(listener, limits))
+        let address = listener.local_addr().unwrap();
+        (address, connections(Port { listener, limits, tls: None }))
     }
 
     async fn pair(
         address: SocketAddr,
-        incoming: &mut ReceiverStream<io::Result<Connection>>,
-    ) -> (TcpStream, Connection) {
+        incoming: &mut ReceiverStream<io::Result<Secured>>,
+    ) -> (TcpStream, Secured) {
         let client = TcpStream::connect(address).await.unwrap();
         (client, incoming.next().await.unwrap().unwrap())
     }
 
-    async fn why(connection: &mut Connection) -> String {
+    async fn why(connection: &mut Secured) -> String {
         let mut bytes = [0; 64];
         loop {
             match connection.read(&mut bytes).await {

@@ -1,16 +1,21 @@
 //! Accepting connections within limits.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
 use crate::connection::Connection;
 use crate::places::Places;
+use crate::secured::Secured;
+use crate::tls::Tls;
 
 /// How many connections there may be, and how long one may be quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +54,28 @@ pub fn server() -> Server {
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }
 
-/// The connections that a listener admits, within a runtime. The listener goes with the stream.
+/// Where a server is reached, and by whom.
+#[derive(Debug)]
+pub struct Port {
+    /// What accepts connections.
+    pub listener: TcpListener,
+    /// How many.
+    pub limits: Limits,
+    /// Encrypts them.
+    pub tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Port {
+    /// In clear, within the usual limits.
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, limits: Limits::default(), tls: None }
+    }
+}
+
+/// The connections that a port admits, within a runtime. The listener goes with the stream.
 #[must_use]
-pub fn connections(
-    listener: TcpListener,
-    limits: Limits,
-) -> ReceiverStream<io::Result<Connection>> {
+pub fn connections(port: Port) -> ReceiverStream<io::Result<Secured>> {
+    let Port { listener, limits, tls } = port;
     // One at hand is enough: others wait in the listener's own queue.
     let (sender, receiver) = mpsc::channel(1);
     let places = Places::new(limits.total, limits.per_address);
@@ -65,12 +86,36 @@ pub fn connections(
                 connection = acceptor.next() => connection,
                 () = sender.closed() => return,
             };
-            if sender.send(Ok(connection)).await.is_err() {
-                return;
+            match &tls {
+                Some(tls) => {
+                    let (config, sender) = (tls.config(), sender.clone());
+                    tokio::spawn(greet(connection, config, limits.first_bytes, sender));
+                }
+                None if sender.send(Ok(Secured::Plain(connection))).await.is_err() => return,
+                None => {}
             }
         }
     });
     ReceiverStream::new(receiver)
+}
+
+/// Agrees on TLS, beside others that do. A connection that does not is not told of.
+async fn greet(
+    connection: Connection,
+    config: Arc<ServerConfig>,
+    within: Duration,
+    sender: mpsc::Sender<io::Result<Secured>>,
+) {
+    let greeting = TlsAcceptor::from(config).accept(connection);
+    match timeout(within, greeting).await {
+        // Nobody is there to take it when the server has ended.
+        Ok(Ok(stream)) => drop(sender.send(Ok(Secured::Tls(Box::new(stream)))).await),
+        Ok(Err(error)) => {
+            metrics::counter!("connections_ended_total", "why" => "tls").increment(1);
+            tracing::debug!(%error, "no TLS was agreed on");
+        }
+        Err(_) => metrics::counter!("connections_ended_total", "why" => "silent").increment(1),
+    }
 }
 
 struct Acceptor {

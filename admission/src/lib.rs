@@ -8,8 +8,12 @@
 mod connection;
 mod connections;
 mod places;
+mod secured;
+mod tls;
 mod workers;
 
 pub use connection::Connection;
-pub use connections::{Limits, connections, server};
+pub use connections::{Limits, Port, connections, server};
+pub use secured::Secured;
+pub use tls::{Files, Tls};
 pub use workers::{Busy, RETRY_METADATA, Workers};

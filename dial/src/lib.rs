@@ -1,0 +1,22 @@
+//! Addresses of servers and access nodes, and connections to them.
+//!
+//! There is one reader of addresses, and whatever an address says is done or refused: `https://` is TLS,
+//! a path is one of a front end, and a key after `#` is the caller's to check, or an access node's
+//! networking key. [`Dialer`] is all that opens connections.
+#![forbid(unsafe_code)]
+
+mod address;
+mod channel;
+mod connector;
+mod first_bytes;
+mod network_key;
+pub mod pem;
+mod stream;
+mod trust;
+
+pub use address::{Address, AddressError};
+pub use channel::{CONNECT_TIMEOUT, Channel, Dialer};
+pub use connector::DialError;
+pub use network_key::{NetworkKey, NetworkKeyError, PinError};
+pub use pem::PemError;
+pub use trust::{Trust, authorities, provider};
