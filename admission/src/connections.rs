@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -106,16 +107,25 @@ async fn greet(
     within: Duration,
     sender: mpsc::Sender<io::Result<Secured>>,
 ) {
-    let greeting = TlsAcceptor::from(config).accept(connection);
+    let greeting = TlsAcceptor::from(config).accept(connection).into_fallible();
     match timeout(within, greeting).await {
         // Nobody is there to take it when the server has ended.
         Ok(Ok(stream)) => drop(sender.send(Ok(Secured::Tls(Box::new(stream)))).await),
-        Ok(Err(error)) => {
+        Ok(Err((error, connection))) => {
             metrics::counter!("connections_ended_total", "why" => "tls").increment(1);
             tracing::debug!(%error, "no TLS was agreed on");
+            // Whoever has gone hears nothing.
+            drop(timeout(within, hear_out(connection)).await);
         }
         Err(_) => metrics::counter!("connections_ended_total", "why" => "silent").increment(1),
     }
+}
+
+/// Ends a connection so that the other end learns why: whoever closes one with bytes unread takes back what
+/// was sent last.
+async fn hear_out(mut connection: Connection) -> io::Result<()> {
+    connection.shutdown().await?;
+    tokio::io::copy(&mut connection, &mut tokio::io::sink()).await.map(|_| ())
 }
 
 struct Acceptor {

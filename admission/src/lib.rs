@@ -15,5 +15,5 @@ mod workers;
 pub use connection::Connection;
 pub use connections::{Limits, Port, connections, server};
 pub use secured::Secured;
-pub use tls::{Files, Tls};
+pub use tls::{Files, Tls, TlsError};
 pub use workers::{Busy, RETRY_METADATA, Workers};

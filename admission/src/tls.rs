@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+/// A certificate and a key cannot be used.
+pub use rustls::Error as TlsError;
+use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{Error, ServerConfig};
 use weir_dial::pem::{PemError, certificates, secret_key};
 use weir_dial::{authorities, provider};
 
@@ -61,8 +63,9 @@ impl Tls {
     /// When the key is not that of the certificate.
     pub fn of_certificate(
         certificate: CertificateDer<'static>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, Error> {
+        pkcs8_key: Vec<u8>,
+    ) -> Result<Self, TlsError> {
+        let key = PrivateKeyDer::Pkcs8(pkcs8_key.into());
         let config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_no_client_auth()

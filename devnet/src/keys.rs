@@ -146,19 +146,23 @@ pub fn beacon_shares(hash: &Identifier, members: usize) -> (SecretKey, Vec<Secre
 /// key, and refuses other numbers).
 #[must_use]
 pub fn network_key(node_id: &Identifier) -> [u8; NETWORK_KEY_LEN] {
-    let mut digest = sha3_256(&[b"network key", &node_id.0]);
-    // A hash is no secret key once in 2^32 times.
-    let secret = loop {
-        match p256::SecretKey::from_slice(&digest.0) {
-            Ok(secret) => break secret,
-            Err(_) => digest = sha3_256(&[&digest.0]),
-        }
-    };
-    let point = secret.public_key().to_encoded_point(false);
+    let point = network_secret(node_id).public_key().to_encoded_point(false);
     let mut key = [0; NETWORK_KEY_LEN];
     // The first byte says that both coordinates follow.
     key.copy_from_slice(&point.as_bytes()[1..]);
     key
+}
+
+/// The secret key of [`network_key`].
+pub(crate) fn network_secret(node_id: &Identifier) -> p256::SecretKey {
+    let mut digest = sha3_256(&[b"network key", &node_id.0]);
+    // A hash is no secret key once in 2^32 times.
+    loop {
+        match p256::SecretKey::from_slice(&digest.0) {
+            Ok(secret) => return secret,
+            Err(_) => digest = sha3_256(&[&digest.0]),
+        }
+    }
 }
 
 /// The digits of a number to base 16, from -8 to 7, the lowest first.

@@ -166,12 +166,12 @@ fn is_loopback(host: &str) -> bool {
 pub struct AddressError {
     /// The text.
     pub text: String,
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// Why a text is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-enum Reason {
+pub(crate) enum Reason {
     #[error("it begins with neither http:// nor https://")]
     Scheme,
     #[error("begin it with https://, or with http:// if nothing is to be encrypted")]
@@ -186,6 +186,10 @@ enum Reason {
     Query,
     #[error("write it as https://HOST:PORT")]
     Malformed,
+    #[error("what follows # is no networking key, 128 hexadecimal digits")]
+    NetworkKey,
+    #[error("a networking key is checked with TLS alone; begin it with https://")]
+    KeyInClear,
 }
 
 #[cfg(test)]

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper_util::client::proxy::matcher::Matcher;
-use rustls::ClientConfig;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::{self, Endpoint};
 use tower::Service;
 
+use crate::access_node::AccessNode;
 use crate::address::Address;
-use crate::connector::{Connector, DialError, Said};
+use crate::connector::{Connector, DialError, Greeting, Said};
 use crate::network_key::NetworkKey;
 use crate::trust::Trust;
 
@@ -54,56 +54,40 @@ impl Dialer {
     /// # Errors
     /// When there is no connection in time.
     pub async fn connect(&self, address: &Address) -> Result<Channel, DialError> {
-        let (endpoint, connector) = self.prepare(address, None)?;
-        let said = connector.said.clone();
+        let (endpoint, connector, channel) = self.prepare(address, None);
         let connected = endpoint.connect_with_connector(connector).await;
-        let inner = connected.map_err(|error| said.take().unwrap_or_else(|| reason(&error)))?;
-        Ok(Channel { inner, prefix: prefix(address), said })
+        connected.map(channel).map_err(|error| reason(&error))
     }
 
     /// A channel to a server, which connects when it is first used, and again when the connection breaks.
-    ///
-    /// # Errors
-    /// When there are no authorities to trust.
-    pub fn channel(&self, address: &Address) -> Result<Channel, DialError> {
-        self.lazily(address, None)
+    #[must_use]
+    pub fn channel(&self, address: &Address) -> Channel {
+        let (endpoint, connector, channel) = self.prepare(address, None);
+        channel(endpoint.connect_with_connector_lazy(connector))
     }
 
-    /// As [`Self::channel`], to the access node with this networking key.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn channel_to(&self, address: &Address, key: NetworkKey) -> Result<Channel, DialError> {
-        self.lazily(address, Some(key))
-    }
-
-    fn lazily(&self, address: &Address, key: Option<NetworkKey>) -> Result<Channel, DialError> {
-        let (endpoint, connector) = self.prepare(address, key)?;
-        let said = connector.said.clone();
-        let inner = endpoint.connect_with_connector_lazy(connector);
-        Ok(Channel { inner, prefix: prefix(address), said })
+    /// As [`Self::channel`], to an access node, and to no other than the one with its networking key.
+    #[must_use]
+    pub fn access_node(&self, node: &AccessNode) -> Channel {
+        let (endpoint, connector, channel) = self.prepare(node.address(), node.key().cloned());
+        channel(endpoint.connect_with_connector_lazy(connector))
     }
 
     fn prepare(
         &self,
         address: &Address,
         key: Option<NetworkKey>,
-    ) -> Result<(Endpoint, Connector), DialError> {
+    ) -> (Endpoint, Connector, impl FnOnce(transport::Channel) -> Channel + use<>) {
         let endpoint = Endpoint::from(address.origin())
             .connect_timeout(self.connect_timeout)
             .initial_stream_window_size(self.window_bytes)
             .initial_connection_window_size(self.window_bytes);
-        let tls = if address.is_secure() { Some(self.tls(key)?) } else { None };
-        let address = Arc::new(address.clone());
-        Ok((endpoint, Connector::new(address, tls, Arc::clone(&self.proxies), Said::default())))
-    }
-
-    fn tls(&self, key: Option<NetworkKey>) -> Result<Arc<ClientConfig>, DialError> {
-        let config = match key {
-            Some(key) => self.trust.config_of(key),
-            None => self.trust.config(),
-        };
-        config.map(Arc::new).map_err(DialError::Config)
+        let said = Said::default();
+        let greeting = address.is_secure().then(|| Greeting { trust: self.trust.clone(), key });
+        let proxies = Arc::clone(&self.proxies);
+        let connector = Connector::new(address.clone(), greeting, proxies, said.clone());
+        let prefix = Some(address.prefix()).filter(|prefix| !prefix.is_empty()).map(Arc::from);
+        (endpoint, connector, move |inner| Channel { inner, prefix, said, failed: None })
     }
 }
 
@@ -126,28 +110,39 @@ pub struct Channel {
     /// Where a front end has the server.
     prefix: Option<Arc<str>>,
     said: Said,
+    /// Why it was not ready, which the next call says.
+    failed: Option<Status>,
 }
 
 impl Service<Request<Body>> for Channel {
     type Response = Response<Body>;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Status;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
+    /// Clients keep no more than the text of an error here, so that the call says it.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        let ready = ready!(self.inner.poll_ready(cx));
+        self.failed = ready.err().map(|error| explained(error, &self.said));
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Some(failed) = self.failed.take() {
+            return Box::pin(std::future::ready(Err(failed)));
+        }
         if let Some(prefix) = &self.prefix {
             *request.uri_mut() = below(prefix, request.uri());
         }
         let (answer, said) = (self.inner.call(request), self.said.clone());
-        Box::pin(async move {
-            answer.await.map_err(|error| match said.take() {
-                Some(error) => Status::unavailable(error.to_string()).into(),
-                None => error.into(),
-            })
-        })
+        Box::pin(async move { answer.await.map_err(|error| explained(error, &said)) })
+    }
+}
+
+/// The status of a call that failed on its way.
+fn explained(error: transport::Error, said: &Said) -> Status {
+    match said.heard() {
+        Some(error) => Status::unavailable(error.to_string()),
+        None => Status::from_error(Box::new(error)),
     }
 }
 
@@ -158,10 +153,6 @@ fn below(prefix: &str, uri: &http::Uri) -> http::Uri {
     // The prefix is a part of a URI that was read.
     parts.path_and_query = path.ok().or(parts.path_and_query);
     http::Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
-}
-
-fn prefix(address: &Address) -> Option<Arc<str>> {
-    Some(address.prefix()).filter(|prefix| !prefix.is_empty()).map(Arc::from)
 }
 
 /// The error of a connector, within one of the library.

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Error as TlsError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -22,8 +22,9 @@ use tower::Service;
 
 use crate::address::Address;
 use crate::first_bytes::FirstBytes;
+use crate::network_key::{NetworkKey, PinError};
 use crate::stream::Stream;
-use crate::trust::HTTP2;
+use crate::trust::{HTTP2, Trust};
 
 /// Why there is no connection, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -58,6 +59,9 @@ pub enum DialError {
     /// The other end is not trusted, or does not trust this one.
     #[error("TLS: {0}")]
     Tls(TlsError),
+    /// The access node is not the one with the networking key.
+    #[error("{0}")]
+    AccessNode(PinError),
     /// No configuration of TLS can be made.
     #[error("{0}")]
     Config(TlsError),
@@ -72,25 +76,38 @@ impl Said {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    pub(crate) fn take(&self) -> Option<DialError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the newest connection was found to speak, if that is why it is of no use.
+    pub(crate) fn heard(&self) -> Option<DialError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Opens connections to one address.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    address: Arc<Address>,
-    tls: Option<Arc<ClientConfig>>,
+    address: Address,
+    greeting: Option<Greeting>,
     proxies: Arc<Matcher>,
     tcp: HttpConnector,
-    pub(crate) said: Said,
+    said: Said,
+}
+
+/// How TLS begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting {
+    pub(crate) trust: Trust,
+    /// The networking key of the only node that is trusted.
+    pub(crate) key: Option<NetworkKey>,
 }
 
 impl Connector {
     pub(crate) fn new(
-        address: Arc<Address>,
-        tls: Option<Arc<ClientConfig>>,
+        address: Address,
+        greeting: Option<Greeting>,
         proxies: Arc<Matcher>,
         said: Said,
     ) -> Self {
@@ -98,16 +115,19 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
-        Self { address, tls, proxies, tcp, said }
+        Self { address, greeting, proxies, tcp, said }
     }
 
     async fn connect(self) -> Result<Stream, DialError> {
+        self.said.clear();
         let stream = self.reach().await?;
-        let Some(tls) = &self.tls else {
-            return Ok(Stream::Plain(FirstBytes::new(stream, self.said)));
-        };
-        let stream = greet(stream, Arc::clone(tls), self.address.host()).await?;
-        Ok(Stream::Tls(Box::new(stream)))
+        match &self.greeting {
+            None => Ok(Stream::Plain(FirstBytes::new(stream, self.said))),
+            Some(greeting) => {
+                let stream = greeting.greet(stream, self.address.host()).await?;
+                Ok(Stream::Tls(Box::new(stream), self.said))
+            }
+        }
     }
 
     /// The bare connection.
@@ -131,33 +151,49 @@ impl Connector {
     }
 }
 
-async fn greet(
-    stream: TcpStream,
-    tls: Arc<ClientConfig>,
-    host: &str,
-) -> Result<TlsStream<TcpStream>, DialError> {
-    let name = ServerName::try_from(host.to_owned());
-    let name = name.map_err(|_| DialError::Tcp(format!("{host} is no name of a host")))?;
-    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(tls_error)?;
-    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-        Ok(stream)
-    } else {
-        Err(DialError::NoHttp2)
+impl Greeting {
+    async fn greet(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> Result<TlsStream<TcpStream>, DialError> {
+        let config = match &self.key {
+            Some(key) => self.trust.config_of(key.clone()),
+            None => self.trust.config(),
+        };
+        let tls = TlsConnector::from(Arc::new(config.map_err(DialError::Config)?));
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|_| DialError::Tcp(format!("{host} is no name of a host")))?;
+        let stream = tls.connect(name, stream).await;
+        let stream = stream.map_err(|error| DialError::of_greeting(&error))?;
+        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+            Ok(stream)
+        } else {
+            Err(DialError::NoHttp2)
+        }
     }
 }
 
-fn tls_error(error: io::Error) -> DialError {
-    let found = error.get_ref().and_then(|source| source.downcast_ref::<TlsError>());
-    match found {
-        Some(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-            DialError::SpeaksPlaintext
-        }
-        Some(TlsError::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)) => {
-            DialError::NoHttp2
-        }
-        Some(other) => DialError::Tls(other.clone()),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => DialError::EndedBeforeTls,
-        None => DialError::Tcp(error.to_string()),
+impl DialError {
+    /// Why TLS cannot be spoken, if that is why a connection failed.
+    pub(crate) fn of_tls(error: &io::Error) -> Option<Self> {
+        let found = error.get_ref().and_then(|source| source.downcast_ref::<TlsError>())?;
+        Some(match found {
+            TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => Self::SpeaksPlaintext,
+            TlsError::AlertReceived(AlertDescription::NoApplicationProtocol) => Self::NoHttp2,
+            TlsError::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
+                let pin = inner.downcast_ref::<PinError>().cloned();
+                pin.map_or_else(|| Self::Tls(found.clone()), Self::AccessNode)
+            }
+            other => Self::Tls(other.clone()),
+        })
+    }
+
+    fn of_greeting(error: &io::Error) -> Self {
+        Self::of_tls(error).unwrap_or_else(|| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::EndedBeforeTls,
+            _ => Self::Tcp(error.to_string()),
+        })
     }
 }
 

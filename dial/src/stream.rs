@@ -8,13 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::connector::{DialError, Said};
 use crate::first_bytes::FirstBytes;
 
 /// A connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(FirstBytes<TcpStream>),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>, Said),
 }
 
 /// What both kinds can do.
@@ -26,7 +27,7 @@ impl Stream {
     fn both(&mut self) -> Pin<&mut dyn Both> {
         match self {
             Self::Plain(stream) => Pin::new(stream),
-            Self::Tls(stream) => Pin::new(stream.as_mut()),
+            Self::Tls(stream, _) => Pin::new(stream.as_mut()),
         }
     }
 }
@@ -37,7 +38,14 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.both().poll_read(cx, buffer)
+        let read = self.both().poll_read(cx, buffer);
+        // A server may refuse a client's certificate, or want one, after the client took TLS for agreed.
+        if let (Self::Tls(_, said), Poll::Ready(Err(error))) = (&*self, &read)
+            && let Some(refused) = DialError::of_tls(error)
+        {
+            said.note(refused);
+        }
+        read
     }
 }
 
@@ -61,7 +69,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Tls(stream, _) => stream.is_write_vectored(),
         }
     }
 

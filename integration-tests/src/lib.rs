@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_node;
+pub mod authority;
 pub mod connections;
 pub mod follower;
 pub mod programs;

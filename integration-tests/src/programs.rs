@@ -300,9 +300,20 @@ impl ServerProcess {
     /// # Panics
     /// As [`Self::start`].
     pub async fn proxy(url: &str, checkpoint: &str) -> Result<Self, Ran> {
+        Self::proxy_with(url, checkpoint, &[]).await
+    }
+
+    /// As [`Self::proxy`], with more options.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn proxy_with(url: &str, checkpoint: &str, more: &[&str]) -> Result<Self, Ran> {
         let mut command = Program::Server.command();
         command.args(["proxy", "--upstream", url, "--checkpoint", checkpoint]);
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--listen", "127.0.0.1:0"]).args(more);
         Self::announced(command.spawn(), PROXY_SERVING).await
     }
 

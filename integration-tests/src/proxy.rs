@@ -77,6 +77,8 @@ pub fn options(
 ) -> ProxyOptions {
     let check: CheckSnapshot =
         Arc::new(|snapshot: &Snapshot| check_snapshot(snapshot).map_err(|fault| fault.to_string()));
-    let options = ProxyOptions::new(upstreams.into_iter().collect(), checkpoint_id, check);
+    let address = |url: String| url.parse().expect("tests name servers by their URLs");
+    let upstreams = upstreams.into_iter().map(address).collect();
+    let options = ProxyOptions::new(upstreams, checkpoint_id, check);
     ProxyOptions { upstream_timeout: Duration::from_secs(60), ..options }
 }

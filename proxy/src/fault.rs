@@ -99,12 +99,14 @@ pub(crate) fn needs_newer(rejection: Rejection) -> Status {
     Status::failed_precondition(rejection.to_string())
 }
 
-/// Whether the upstream gave no answer at all, so that another one may be asked.
+/// Whether the upstream said nothing about what was asked.
 pub(crate) fn is_silence(status: &Status) -> bool {
-    match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unimplemented => true,
-        // A peer that speaks HTTP, but no gRPC, shows up as an unknown or internal error.
-        Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
-        _ => false,
-    }
+    let about_the_question = [
+        Code::InvalidArgument,
+        Code::NotFound,
+        Code::AlreadyExists,
+        Code::FailedPrecondition,
+        Code::OutOfRange,
+    ];
+    !about_the_question.contains(&status.code())
 }

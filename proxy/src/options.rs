@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use weir_client::sync::ClockOptions;
+use weir_dial::{Address, Dialer};
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 
@@ -15,8 +16,10 @@ pub type CheckSnapshot = Arc<dyn Fn(&Snapshot) -> Result<(), String> + Send + Sy
 /// How a proxy is set up.
 #[derive(Clone)]
 pub struct ProxyOptions {
-    /// Servers to ask, by preference, such as `http://127.0.0.1:9400`.
-    pub upstreams: Vec<String>,
+    /// Servers to ask, by preference.
+    pub upstreams: Vec<Address>,
+    /// Connects to them.
+    pub dialer: Dialer,
     /// ID of a finalized block that the operator trusts.
     pub checkpoint_id: Identifier,
     /// ID of the spork, where the operator knows it; for snapshots of the Access API.
@@ -35,12 +38,13 @@ impl ProxyOptions {
     /// The usual bounds.
     #[must_use]
     pub fn new(
-        upstreams: Vec<String>,
+        upstreams: Vec<Address>,
         checkpoint_id: Identifier,
         check_snapshot: CheckSnapshot,
     ) -> Self {
         Self {
             upstreams,
+            dialer: Dialer::default(),
             checkpoint_id,
             spork_id: None,
             check_snapshot,
@@ -67,12 +71,13 @@ pub enum StartError {
     /// No upstream was named.
     #[error("no upstream given")]
     NoUpstream,
-    /// The text is no URL.
-    #[error("`{url}` is not a server url; use for example http://127.0.0.1:9400")]
-    Url {
-        /// The text.
+    /// An upstream is named with a key.
+    #[error("{url}: the receipts of an upstream are not asked for; leave out # and its key")]
+    Key {
+        /// The address.
         url: String,
     },
+
     /// No upstream proves the checkpoint.
     #[error("cannot begin at the checkpoint: {message}")]
     Checkpoint {

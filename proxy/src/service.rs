@@ -42,7 +42,8 @@ impl Proxy {
     /// # Errors
     /// When no upstream is named, or none proves the checkpoint.
     pub async fn start(options: ProxyOptions) -> Result<(Self, SnapshotProxy), StartError> {
-        let upstreams = Upstreams::new(&options.upstreams, options.upstream_timeout)?;
+        let (dialer, timeout) = (options.dialer.clone(), options.upstream_timeout);
+        let upstreams = Upstreams::new(&options.upstreams, dialer, timeout)?;
         let begun = Own::start(&options, upstreams).await;
         let own =
             Arc::new(begun.map_err(|status| StartError::Checkpoint {

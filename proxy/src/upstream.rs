@@ -6,9 +6,9 @@ use std::time::Duration;
 use metrics::counter;
 use prost::bytes::Bytes;
 use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
-use weir_client::transport::{SharedServers, endpoint};
+use weir_client::transport::SharedServers;
+use weir_dial::{Address, Channel, Dialer};
 use weir_peers::{Peers, Rests};
 use weir_proto::convert::request_to_wire;
 use weir_proto::evidence_client::EvidenceClient;
@@ -43,18 +43,25 @@ pub(crate) struct Upstream {
 }
 
 impl Upstreams {
-    pub(crate) fn new(urls: &[String], timeout: Duration) -> Result<Self, StartError> {
-        // Receipts are not asked for: a URL with a key is none here.
-        let named = |url: &String| endpoint(url).map_err(|_| StartError::Url { url: url.clone() });
-        let endpoints = urls.iter().map(named).collect::<Result<Vec<_>, _>>()?;
-        let names = endpoints.iter().map(|(url, _)| url.clone());
-        let peers = Peers::new(names, RESTS).map_err(|_| StartError::NoUpstream)?;
+    pub(crate) fn new(
+        addresses: &[Address],
+        dialer: Dialer,
+        timeout: Duration,
+    ) -> Result<Self, StartError> {
+        // Receipts are not asked for: an address with a key is none here.
+        if let Some(known) = addresses.iter().find(|address| address.key().is_some()) {
+            return Err(StartError::Key { url: known.to_string() });
+        }
+        let peers = Peers::new(addresses.iter().map(Address::url), RESTS);
+        let peers = peers.map_err(|_| StartError::NoUpstream)?;
+        let dialer = dialer.with_connect_timeout(timeout);
         // Whatever they say is checked, so those that were wrong may be asked last of all.
-        let shared = SharedServers::new(peers.asking_set_aside());
-        let upstream = |(index, (url, endpoint))| {
-            Upstream::new((url, endpoint), timeout, (index, shared.clone()))
+        let shared = SharedServers::new(peers.asking_set_aside(), dialer.clone());
+        let upstream = |(index, address): (usize, &Address)| {
+            let channel = dialer.channel(address);
+            Upstream::new((address.url(), channel), timeout, (index, shared.clone()))
         };
-        let upstreams = endpoints.into_iter().enumerate().map(upstream).collect();
+        let upstreams = addresses.iter().enumerate().map(upstream).collect();
         Ok(Self { upstreams, shared })
     }
 
@@ -78,11 +85,10 @@ impl Upstreams {
 
 impl Upstream {
     fn new(
-        (url, endpoint): (String, Endpoint),
+        (url, channel): (String, Channel),
         timeout: Duration,
         (index, shared): (usize, SharedServers),
     ) -> Self {
-        let channel = endpoint.connect_timeout(timeout).tcp_nodelay(true).connect_lazy();
         let snapshots = SnapshotApiClient::new(channel.clone())
             .max_decoding_message_size(EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         let evidence =

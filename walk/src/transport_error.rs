@@ -13,10 +13,12 @@ use weir_protocol::request::RefusalReason;
 #[non_exhaustive]
 pub enum TransportError {
     /// The URL is malformed.
-    #[error("`{url}` is not a server url; use for example http://127.0.0.1:9400")]
+    #[error("{reason}")]
     Url {
         /// The text given.
         url: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// What follows the URL is no public key.
     #[error("`{url}`: what follows `#` is not a public key, 64 hexadecimal digits")]
@@ -104,25 +106,30 @@ impl TransportError {
         if errors.len() == 1 { errors.remove(0) } else { Self::All { errors } }
     }
 
-    /// Whether the server gave no answer at all; else it refused, which is an answer.
+    /// Whether the server said nothing about what was asked; else it refused, which is an answer.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Refused { code, .. } => code.is_about_the_server(),
             Self::Connect { .. }
-                | Self::NotWeir { .. }
-                | Self::NoReceipt { .. }
-                | Self::Unavailable { .. }
-                | Self::Cancelled
-                | Self::All { .. }
-        )
+            | Self::NotWeir { .. }
+            | Self::NoReceipt { .. }
+            | Self::Unavailable { .. }
+            | Self::Cancelled
+            | Self::All { .. } => true,
+            Self::Url { .. }
+            | Self::Key { .. }
+            | Self::UnknownBlock { .. }
+            | Self::HeadTooOld { .. }
+            | Self::HeadNotCanonical { .. } => false,
+        }
     }
 
     /// The server that it is about, if it is one.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self {
-            Self::Url { url }
+            Self::Url { url, .. }
             | Self::Key { url }
             | Self::NoReceipt { url }
             | Self::Connect { url, .. }
@@ -171,6 +178,8 @@ impl fmt::Display for List<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Code {
+    /// 2: nobody says what happened.
+    Unknown,
     /// 3: the request is malformed.
     InvalidArgument,
     /// 5: there is no such thing.
@@ -181,6 +190,8 @@ pub enum Code {
     ResourceExhausted,
     /// 9: not in this state.
     FailedPrecondition,
+    /// 10: something came between.
+    Aborted,
     /// 11: beyond what the server has.
     OutOfRange,
     /// 13: the server failed.
@@ -198,16 +209,37 @@ impl Code {
     #[must_use]
     pub fn from_number(number: u8) -> Self {
         match number {
+            2 => Self::Unknown,
             3 => Self::InvalidArgument,
             5 => Self::NotFound,
             7 => Self::PermissionDenied,
             8 => Self::ResourceExhausted,
             9 => Self::FailedPrecondition,
+            10 => Self::Aborted,
             11 => Self::OutOfRange,
             13 => Self::Internal,
             15 => Self::DataLoss,
             16 => Self::Unauthenticated,
             other => Self::Other(other),
+        }
+    }
+
+    /// Whether it says how the server is, and nothing about what was asked: another one may answer.
+    #[must_use]
+    pub fn is_about_the_server(self) -> bool {
+        match self {
+            Self::Unknown
+            | Self::PermissionDenied
+            | Self::ResourceExhausted
+            | Self::Aborted
+            | Self::Internal
+            | Self::DataLoss
+            | Self::Unauthenticated
+            | Self::Other(_) => true,
+            Self::InvalidArgument
+            | Self::NotFound
+            | Self::FailedPrecondition
+            | Self::OutOfRange => false,
         }
     }
 }

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use weir_client::sync::ClockOptions;
+use weir_client::transport::{TransportError, read_address};
+use weir_dial::Asking;
 use weir_protocol::model::Identifier;
 use weir_verifier::Timing;
 
@@ -27,11 +29,11 @@ use super::watch::WatchArguments;
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Servers to ask, by preference, such as http://127.0.0.1:9400: the next one is asked when one
-    /// gives no answer, or one that does not verify. URL#KEY takes no evidence from that server
-    /// without its receipt, signed with this key
+    /// Servers to ask, by preference: https://HOST[:PORT][/PREFIX], http:// for one in clear, or HOST:PORT
+    /// of this machine; the next one is asked when one gives no answer, or one that does not verify. URL#KEY
+    /// takes no evidence from that server without its receipt, signed with this key
     #[arg(long = "server", value_name = "URL,...", env = "WEIR_SERVER", global = true)]
-    #[arg(value_delimiter = ',')]
+    #[arg(value_delimiter = ',', value_parser = server)]
     pub(crate) servers: Vec<String>,
 
     /// ID of a finalized block that you trust: 64 hexadecimal digits; `weir checkpoint set` makes
@@ -57,10 +59,18 @@ pub(crate) struct Arguments {
     pub(crate) save: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) asking: Asking,
+
+    #[command(flatten)]
     clock: ClockArguments,
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// A server's address with its key, which are read once more when it is asked.
+fn server(text: &str) -> Result<String, TransportError> {
+    read_address(text).map(|_| text.to_owned())
 }
 
 /// Bounds on time.

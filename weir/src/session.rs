@@ -128,7 +128,8 @@ fn begun(started: Result<LightClient, AskError>, kept: &Kept<'_>) -> Result<Ligh
 /// The servers to ask.
 fn servers(arguments: &Arguments) -> anyhow::Result<Servers> {
     let advice = "pass --server URL, for example --server http://127.0.0.1:9400";
-    Servers::new(&arguments.servers).map_err(|none| anyhow!("{none}: {advice}"))
+    let servers = Servers::new(&arguments.servers).map_err(|none| anyhow!("{none}: {advice}"))?;
+    Ok(servers.with_dialer(arguments.asking.dialer()?))
 }
 
 /// Says what else is known of the servers, but what the error says that ends the command.

@@ -14,7 +14,7 @@ pub use weir_walk::{Code, NoPeer, Reply, Standing, TransportError};
 
 use tokio::time::timeout;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use weir_dial::{Address, AddressError, Channel, Dialer};
 use weir_proto::evidence_client::EvidenceClient;
 use weir_proto::weir::v1::snapshot_api_client::SnapshotApiClient;
 use weir_proto::weir::v1::{GetServerInfoRequest, GetServerInfoResponse};
@@ -34,18 +34,30 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects to `url`, such as `http://127.0.0.1:9400`; without a scheme, `http` is assumed.
+    /// Connects to `url`: `http://127.0.0.1:9400`, `https://HOST[:PORT][/PREFIX]`, or `HOST:PORT` of this
+    /// machine; with TLS, whoever the platform's authorities vouch for.
     ///
     /// `URL#KEY`, with an ed25519 public key of 64 hexadecimal digits, takes no evidence without the
     /// receipt of that key, so that a wrong answer can be shown to others (`docs/servers.md`).
     ///
     /// # Errors
-    /// When the URL is malformed or nobody answers within [`CONNECT_TIMEOUT`].
+    /// When the URL is malformed or nobody answers within [`weir_dial::CONNECT_TIMEOUT`].
     pub async fn connect(url: &str) -> Result<Self, TransportError> {
-        let (url, key) = read_key(url)?;
-        let (url, endpoint) = endpoint(url)?;
-        let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
-        let channel = channel.map_err(|error| cannot_connect(&url, &error))?;
+        Self::dial(url, &Dialer::default()).await
+    }
+
+    /// As [`Self::connect`], with a dialer, which says whom to trust.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn dial(url: &str, dialer: &Dialer) -> Result<Self, TransportError> {
+        let (address, key) = read_address(url)?;
+        let url = address.url();
+        let channel = dialer.connect(&address).await;
+        let channel = channel.map_err(|error| {
+            let (url, reason) = (url.clone(), error.to_string());
+            TransportError::Connect { url, reason }
+        })?;
         let client = SnapshotApiClient::new(channel.clone());
         let evidence = EvidenceClient::new(channel, EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
         Ok(Self { url, client, evidence, request_timeout: REQUEST_TIMEOUT, key })
@@ -94,32 +106,18 @@ impl Server {
     }
 }
 
-/// Where a server is: its whole URL, and how to connect to it. Without a scheme, `http` is assumed.
+/// A server's address, and the key that it is known by: an ed25519 public key after `#`.
 ///
 /// # Errors
-/// When the URL is malformed.
-pub fn endpoint(url: &str) -> Result<(String, Endpoint), TransportError> {
-    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    match Endpoint::from_shared(full.clone()) {
-        Ok(endpoint) if !url.contains('#') => Ok((full, endpoint)),
-        _ => Err(TransportError::Url { url: url.to_owned() }),
-    }
-}
-
-/// A server's URL, and the key that it is known by.
-fn read_key(url: &str) -> Result<(&str, Option<[u8; 32]>), TransportError> {
-    let Some((bare, key)) = url.split_once('#') else { return Ok((url, None)) };
-    let key: Identifier = key.parse().map_err(|_| TransportError::Key { url: url.to_owned() })?;
-    Ok((bare, Some(key.0)))
-}
-
-/// Why there is no connection, down to the first cause.
-fn cannot_connect(url: &str, error: &tonic::transport::Error) -> TransportError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    TransportError::Connect { url: url.to_owned(), reason: cause.to_string() }
+/// When the URL or the key is malformed.
+pub fn read_address(url: &str) -> Result<(Address, Option<[u8; 32]>), TransportError> {
+    let address: Address = url.parse().map_err(|error: AddressError| {
+        let (url, reason) = (url.to_owned(), error.to_string());
+        TransportError::Url { url, reason }
+    })?;
+    let key = address.key().map(str::parse::<Identifier>).transpose();
+    let key = key.map_err(|_| TransportError::Key { url: url.to_owned() })?;
+    Ok((address, key.map(|key| key.0)))
 }
 
 /// The whole answer, with its body: a timeout of the channel would end with the answer's headers.
@@ -131,8 +129,6 @@ async fn in_time<T>(
     timeout(limit, answer).await.map_err(late)?
 }
 
-/// Longest wait for a connection.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for one answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use weir_dial::Dialer;
 use weir_walk::{
     Asked, Call, Heard, Moment, NoPeer, ServerSays, SharedPeers, Standing, Step, Walk,
 };
@@ -15,6 +16,7 @@ pub struct Servers {
     /// The subscription that is open.
     notices: Option<Notices>,
     request_timeout: Duration,
+    dialer: Dialer,
     /// How they have behaved, where others ask them too.
     shared: Option<SharedPeers>,
     began: Instant,
@@ -43,6 +45,12 @@ impl Servers {
         Ok(Self::of(endpoints, REQUEST_TIMEOUT))
     }
 
+    /// Connects with this dialer, which says whom to trust.
+    #[must_use]
+    pub fn with_dialer(self, dialer: Dialer) -> Self {
+        Self { dialer, ..self }
+    }
+
     /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].
     #[must_use]
     pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
@@ -51,7 +59,8 @@ impl Servers {
 
     fn of(endpoints: Vec<Endpoint>, request_timeout: Duration) -> Self {
         let began = Instant::now();
-        Self { endpoints, notices: None, request_timeout, shared: None, began }
+        let dialer = Dialer::default();
+        Self { endpoints, notices: None, request_timeout, dialer, shared: None, began }
     }
 
     /// Servers that others ask, too: what each learns of how they behave, all know.
@@ -61,7 +70,8 @@ impl Servers {
             |(url, _): (&str, &Standing)| Endpoint { address: url.to_owned(), server: None };
         let endpoints = servers.peers.with(|peers| peers.iter().map(named).collect());
         let shared = Some(servers.peers.clone());
-        Self { shared, began: servers.began, ..Self::of(endpoints, REQUEST_TIMEOUT) }
+        let dialer = servers.dialer.clone();
+        Self { shared, dialer, began: servers.began, ..Self::of(endpoints, REQUEST_TIMEOUT) }
     }
 
     pub(crate) fn shared(&self) -> Option<&SharedPeers> {
@@ -120,7 +130,10 @@ impl Servers {
         let Endpoint { address, server } = &mut self.endpoints[peer];
         let connected = match server.take() {
             Some(connected) => connected,
-            None => Server::connect(address).await?.with_request_timeout(self.request_timeout),
+            None => {
+                let connected = Server::dial(address, &self.dialer).await?;
+                connected.with_request_timeout(self.request_timeout)
+            }
         };
         Ok(server.insert(connected))
     }

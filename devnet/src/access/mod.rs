@@ -1,5 +1,6 @@
 //! `flow.access.AccessAPI` of a simulated network, as one of its access nodes serves it.
 
+pub mod certificate;
 mod messages;
 mod view;
 
@@ -7,10 +8,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_access_api::AccessService;
-use weir_admission::{Limits, Workers, connections, server};
+use weir_admission::{Port, Workers, connections, server};
 use weir_proto::flow::access::access_api_server::AccessApiServer;
 
 use crate::live::Live;
@@ -21,7 +21,7 @@ use view::LiveView;
 /// # Errors
 /// When the transport fails.
 pub async fn serve(
-    listener: TcpListener,
+    port: impl Into<Port>,
     network: Arc<Live>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
@@ -34,7 +34,7 @@ pub async fn serve(
     };
     server()
         .add_service(AccessApiServer::new(service))
-        .serve_with_incoming_shutdown(connections(listener, Limits::default()), shutdown)
+        .serve_with_incoming_shutdown(connections(port.into()), shutdown)
         .await?;
     Ok(())
 }

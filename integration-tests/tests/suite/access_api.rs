@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+use weir_dial::Dialer;
 use weir_integration_tests::{CHAINS, TestServer, chain_dir, expected, frame, gunzip};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
@@ -473,7 +474,7 @@ async fn other_methods_are_passed_on_and_marked_or_refused() {
         .add_service(AccessApiServer::new(Upstream))
         .serve_with_incoming(incoming);
     let serving = tokio::spawn(serving);
-    let pass_on = Some(Channel::from_shared(upstream).unwrap().connect_lazy());
+    let pass_on = Some(Dialer::default().channel(&upstream.parse().unwrap()));
     let options = ApiOptions { pass_on, ..Default::default() };
     let server = TestServer::start_with(CHAIN, options).await.unwrap();
     let mut client = connect(server.url()).await;

@@ -15,13 +15,12 @@ use std::time::Duration;
 use http::Method;
 use http::header::HeaderName;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::Channel;
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{Any, CorsLayer};
 use weir_access_api::AccessService;
-use weir_admission::{Limits, Workers, connections};
+use weir_admission::{Port, Workers, connections};
+use weir_dial::Channel;
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::flow::access::access_api_server::{AccessApi, AccessApiServer};
 use weir_proto::weir::v1::snapshot_api_server::{SnapshotApi, SnapshotApiServer};
@@ -58,7 +57,7 @@ pub struct ApiOptions {
 /// # Errors
 /// When the store has no root snapshot, or the transport fails.
 pub async fn serve(
-    listener: TcpListener,
+    port: impl Into<Port>,
     prover: Prover,
     options: ApiOptions,
     shutdown: impl Future<Output = ()>,
@@ -70,7 +69,7 @@ pub async fn serve(
     let access = AccessService::new(view, workers.clone(), ended.clone());
     let snapshots = SnapshotService::new(prover, &options, workers, ended);
     let rest = Rest::of_store(options.pass_on);
-    serve_services(listener, Services { snapshots, access, rest, ending }, shutdown).await
+    serve_services(port, Services { snapshots, access, rest, ending }, shutdown).await
 }
 
 /// What is served on one port.
@@ -92,7 +91,7 @@ pub struct Services<S, A> {
 /// # Errors
 /// When the transport fails.
 pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
-    listener: TcpListener,
+    port: impl Into<Port>,
     services: Services<S, A>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
@@ -127,7 +126,7 @@ pub async fn serve_services<S: SnapshotApi, A: AccessApi>(
         .add_service(reflection().build_v1alpha()?)
         .add_service(snapshots)
         .add_service(access)
-        .serve_with_incoming_shutdown(connections(listener, Limits::default()), async move {
+        .serve_with_incoming_shutdown(connections(port.into()), async move {
             shutdown.await;
             // Subscriptions would go on for ever.
             ending.send_replace(true);

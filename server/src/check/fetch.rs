@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use http::Uri;
 use thiserror::Error;
+use weir_dial::{AccessNode, Dialer};
 use weir_log::Record;
 use weir_proto::flow::entities;
 use weir_protocol::codec::payload_hash;
@@ -19,8 +19,8 @@ use crate::store::Reader;
 pub enum RepairSource {
     /// A chain folder, or the data folder of another server.
     Folder(ChainFolder),
-    /// Access nodes, by preference.
-    Access(Vec<Uri>),
+    /// Access nodes, by preference, and who connects to them.
+    Access(Vec<AccessNode>, Dialer),
 }
 
 /// Why blocks could not be fetched.
@@ -54,11 +54,13 @@ pub(super) fn fetch(
 ) -> Result<BTreeMap<u64, Record>, Unfetched> {
     match source {
         RepairSource::Folder(folder) => from_folder(folder, missing, index),
-        RepairSource::Access(urls) => {
+        RepairSource::Access(nodes, dialer) => {
             let index = index.ok_or(Unfetched::NoIndex)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             // Within the runtime, for connections need it.
-            runtime.block_on(async { Ok(from_network(Nodes::new(urls)?, missing, index).await) })
+            runtime.block_on(async {
+                Ok(from_network(Nodes::new(nodes, dialer)?, missing, index).await)
+            })
         }
     }
 }

@@ -12,13 +12,16 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel};
+use weir_admission::Port;
 use weir_devnet::archive::{self, Amount, ArchiveProgress};
 use weir_devnet::config::{Chances, EpochConfig, NodeCounts};
 use weir_devnet::schedule::{ScheduledEvent, Trigger};
 use weir_devnet::{BlockTime, Config, Keep, Live, Network, access};
+use weir_dial::NetworkKey;
 use weir_protocol::model::Role;
 
 use super::interrupt::interrupted;
+use super::tls::{Serving, scheme};
 
 /// What to simulate, and what for.
 ///
@@ -29,6 +32,10 @@ pub(crate) struct DevnetOptions {
     /// Address to serve the Access API on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
+    /// Address to serve it on with TLS, as an access node does: with a certificate that its networking key
+    /// vouches for, which is printed
+    #[arg(long, value_name = "ADDR")]
+    secure_listen: Option<SocketAddr>,
     /// What keys, IDs and chances follow from; the same seed gives the same chain
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -82,10 +89,12 @@ pub(crate) struct DevnetOptions {
     )]
     keep: u64,
     /// Write a chain folder instead of serving
-    #[arg(long, value_name = "DIR", requires = "amount", conflicts_with_all = ["listen", "history"])]
+    #[arg(long, value_name = "DIR", requires = "amount", conflicts_with_all = ["listen", "secure_listen", "history"])]
     out: Option<PathBuf>,
     #[command(flatten)]
     amount: AmountOptions,
+    #[command(flatten)]
+    serving: Serving,
 }
 
 /// How much to write.
@@ -171,21 +180,49 @@ pub(crate) fn run(options: DevnetOptions) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(options: &DevnetOptions) -> anyhow::Result<()> {
-    let listen = options.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen}; is the port in use? pick another with --listen")
-    })?;
-    let address = listener.local_addr()?;
+    let port = options.serving.port(bind(options.listen, "--listen").await?)?;
+    let (scheme, address) = (scheme(&port), port.listener.local_addr()?);
     let live = Live::new(Network::new(options.config())?, Keep::Heights(options.keep));
     let interrupted = interrupted();
     live.advance(options.history).await;
-    println!("weir-server: devnet serving http://{address}, checkpoint {}", live.root_id());
+    println!("weir-server: devnet serving {scheme}://{address}, checkpoint {}", live.root_id());
+    let secure = secure_port(options, &live).await?;
     let producing = tokio::spawn(Arc::clone(&live).produce(BlockTime::Paced, |_| false));
     let commands = tokio::spawn(obey(Arc::clone(&live), lines()));
-    access::serve(listener, live, interrupted).await?;
+    let secured = async {
+        match secure {
+            Some(port) => {
+                access::serve(port, Arc::clone(&live), super::interrupt::interrupted()).await
+            }
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(access::serve(port, Arc::clone(&live), interrupted), secured)?;
     producing.abort();
     commands.abort();
     Ok(())
+}
+
+/// The port of an access node that shows its networking key, where it is asked for.
+async fn secure_port(options: &DevnetOptions, live: &Live) -> anyhow::Result<Option<Port>> {
+    let Some(listen) = options.secure_listen else { return Ok(None) };
+    let network = live.network().await;
+    let state = network.protocol_state(&live.root_id()).context("the root has a state")?;
+    let mut participants = state.current_setup().participants.iter();
+    let node = participants.find(|node| node.role == Role::Access);
+    let node = node.context("the network has no access node")?;
+    let key = node.network_key.as_ref().context("the access node has no networking key")?;
+    let tls = Some(access::certificate::tls(&node.node_id)?);
+    let port = Port { tls, ..bind(listen, "--secure-listen").await?.into() };
+    let address = port.listener.local_addr()?;
+    println!("weir-server: devnet serving https://{address}#{}", NetworkKey::from_bytes(key)?);
+    Ok(Some(port))
+}
+
+async fn bind(listen: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; is the port in use? pick another with {option}")
+    })
 }
 
 /// Carries out commands, and answers each with a line.

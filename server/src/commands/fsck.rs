@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use weir_dial::Asking;
 use weir_server::check::{Checked, RepairSource, check, repair};
 use weir_server::source::ChainFolder;
 
@@ -25,6 +26,8 @@ pub(crate) struct FsckOptions {
     /// access:URL[,URL...], access nodes
     #[arg(long, value_name = "SOURCE", requires = "repair")]
     source: Option<Source>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 /// Checks a data folder: 0 when it is good or mended, 1 when it is damaged, 5 when that could not be
@@ -38,7 +41,9 @@ pub(crate) fn run(options: &FsckOptions) -> anyhow::Result<ExitCode> {
     }
     let source = match &options.source {
         Some(Source::Replay(dir)) => Some(RepairSource::Folder(ChainFolder::open(dir)?)),
-        Some(Source::Access(urls)) => Some(RepairSource::Access(urls.clone())),
+        Some(Source::Access(urls)) => {
+            Some(RepairSource::Access(urls.clone(), options.asking.dialer()?))
+        }
         None => None,
     };
     let repaired = repair(data, source.as_ref())?;

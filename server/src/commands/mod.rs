@@ -17,6 +17,7 @@ mod receipt_key;
 mod replay;
 mod serve;
 mod source;
+mod tls;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ enum Command {
         all_signatures: bool,
     },
     /// Index a source into a data folder and serve it, from the first block on
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Stand in for other servers: check every answer, and pass it on with its evidence
     #[cfg(feature = "proxy")]
     Proxy(proxy::Options),

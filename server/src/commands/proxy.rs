@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use weir_dial::{Address, Asking};
 use weir_protocol::codec::snapshot::Snapshot;
 use weir_protocol::model::Identifier;
 use weir_proxy::{ACCESS_METHODS, ACCESS_REFUSAL, CheckSnapshot, Proxy, ProxyOptions};
@@ -16,13 +17,14 @@ use weir_server::ingest::check_snapshot;
 
 use super::interrupt::interrupted;
 use super::metrics;
+use super::tls::{Serving, scheme};
 
 /// How to stand in for servers.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Servers to ask, by preference, such as http://127.0.0.1:9400; none is trusted
+    /// Servers to ask, by preference, such as https://HOST[:PORT][/PREFIX]; none is trusted
     #[arg(long, value_name = "URL,...", required = true, value_delimiter = ',')]
-    upstream: Vec<String>,
+    upstream: Vec<Address>,
     /// ID of a finalized block that you trust: 64 hexadecimal digits
     #[arg(long, value_name = "BLOCK_ID")]
     checkpoint: Identifier,
@@ -39,6 +41,10 @@ pub(crate) struct Options {
     /// Memory for verified answers, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     cache_mib: u64,
+    #[command(flatten)]
+    serving: Serving,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 /// Proves the checkpoint, and stands in for the servers until interrupted.
@@ -56,17 +62,20 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(address) = options.metrics {
         metrics::install(address)?;
     }
+    let port = options.serving.port(listener)?;
+    let dialer = options.asking.dialer()?;
     let interrupted = interrupted();
     let check: CheckSnapshot =
         Arc::new(|snapshot: &Snapshot| check_snapshot(snapshot).map_err(|fault| fault.to_string()));
     let setup = ProxyOptions::new(options.upstream, options.checkpoint, check);
     let cache_bytes = options.cache_mib.saturating_mul(1 << 20);
-    let setup = ProxyOptions { spork_id: options.spork, cache_bytes, ..setup };
+    let setup = ProxyOptions { dialer, spork_id: options.spork, cache_bytes, ..setup };
     let (snapshots, access) = Proxy::start(setup).await?;
-    println!("weir-server: proxy serving http://{}", listener.local_addr()?);
+    let (scheme, address) = (scheme(&port), port.listener.local_addr()?);
+    println!("weir-server: proxy serving {scheme}://{address}");
     let rest = Rest { answered: &ACCESS_METHODS, upstream: None, refusal: ACCESS_REFUSAL };
     let (ending, _) = watch::channel(false);
     let services = Services { snapshots, access, rest, ending };
-    api::serve_services(listener, services, interrupted).await?;
+    api::serve_services(port, services, interrupted).await?;
     Ok(ExitCode::SUCCESS)
 }

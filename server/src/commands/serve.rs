@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::Channel;
+use weir_admission::Port;
+use weir_dial::{AccessNode, Asking};
 use weir_protocol::model::{Identifier, Versions};
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
@@ -28,7 +28,8 @@ use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
 use weir_server::store::StoreOptions;
 
 use super::interrupt::interrupted;
-use super::source::{Source, access_url};
+use super::source::Source;
+use super::tls::{Serving, scheme};
 use super::{metrics, receipt_key};
 
 /// How to serve.
@@ -74,8 +75,12 @@ pub(crate) struct ServeOptions {
     future_version: bool,
     /// Access node that answers, unverified, what protocol state cannot: transactions, scripts,
     /// accounts, events and collections
-    #[arg(long, value_name = "URL", value_parser = access_url)]
-    pass_on: Option<Uri>,
+    #[arg(long, value_name = "URL")]
+    pass_on: Option<AccessNode>,
+    #[command(flatten)]
+    serving: Serving,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 impl ServeOptions {
@@ -98,9 +103,10 @@ pub(crate) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
         let _guard = runtime.enter();
         metrics::install(address)?;
     }
+    let port = options.serving.port(listener)?;
     let stop = Arc::new(AtomicBool::new(false));
     let (indexer, sync) = open(options, &handle, &stop)?;
-    runtime.block_on(serve(options, listener, indexer, sync, &stop))
+    runtime.block_on(serve(options, port, indexer, sync, &stop))
 }
 
 /// Opens the store and its source; outside the runtime, for both block.
@@ -122,9 +128,12 @@ fn open(
             let indexer = Indexer::open(data, store, &ChainFolder::open(dir)?, stop.clone())?;
             (indexer, watch::Sender::new(SyncState::Folder))
         }
-        Source::Access(urls) => {
-            let access =
-                AccessOptions { spork_id: options.spork, ..AccessOptions::new(urls.clone(), data) };
+        Source::Access(nodes) => {
+            let access = AccessOptions {
+                spork_id: options.spork,
+                dialer: options.asking.dialer()?,
+                ..AccessOptions::new(nodes.clone(), data)
+            };
             let fetcher = {
                 let _guard = runtime.enter();
                 Fetcher::new(access)?
@@ -155,16 +164,16 @@ fn origin(options: &ServeOptions) -> anyhow::Result<Origin> {
 
 async fn serve(
     options: &ServeOptions,
-    listener: TcpListener,
+    port: Port,
     indexer: Indexer,
     sync: watch::Sender<SyncState>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<ExitCode> {
-    let address = listener.local_addr()?;
+    let (scheme, address) = (scheme(&port), port.listener.local_addr()?);
     let prover = Prover::new(indexer.reader());
     let indexing = Arc::new(AtomicBool::new(true));
     let interrupted = interrupted();
-    println!("weir-server: serving http://{address}");
+    println!("weir-server: serving {scheme}://{address}");
     let state = sync.subscribe();
     tokio::spawn(metrics::report_sync(state.clone()));
     let condition = indexer.condition();
@@ -174,10 +183,11 @@ async fn serve(
     tokio::spawn(metrics::report_upgrade(prover.clone(), versions));
     let worker = index_in_background(indexer, indexing.clone(), sync)?;
     let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
-    let pass_on = options.pass_on.clone().map(access_node);
+    let dialer = options.asking.dialer()?.with_connect_timeout(CONNECT_TIMEOUT);
+    let pass_on = options.pass_on.as_ref().map(|node| dialer.access_node(node));
     let sync = Some(state);
     let api = ApiOptions { indexing, sync, condition: Some(condition), signer, pass_on, versions };
-    api::serve(listener, prover, api, interrupted).await?;
+    api::serve(port, prover, api, interrupted).await?;
     stop.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(move || worker.join()).await?.map_err(|_| {
         anyhow::anyhow!(
@@ -185,11 +195,6 @@ async fn serve(
         )
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Connects when it is first needed, so that an access node that is down stops nothing else.
-fn access_node(url: Uri) -> Channel {
-    Channel::builder(url).connect_timeout(CONNECT_TIMEOUT).connect_lazy()
 }
 
 /// Indexes on a thread of its own; serving goes on with what there is when it fails.

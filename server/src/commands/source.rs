@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use http::Uri;
 use thiserror::Error;
+use weir_dial::{AccessNode, AddressError};
 
 /// Where blocks come from.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(crate) enum Source {
     /// A chain folder.
     Replay(PathBuf),
     /// Access nodes, by preference.
-    Access(Vec<Uri>),
+    Access(Vec<AccessNode>),
 }
 
 impl FromStr for Source {
@@ -22,19 +22,11 @@ impl FromStr for Source {
         match text.split_once(':') {
             Some(("replay", dir)) if !dir.is_empty() => Ok(Self::Replay(dir.into())),
             Some(("access", urls)) => {
-                urls.split(',').map(access_url).collect::<Result<_, _>>().map(Self::Access)
+                Ok(Self::Access(urls.split(',').map(str::parse).collect::<Result<_, _>>()?))
             }
             _ => Err(UnknownSource::Kind),
         }
     }
-}
-
-/// The URL of an access node.
-pub(super) fn access_url(text: &str) -> Result<Uri, UnknownSource> {
-    let malformed = || UnknownSource::Url { found: text.to_owned() };
-    let url: Uri = text.parse().map_err(|_| malformed())?;
-    let plain = url.scheme_str() == Some("http") && url.authority().is_some();
-    if plain { Ok(url) } else { Err(malformed()) }
 }
 
 /// The text names no source.
@@ -45,10 +37,7 @@ pub(crate) enum UnknownSource {
         "a source is replay:DIR, where DIR is a chain folder, or access:URL[,URL...], access nodes"
     )]
     Kind,
-    /// Not the URL of an access node.
-    #[error("{found:?} is not the url of an access node, such as http://127.0.0.1:9000")]
-    Url {
-        /// The text.
-        found: String,
-    },
+    /// Not the address of an access node.
+    #[error(transparent)]
+    Address(#[from] AddressError),
 }

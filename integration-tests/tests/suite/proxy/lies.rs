@@ -208,8 +208,9 @@ async fn a_dead_or_breaking_upstream_is_left_for_the_next() {
     assert!(matches!(&error, StartError::Checkpoint { message } if message.contains(DEAD)));
     let none = TestProxy::start([], honest.root_id).await.unwrap_err();
     assert!(matches!(none, StartError::NoUpstream));
-    let error = TestProxy::start(["not a url".to_owned()], honest.root_id).await.unwrap_err();
-    assert!(matches!(error, StartError::Url { .. }));
+    let known = format!("{}#{}", honest.url(), "ab".repeat(32));
+    let error = TestProxy::start([known], honest.root_id).await.unwrap_err();
+    assert!(matches!(error, StartError::Key { .. }));
 }
 
 /// An upstream that goes away: what was verified is still served, the rest is not, without a hang.

@@ -9,8 +9,8 @@ use http::{HeaderValue, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::transport::Channel;
 use tower::{Service, ServiceExt as _};
+use weir_dial::Channel;
 
 /// Response metadata of an answer that another node gave, and that nobody checked.
 pub const UNVERIFIED_METADATA: &str = "weir-unverified";

@@ -12,7 +12,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use http::Uri;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle as Task;
@@ -22,6 +21,7 @@ use weir_devnet::config::{Chances, EpochConfig};
 use weir_devnet::{
     BlockTime, Command, Config, Keep, Live, Network, NodeName, Trigger, access as devnet_access,
 };
+use weir_dial::AccessNode;
 use weir_protocol::model::{Identifier, Role};
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::Indexer;
@@ -122,13 +122,13 @@ struct Weir {
 
 impl Weir {
     async fn start(network: &Simulation, data: PathBuf) -> anyhow::Result<Self> {
-        let url: Uri = format!("http://{}", network.address).parse()?;
+        let node: AccessNode = network.address.to_string().parse()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (opened, reader) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
         let (origin, stopped) = (Origin::Checkpoint(network.root_id), Arc::clone(&stop));
         let indexing = thread::Builder::new().name("indexer".into()).spawn(move || {
-            let mut indexer = open(&data, url, origin, runtime, stopped)?;
+            let mut indexer = open(&data, node, origin, runtime, stopped)?;
             // Nobody waits for it when the story is over already.
             let _over = opened.send(indexer.reader());
             indexer.run(|_| ())?;
@@ -160,12 +160,12 @@ impl Weir {
 
 fn open(
     data: &Path,
-    url: Uri,
+    node: AccessNode,
     origin: Origin,
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<Indexer> {
-    let options = AccessOptions::new(vec![url], data);
+    let options = AccessOptions::new(vec![node], data);
     let fetcher = {
         let _guard = runtime.enter();
         Fetcher::new(options)?

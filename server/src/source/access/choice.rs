@@ -8,6 +8,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::time::sleep_until;
+use weir_dial::AccessNode;
 use weir_peers::{NoPeer, Peers, Rests, Standing, Turn};
 use weir_proto::flow::entities;
 
@@ -20,7 +21,7 @@ pub(super) fn peers(options: &AccessOptions, remembered: &Remembered) -> Result<
     // The random keys of std's hash maps are random enough: the number is no secret.
     let spread = RandomState::new().hash_one(0);
     let rests = Rests { first: REST_MIN, longest: REST_MAX, spread };
-    let mut peers = Peers::new(options.urls.iter().map(ToString::to_string), rests)?;
+    let mut peers = Peers::new(options.nodes.iter().map(AccessNode::url), rests)?;
     for index in 0..peers.count() {
         let url = peers.name(index);
         if let Some(reason) = remembered.set_aside(url) {

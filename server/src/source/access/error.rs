@@ -147,7 +147,10 @@ impl UpstreamError {
         // A transport error says why only in its sources.
         let mut source = status.source();
         while let Some(error) = source {
-            text.push_str(&format!(": {error}"));
+            let said = error.to_string();
+            if !text.contains(&said) {
+                text.push_str(&format!(": {said}"));
+            }
             source = error.source();
         }
         match status.code() {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
+use weir_dial::AccessNode;
 use weir_peers::{NoPeer, Peers, Standing, Turn};
 use weir_proto::flow::entities;
 use weir_protocol::model::Identifier;
@@ -136,8 +136,9 @@ impl Fetcher {
         let (state, _) = watch::channel(SyncState::Connecting);
         let remembered = Arc::new(Remembered::open(&options.standing_dir));
         let peers = peers(&options, &remembered)?;
-        let connect = |url: &Uri| Upstream::new(url.clone(), options.request_timeout);
-        let upstreams = options.urls.iter().map(connect).collect();
+        let timeout = options.request_timeout;
+        let connect = |node: &AccessNode| Upstream::new(node, &options.dialer, timeout);
+        let upstreams = options.nodes.iter().map(connect).collect();
         let standing = peers.iter().map(|(_, standing)| standing.clone()).collect();
         let (standing, standing_receiver) = watch::channel(standing);
         let handle = Handle {

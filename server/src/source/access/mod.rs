@@ -28,14 +28,16 @@ pub use weir_peers::{NoPeer, Standing};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::Uri;
+use weir_dial::{AccessNode, Dialer};
 use weir_protocol::model::Identifier;
 
 /// Which access nodes to follow, and how patiently.
 #[derive(Clone, Debug)]
 pub struct AccessOptions {
     /// Access nodes, by preference.
-    pub urls: Vec<Uri>,
+    pub nodes: Vec<AccessNode>,
+    /// Connects to them.
+    pub dialer: Dialer,
     /// Where wrong answers are kept.
     pub evidence_dir: PathBuf,
     /// Where it is kept which upstreams are set aside.
@@ -55,9 +57,10 @@ pub struct AccessOptions {
 impl AccessOptions {
     /// Access nodes with the usual patience; what they did wrong is kept in the data folder.
     #[must_use]
-    pub fn new(urls: Vec<Uri>, data: &Path) -> Self {
+    pub fn new(nodes: Vec<AccessNode>, data: &Path) -> Self {
         Self {
-            urls,
+            nodes,
+            dialer: Dialer::default(),
             evidence_dir: data.join("wrong-answers"),
             standing_dir: data.join("upstreams"),
             request_timeout: Duration::from_secs(15),

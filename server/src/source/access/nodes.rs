@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::Uri;
+use weir_dial::{AccessNode, Dialer};
 use weir_peers::{NoPeer, Peers, Rests, Turn};
 use weir_proto::flow::entities;
 
@@ -19,9 +19,10 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// Connects to nodes when they are first asked.
-    pub(crate) fn new(urls: &[Uri]) -> Result<Self, NoPeer> {
-        let peers = Peers::new(urls.iter().map(ToString::to_string), RESTS)?;
-        let upstreams = urls.iter().map(|url| Upstream::new(url.clone(), ANSWER_TIMEOUT)).collect();
+    pub(crate) fn new(nodes: &[AccessNode], dialer: &Dialer) -> Result<Self, NoPeer> {
+        let peers = Peers::new(nodes.iter().map(AccessNode::url), RESTS)?;
+        let connect = |node| Upstream::new(node, dialer, ANSWER_TIMEOUT);
+        let upstreams = nodes.iter().map(connect).collect();
         Ok(Self { upstreams, peers, began: Instant::now() })
     }
 

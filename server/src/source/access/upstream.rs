@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use http::Uri;
 use tokio::time::timeout;
-use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
+use weir_dial::{AccessNode, Channel, Dialer};
 use weir_proto::flow::access;
 use weir_proto::flow::access::access_api_client::AccessApiClient;
 use weir_proto::flow::entities;
@@ -18,7 +17,8 @@ use super::{Network, SporkBasis, UpstreamError, WrongAnswer};
 /// The connection to a node; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Upstream {
-    url: Uri,
+    node: AccessNode,
+    dialer: Dialer,
     api: AccessApiClient<Channel>,
     /// As `api`, for the largest blocks that there can be.
     large: AccessApiClient<Channel>,
@@ -28,23 +28,21 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(url: Uri, request_timeout: Duration) -> Self {
-        let channel = Channel::builder(url.clone())
-            .connect_timeout(request_timeout)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .tcp_nodelay(true)
-            .connect_lazy();
+    pub(super) fn new(node: &AccessNode, dialer: &Dialer, request_timeout: Duration) -> Self {
+        let dialer = dialer.clone().with_connect_timeout(request_timeout);
+        let dialer = dialer.with_window(WINDOW_BYTES);
+        let channel = dialer.access_node(node);
         let api = AccessApiClient::new(channel.clone());
         let large = api.clone().max_decoding_message_size(LARGE_BLOCK_BYTES_MAX);
         let snapshots = api.clone().max_decoding_message_size(SNAPSHOT_MESSAGE_BYTES_MAX);
         let api = api.max_decoding_message_size(BLOCK_BYTES_MAX);
-        Self { url, api, large, snapshots, request_timeout }
+        let node = node.clone();
+        Self { node, dialer, api, large, snapshots, request_timeout }
     }
 
     /// Connects anew, as a connection whose other end is gone may look alive for many minutes.
     pub(super) fn reconnect(&mut self) {
-        *self = Self::new(self.url.clone(), self.request_timeout);
+        *self = Self::new(&self.node, &self.dialer, self.request_timeout);
     }
 
     /// Checks that the node is of this network.
