@@ -3,11 +3,13 @@
 //! A slow reader holds up nobody: its stream waits for it, and ends when it takes too long
 //! (flow-go `engine/access/subscription`).
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{Semaphore, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Response, Status};
 use weir_admission::Workers;
@@ -108,14 +110,19 @@ impl<V: View> AccessService<V> {
         let (view, workers, message) = (self.view.clone(), self.workers.clone(), Arc::new(message));
         let feed = Feed { view, workers, level, next, message, sender };
         let mut ended = self.ended.clone();
+        let (last, said_last) = oneshot::channel();
         tokio::spawn(async move {
             let _open = open;
-            tokio::select! {
-                () = feed.run() => {}
-                _ = ended.wait_for(|ended| *ended) => {}
-            }
+            let end = tokio::select! {
+                end = feed.run() => end,
+                _ = ended.wait_for(|ended| *ended) => Some(Status::cancelled("the server ends")),
+            };
+            let _gone = last.send(end);
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        // Why it ended comes after the messages that wait, however slow the reader is: by nothing else can a
+        // reader tell a cut from an end.
+        let end = stream::once(said_last).filter_map(async |end| end.ok().flatten().map(Err));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok).chain(end))))
     }
 }
 
@@ -151,7 +158,8 @@ fn first_height<V: View>(view: &V, start: Start) -> Result<u64, Status> {
             header?.header.height
         }
         Start::Height(height) if height < root => return Err(Refusal::StartBelow(root).into()),
-        Start::Height(height) if height > head.finalized_height => {
+        // The next one is waited for, so that whoever was cut off can go on behind the last message.
+        Start::Height(height) if height > head.finalized_height + 1 => {
             return Err(Refusal::StartHeight(height).into());
         }
         Start::Height(height) => height,
@@ -167,11 +175,12 @@ struct Feed<V, T> {
     level: Level,
     next: u64,
     message: Arc<Message<V, T>>,
-    sender: Sender<Result<T, Status>>,
+    sender: Sender<T>,
 }
 
 impl<V: View, T: Send + 'static> Feed<V, T> {
-    async fn run(mut self) {
+    /// Runs until the reader is gone, or for as long as it can; then why it cannot.
+    async fn run(mut self) -> Option<Status> {
         let mut announcements = self.view.announcements();
         loop {
             announcements.mark_unchanged();
@@ -181,33 +190,45 @@ impl<V: View, T: Send + 'static> Feed<V, T> {
                 Level::Sealed => head.sealed_height,
             };
             while self.next <= top {
-                if !self.send_some(top).await {
-                    return;
+                if let ControlFlow::Break(end) = self.send_some(top).await {
+                    return end;
                 }
             }
             tokio::select! {
-                () = self.sender.closed() => return,
-                changed = announcements.changed() => if changed.is_err() { return },
+                () = self.sender.closed() => return None,
+                changed = announcements.changed() => if changed.is_err() {
+                    return Some(Status::cancelled("no more blocks come"));
+                },
             }
         }
     }
 
-    /// Sends the next few messages; false when the stream is over.
-    async fn send_some(&mut self, top: u64) -> bool {
+    /// Sends the next few messages, or says why the stream is over.
+    async fn send_some(&mut self, top: u64) -> ControlFlow<Option<Status>> {
         let (view, message) = (self.view.latest(), self.message.clone());
         let heights = self.next..=top.min(self.next + LOOKUPS_AT_ONCE - 1);
         let look_up = move || heights.map(|height| message(&view, height)).collect();
         let looked_up: Result<Vec<_>, _> = self.workers.run_in_turn(look_up).await;
         for message in looked_up.unwrap_or_else(|busy| vec![Err(busy.into())]) {
-            let failed = message.is_err();
-            let sent = self.sender.send_timeout(message, SEND_TIMEOUT).await;
-            if failed || sent.is_err() {
-                return false;
+            let message = match message {
+                Ok(message) => message,
+                Err(status) => return ControlFlow::Break(Some(status)),
+            };
+            match self.sender.send_timeout(message, SEND_TIMEOUT).await {
+                Ok(()) => self.next += 1,
+                Err(_) if self.sender.is_closed() => return ControlFlow::Break(None),
+                Err(_) => return ControlFlow::Break(Some(too_slow())),
             }
-            self.next += 1;
         }
-        true
+        ControlFlow::Continue(())
     }
+}
+
+/// flow-go ends such a stream with this code, too (flow-go `engine/access/subscription/streamer.go`).
+fn too_slow() -> Status {
+    Status::deadline_exceeded(format!(
+        "no message was taken for {SEND_TIMEOUT:?}; subscribe again behind the last one that came"
+    ))
 }
 
 /// Streams open at once (flow-go `DefaultMaxGlobalStreams`).

@@ -168,7 +168,7 @@ async fn headers_and_blocks() {
 #[bounded::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_as_flow_go_says_it() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 50).await;
-    let above = live.tip().finalized_height + 1;
+    let above = live.tip().finalized_height + 2;
     let statuses = [
         (
             block_by_height(&mut client, above).await.unwrap_err(),
@@ -311,7 +311,14 @@ async fn subscriptions_follow_the_network_and_end_with_the_server() {
     }
     producing.await.unwrap();
     end.send(()).unwrap();
-    while blocks.message().await.is_ok_and(|message| message.is_some()) {}
+    let cut = loop {
+        match blocks.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a cut looks like an end"),
+            Err(cut) => break cut,
+        }
+    };
+    assert_eq!(cut.code(), Code::Cancelled, "{cut}");
     drop((headers, digests));
     serving.await.unwrap();
 }
@@ -333,6 +340,14 @@ async fn subscriptions_start_where_there_are_blocks() {
         let refused = client.subscribe_block_headers_from_start_height(request).await;
         assert_eq!(refused.unwrap_err().code(), code, "{start_block_height}");
     }
+    let request = access::SubscribeBlockHeadersFromStartHeightRequest {
+        start_block_height: above - 1,
+        block_status: finalized,
+    };
+    let next = client.subscribe_block_headers_from_start_height(request).await.unwrap();
+    live.advance(3).await;
+    let header = next.into_inner().message().await.unwrap().unwrap().header.unwrap();
+    assert_eq!(header.height, above - 1);
     let start_block_id = vec![7; 32].into();
     let request = access::SubscribeBlocksFromStartBlockIdRequest {
         start_block_id,

@@ -83,7 +83,7 @@ impl AccessNode {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}", self.address)
     }
 
     /// Moves the tip, forward or back, and wakes subscribers.

@@ -1,5 +1,7 @@
 //! `weir-server`: replays, indexes and serves Flow chains.
 #![forbid(unsafe_code)]
+// They panic when nobody reads on: `commands::output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod commands;
 

@@ -1,5 +1,7 @@
 //! `weir`: asks a server about Flow's protocol state and prints only what it could verify.
 #![forbid(unsafe_code)]
+// They panic when nobody reads on.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod checkpoint;

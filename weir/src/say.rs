@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
+use std::io::{self, Write as _};
 
 /// Tells something beside the output, on one line.
 pub(crate) fn say(words: &impl Display) {
-    eprintln!("weir: {}", escaped(&words.to_string()));
+    // When nobody reads it, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "weir: {}", escaped(&words.to_string()));
 }
 
 /// The text with every character visible that could forge a line, move the cursor, or turn the

@@ -2,10 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
+use tokio::sync::watch;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+use weir_access_api::AccessService;
+use weir_admission::Workers;
 use weir_dial::Dialer;
 use weir_integration_tests::{CHAINS, TestServer, chain_dir, expected, frame, gunzip};
 use weir_proto::flow::access;
@@ -441,6 +446,26 @@ async fn subscriptions_give_every_block_once_in_order() {
     let digest = stream.into_inner().message().await.unwrap().unwrap();
     assert_eq!(digest.block_id[..], head.sealed.id.0);
     assert_eq!(digest.block_height, head.sealed.height);
+}
+
+#[bounded::test(start_paused = true)]
+async fn a_reader_of_blocks_that_is_too_slow_is_told() {
+    let server = TestServer::start("thirty-epochs").await.unwrap();
+    let (_lasts, ended) = watch::channel(false);
+    let view = AccessView::new(server.prover.clone()).unwrap();
+    let service = AccessService::new(view, Workers::by_cores(), ended);
+    let request = access::SubscribeBlockHeadersFromStartHeightRequest {
+        start_block_height: server.prover.head().first_height,
+        block_status: entities::BlockStatus::BlockFinalized.into(),
+    };
+    let opened = service.subscribe_block_headers_from_start_height(Request::new(request)).await;
+    let mut headers = opened.unwrap().into_inner();
+    assert!(headers.next().await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let rest: Vec<_> = headers.collect().await;
+    let (last, made) = rest.split_last().unwrap();
+    assert_eq!(last.as_ref().unwrap_err().code(), Code::DeadlineExceeded);
+    assert!(made.len() <= 11, "{} messages were kept", made.len());
 }
 
 /// An access node that knows one thing.

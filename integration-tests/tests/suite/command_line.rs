@@ -347,11 +347,11 @@ async fn what_is_no_weir_server_is_named() {
     let message = format!("cannot connect to {closed}: is a weir-server running there?");
     weir(&ask(&closed)).await.expect(5, &[&message]);
     weir(&ask("http://no such host")).await.expect(2, &[]);
-    weir(&ask("ftp://")).await.expect(5, &["`ftp://` is not a server url"]);
+    weir(&ask("ftp://")).await.expect(2, &["`ftp://` is not the address of a server"]);
 
     let html = answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
     let ran = weir(&ask(&html)).await;
-    ran.expect(5, &[&format!("{html} is not a weir server")]);
+    ran.expect(5, &[&format!("{html} gave no answer: this port speaks HTTP/1.1")]);
     let silent = answering(b"").await;
     let ran = weir(&ask(&silent)).await;
     ran.expect(5, &[&format!("{silent} is not a weir server")]);

@@ -401,7 +401,7 @@ async fn an_operator_makes_a_key_and_a_user_names_it() {
     sync(&format!("{}#{}", server.url, "11".repeat(32)))
         .await
         .expect(5, &["no receipt of its key"]);
-    sync(&format!("{}#{}", server.url, &key[1..])).await.expect(5, &["not a public key"]);
+    sync(&format!("{}#{}", server.url, &key[1..])).await.expect(2, &["not a public key"]);
     std::fs::write(&file, "no key").unwrap();
     let arguments = ["receipt-key".as_ref(), file.as_os_str()];
     Program::Server.run(arguments).await.expect(1, &["is no key: 64 hexadecimal digits"]);

@@ -233,7 +233,7 @@ async fn access_nodes_need_urls_and_something_trusted() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path().join("data");
     for source in ["access:", "access:ftp://127.0.0.1:1", "access:http://127.0.0.1:1,nonsense"] {
-        serve(&data, source, ANY_PORT).await.expect(2, &["is not the url of an access node"]);
+        serve(&data, source, ANY_PORT).await.expect(2, &["is not the address of a server"]);
     }
     let ran = serve(&data, "access:http://127.0.0.1:1", ANY_PORT).await;
     ran.expect(1, &["access nodes are not trusted", "--checkpoint", "--root"]);
@@ -245,7 +245,7 @@ async fn access_nodes_need_urls_and_something_trusted() {
     let id = "00".repeat(32);
     let access = ["--source", "access:http://127.0.0.1:1"];
     let ran = with(&[&access[..], &["--checkpoint", &id]].concat()).await;
-    ran.expect(1, &[&format!("no snapshot of checkpoint {id}"), "http://127.0.0.1:1/"]);
+    ran.expect(1, &[&format!("no snapshot of checkpoint {id}"), "http://127.0.0.1:1"]);
     let ran = with(&[&access[..], &["--checkpoint", "12ab"]].concat()).await;
     ran.expect(2, &["--checkpoint"]);
     let ran = with(&[&access[..], &["--root", "no-such-file"]].concat()).await;

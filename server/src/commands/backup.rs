@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::commands::output::output;
 use clap::Args;
 use weir_server::backup::back_up;
 
@@ -21,7 +22,7 @@ pub(crate) struct BackupOptions {
 pub(crate) fn run(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     let BackupOptions { data, to } = options;
     let copied = back_up(data, to, &mut |done, total| tracing::debug!(done, total, "backup"))?;
-    println!(
+    output!(
         "weir-server: {} has the blocks {} up to {} of {}: {} segments written ({} MiB), {} were there",
         to.display(),
         copied.first,
@@ -36,7 +37,7 @@ pub(crate) fn run(options: &BackupOptions) -> anyhow::Result<ExitCode> {
 }
 
 fn say_how(to: &Path) {
-    println!(
+    output!(
         "to restore it, serve a copy of it with --data; --source replay:{} reads it too",
         to.display()
     );

@@ -22,6 +22,7 @@ use weir_protocol::model::Role;
 
 use super::interrupt::interrupted;
 use super::tls::{Serving, scheme};
+use crate::commands::output::output;
 
 /// What to simulate, and what for.
 ///
@@ -185,7 +186,7 @@ async fn serve(options: &DevnetOptions) -> anyhow::Result<()> {
     let live = Live::new(Network::new(options.config())?, Keep::Heights(options.keep));
     let interrupted = interrupted();
     live.advance(options.history).await;
-    println!("weir-server: devnet serving {scheme}://{address}, checkpoint {}", live.root_id());
+    output!("weir-server: devnet serving {scheme}://{address}, checkpoint {}", live.root_id());
     let secure = secure_port(options, &live).await?;
     let producing = tokio::spawn(Arc::clone(&live).produce(BlockTime::Paced, |_| false));
     let commands = tokio::spawn(obey(Arc::clone(&live), lines()));
@@ -215,7 +216,7 @@ async fn secure_port(options: &DevnetOptions, live: &Live) -> anyhow::Result<Opt
     let tls = Some(access::certificate::tls(&node.node_id)?);
     let port = Port { tls, ..bind(listen, "--secure-listen").await?.into() };
     let address = port.listener.local_addr()?;
-    println!("weir-server: devnet serving https://{address}#{}", NetworkKey::from_bytes(key)?);
+    output!("weir-server: devnet serving https://{address}#{}", NetworkKey::from_bytes(key)?);
     Ok(Some(port))
 }
 
@@ -241,8 +242,8 @@ async fn obey(live: Arc<Live>, mut lines: Receiver<String>) {
             Err(error) => Err(error),
         };
         match answer {
-            Ok(event) => println!("ok: {event}, at height {}", live.tip().finalized_height),
-            Err(error) => println!("error: {error:#}"),
+            Ok(event) => output!("ok: {event}, at height {}", live.tip().finalized_height),
+            Err(error) => output!("error: {error:#}"),
         }
     }
 }
@@ -277,7 +278,7 @@ fn write(config: Config, dir: &Path, amount: Amount) -> anyhow::Result<ExitCode>
     let seconds = started.elapsed().as_secs_f64();
     let ArchiveProgress { blocks, height, epochs } = progress;
     let pace = f64::from(u32::try_from(blocks).unwrap_or(u32::MAX)) / seconds.max(1e-9);
-    println!(
+    output!(
         "weir-server: wrote {blocks} blocks to {}, height {height}, {epochs} epochs complete, in \
          {seconds:.1} s: {pace:.0} blocks/s",
         dir.display()

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::commands::output::output;
 use clap::Args;
 use weir_server::export::{Heights, export};
 
@@ -27,12 +28,12 @@ pub(crate) struct ExportOptions {
 pub(crate) fn run(options: &ExportOptions) -> anyhow::Result<ExitCode> {
     let ExportOptions { data, to, from, upto } = options;
     let exported = export(data, to, Heights { from: *from, upto: *upto })?;
-    println!(
+    output!(
         "weir-server: wrote {} blocks to {} ({} MiB)",
         exported.blocks,
         to.display(),
         exported.bytes >> 20
     );
-    println!("check them with `weir-server replay {}`", to.display());
+    output!("check them with `weir-server replay {}`", to.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use weir_server::check::{Checked, RepairSource, check, repair};
 use weir_server::source::ChainFolder;
 
 use super::source::Source;
+use crate::commands::output::{output, say};
 
 /// What to check, and whether to mend it.
 #[derive(Debug, Args)]
@@ -48,13 +49,13 @@ pub(crate) fn run(options: &FsckOptions) -> anyhow::Result<ExitCode> {
     };
     let repaired = repair(data, source.as_ref())?;
     for ordinal in &repaired.log.records {
-        eprintln!("weir-server: fetched block {ordinal} again");
+        say!("weir-server: fetched block {ordinal} again");
     }
     for file in &repaired.log.quarantined {
-        eprintln!("weir-server: what was there is kept in log/{file}");
+        say!("weir-server: what was there is kept in log/{file}");
     }
     if repaired.index {
-        eprintln!("weir-server: made the index again");
+        say!("weir-server: made the index again");
     }
     let Some(checked) = self::checked(data) else { return Ok(ExitCode::from(EXIT_UNCHECKED)) };
     print(data, &checked, options.json);
@@ -64,13 +65,13 @@ pub(crate) fn run(options: &FsckOptions) -> anyhow::Result<ExitCode> {
 /// The check's report, or nothing after saying why there is none.
 fn checked(data: &Path) -> Option<Checked> {
     if !data.is_dir() {
-        eprintln!("weir-server: not checked: {} is not a folder", data.display());
+        say!("weir-server: not checked: {} is not a folder", data.display());
         return None;
     }
     match check(data) {
         Ok(checked) => Some(checked),
         Err(error) => {
-            eprintln!("weir-server: not checked: {:#}", anyhow::Error::from(error));
+            say!("weir-server: not checked: {:#}", anyhow::Error::from(error));
             None
         }
     }
@@ -78,12 +79,12 @@ fn checked(data: &Path) -> Option<Checked> {
 
 fn print(data: &Path, checked: &Checked, json: bool) {
     if json {
-        println!("{}", checked.json());
+        output!("{}", checked.json());
         return;
     }
-    println!("{} blocks in {} segments checked", checked.blocks, checked.segments);
+    output!("{} blocks in {} segments checked", checked.blocks, checked.segments);
     if let Some(index) = &checked.index {
-        println!(
+        output!(
             "index: {} blocks, {} payloads, {} preimages, {} results, {} version beacons, \
              {} finalized heights checked",
             index.blocks,
@@ -95,23 +96,23 @@ fn print(data: &Path, checked: &Checked, json: bool) {
         );
     }
     if checked.behind > 0 {
-        println!("{} blocks are not indexed yet; the next start indexes them", checked.behind);
+        output!("{} blocks are not indexed yet; the next start indexes them", checked.behind);
     }
     for found in &checked.findings {
         let blocks = match found.ordinals.end.saturating_sub(found.ordinals.start) {
             0 => String::new(),
             _ => format!(" (blocks {} up to {})", found.ordinals.start, found.ordinals.end),
         };
-        println!("{}: {}{blocks}", found.place, found.reason);
+        output!("{}: {}{blocks}", found.place, found.reason);
     }
     if checked.is_clean() {
-        println!("no findings");
+        output!("no findings");
         return;
     }
     let data = data.display();
     let mends = checked.findings.iter().any(|found| found.mend.command().contains("--source"));
     let source = if mends { " --source SOURCE" } else { "" };
-    eprintln!(
+    say!(
         "weir-server: {} findings; mend them with weir-server fsck --data {data} --repair{source}",
         checked.finding_count
     );

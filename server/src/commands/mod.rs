@@ -10,6 +10,7 @@ mod fsck;
 mod interrupt;
 mod metrics;
 mod migrate;
+mod output;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod prune;
@@ -23,10 +24,12 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 #[cfg(not(feature = "demo"))]
 use clap::CommandFactory as _;
 use clap::{Parser, Subcommand};
 
+use output::say;
 use serve::ServeOptions;
 
 /// Indexes Flow blocks into per-block protocol-state snapshots and serves them with evidence.
@@ -87,9 +90,25 @@ enum Command {
     Prune(prune::PruneOptions),
 }
 
+impl Command {
+    /// Whether its work goes on for as long as it is let, so that what it says is not its result.
+    fn goes_on(&self) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            #[cfg(feature = "proxy")]
+            Self::Proxy(_) => true,
+            #[cfg(feature = "devnet")]
+            Self::Devnet(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Parses the arguments, runs the command, and maps the outcome to an exit code.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let goes_on = command.as_ref().is_some_and(Command::goes_on);
+    let outcome = match command {
         Some(Command::Replay { dir, json, all_signatures }) => {
             replay::run(&dir, json, all_signatures)
         }
@@ -109,8 +128,14 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Export(options)) => export::run(&options),
         Some(Command::Prune(options)) => prune::run(&options),
     };
+    let outcome = outcome.and_then(|code| match output::lost() {
+        Some(reason) if !goes_on => {
+            bail!("done, but standard output could not be written: {reason}")
+        }
+        _ => Ok(code),
+    });
     outcome.unwrap_or_else(|error| {
-        eprintln!("weir-server: {error:#}");
+        say!("weir-server: {error:#}");
         ExitCode::FAILURE
     })
 }

@@ -18,6 +18,7 @@ use weir_server::ingest::check_snapshot;
 use super::interrupt::interrupted;
 use super::metrics;
 use super::tls::{Serving, scheme};
+use crate::commands::output::output;
 
 /// How to stand in for servers.
 #[derive(Debug, Args)]
@@ -72,7 +73,7 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let setup = ProxyOptions { dialer, spork_id: options.spork, cache_bytes, ..setup };
     let (snapshots, access) = Proxy::start(setup).await?;
     let (scheme, address) = (scheme(&port), port.listener.local_addr()?);
-    println!("weir-server: proxy serving {scheme}://{address}");
+    output!("weir-server: proxy serving {scheme}://{address}");
     let rest = Rest { answered: &ACCESS_METHODS, upstream: None, refusal: ACCESS_REFUSAL };
     let (ending, _) = watch::channel(false);
     let services = Services { snapshots, access, rest, ending };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::commands::output::output;
 use clap::Args;
 use weir_protocol::model::Identifier;
 use weir_server::prune::{Prune, Pruned, prune};
@@ -41,31 +42,31 @@ pub(crate) fn run(options: &PruneOptions) -> anyhow::Result<ExitCode> {
     let Some(what) = what else { anyhow::bail!("name what to remove") };
     let pruned = prune(data, what, &StoreOptions::default())?;
     let Pruned { blocks, payloads, first_height, first_epoch_counter, .. } = pruned;
-    println!("removed {blocks} blocks and {payloads} payloads");
+    output!("removed {blocks} blocks and {payloads} payloads");
     if blocks == 0 && payloads == 0 {
-        println!(
+        output!(
             "nothing to remove: only whole segments of the log go, with sealed blocks behind them"
         );
     }
     if blocks > 0 {
-        println!(
+        output!(
             "served from height {first_height} of epoch {first_epoch_counter} on; below, no snapshot, \
              header, seal or result is answered, and clients with an older checkpoint need a newer one"
         );
     }
     if let Some(block_id) = pruned.first_block_id {
-        println!(
+        output!(
             "to follow access nodes from an older checkpoint, name --checkpoint {block_id} from now on"
         );
     }
     if payloads > 0 {
-        println!(
+        output!(
             "seals, results, guarantees and full blocks from those payloads are not answered any more; \
              headers and snapshots of the protocol state are"
         );
     }
     if let Some(height) = pruned.remade_from.filter(|height| *height > first_height) {
-        println!("an index that has to be made again begins at height {height}");
+        output!("an index that has to be made again begins at height {height}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::commands::output::output;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use weir_protocol::model::Identifier;
@@ -24,7 +25,7 @@ pub(crate) fn run(options: &ReceiptKeyOptions) -> anyhow::Result<ExitCode> {
     if !path.exists() {
         make(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("{}", Identifier(read(path)?.public_key()));
+    output!("{}", Identifier(read(path)?.public_key()));
     Ok(ExitCode::SUCCESS)
 }
 

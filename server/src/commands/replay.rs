@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::commands::output::say;
 use weir_server::ingest::certificates::Thoroughness;
 use weir_server::ingest::evidence_json;
 use weir_server::replay::{Replay, ReplayError};
@@ -14,7 +15,7 @@ pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Resul
     let thoroughness = if all_signatures { Thoroughness::All } else { Thoroughness::Unvouched };
     let replay = match Replay::run(&ChainFolder::open(dir)?, thoroughness) {
         Err(error @ ReplayError::Halted(_)) => {
-            eprintln!("weir-server: {error}");
+            say!("weir-server: {error}");
             return Ok(ExitCode::from(EXIT_HALTED));
         }
         replay => replay?,
@@ -31,7 +32,7 @@ pub(crate) fn run(dir: &Path, json: bool, all_signatures: bool) -> anyhow::Resul
     }
     writeln!(out, "{}", evidence_json(&replay.evidence))?;
     out.flush()?;
-    eprintln!("weir-server: conflicting certificates: this chain has two truths");
+    say!("weir-server: conflicting certificates: this chain has two truths");
     Ok(ExitCode::from(EXIT_CONFLICT))
 }
 

@@ -31,6 +31,7 @@ use super::interrupt::interrupted;
 use super::source::Source;
 use super::tls::{Serving, scheme};
 use super::{metrics, receipt_key};
+use crate::commands::output::output;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -173,7 +174,7 @@ async fn serve(
     let prover = Prover::new(indexer.reader());
     let indexing = Arc::new(AtomicBool::new(true));
     let interrupted = interrupted();
-    println!("weir-server: serving {scheme}://{address}");
+    output!("weir-server: serving {scheme}://{address}");
     let state = sync.subscribe();
     tokio::spawn(metrics::report_sync(state.clone()));
     let condition = indexer.condition();

@@ -7,6 +7,8 @@ mod export;
 mod flip;
 mod kill;
 mod long;
+#[cfg(target_os = "linux")]
+mod output;
 mod prune;
 
 use std::ffi::OsStr;

@@ -130,5 +130,6 @@ async fn the_proxy_is_a_command() {
     let wrong = async |arguments: &str| Program::Server.run(arguments.split_whitespace()).await;
     wrong(&format!("proxy --checkpoint {root}")).await.expect(2, &["--upstream"]);
     wrong("proxy --upstream http://127.0.0.1:9").await.expect(2, &["--checkpoint"]);
-    wrong("proxy --upstream a --checkpoint 11").await.expect(2, &["--checkpoint"]);
+    wrong("proxy --upstream http://127.0.0.1:9 --checkpoint 11").await.expect(2, &["--checkpoint"]);
+    wrong(&format!("proxy --upstream a:1 --checkpoint {root}")).await.expect(2, &["https://"]);
 }

@@ -14,6 +14,7 @@ use weir_server::store::Head;
 use weir_verifier::{AnswerValue, IdentityAnswer, SnapshotAnswer};
 
 use super::milliseconds;
+use crate::commands::output::output;
 
 /// Asks about every block as soon as it is sealed.
 pub(super) struct Diary {
@@ -32,7 +33,7 @@ impl Diary {
     pub(super) async fn write(mut self, last_epoch: u64) -> anyhow::Result<Outcome> {
         let mut height = self.head.borrow().first_height + 1;
         let watched = self.watched_node(height).await?;
-        println!(
+        output!(
             "\nIt asks for the protocol state of every block as soon as it is sealed, and for the\n  \
              status of one node. What changes on the way:\n\n  height  view  evidence  verified in\n"
         );
@@ -62,12 +63,12 @@ impl Diary {
         let AnswerValue::Identities(nodes) = &entry.outcome.answer.value else {
             bail!("the verifier answered another question");
         };
-        println!(
+        output!(
             "\nWho verifies, as of height {height}? {} nodes, and none can be left out:",
             nodes.len()
         );
         for IdentityAnswer { skeleton, status } in nodes {
-            println!("  {}  {status}, weight {}", skeleton.node_id, skeleton.initial_weight);
+            output!("  {}  {status}, weight {}", skeleton.node_id, skeleton.initial_weight);
         }
         Ok(nodes.first().context("a network has verification nodes")?.skeleton.node_id)
     }
@@ -112,7 +113,7 @@ impl Diary {
 
     fn sum_up(&self) {
         let mean = self.asking / u32::try_from(self.answers).unwrap_or(u32::MAX).max(1);
-        println!(
+        output!(
             "\n{} answers, {} epochs walked, {} KiB of evidence; {} an answer, fetched and verified.",
             self.answers,
             self.client.hops(),
@@ -135,7 +136,7 @@ impl Entry {
         let Self { outcome, bytes, elapsed, .. } = self;
         let answer = &outcome.answer;
         for change in changes {
-            println!(
+            output!(
                 "  {:>6}  {:>4}  {bytes:>6} B  {:>8}  {}: {change}",
                 answer.height,
                 answer.view,

@@ -31,6 +31,7 @@ use weir_server::source::access::{AccessOptions, Fetcher};
 use weir_server::store::StoreOptions;
 use weir_verifier::verify_file;
 
+use crate::commands::output::output;
 use diary::Diary;
 
 /// Tells the story.
@@ -46,10 +47,10 @@ async fn story() -> anyhow::Result<()> {
     let network = start_network().await?;
     let weir = Weir::start(&network, folder.path().join("data")).await?;
     let root_id = network.root_id;
-    println!("\nThe client trusts one thing, the ID of the root block:\n  {root_id}");
+    output!("\nThe client trusts one thing, the ID of the root block:\n  {root_id}");
     let server = Server::connect(&format!("http://{}", weir.address)).await?;
     let client = LightClient::start_keeping_evidence(server, root_id).await?;
-    println!(
+    output!(
         "  Weir opened it: header, payload, protocol state, epoch {} - each part hashes to the ID\n  \
          that the part before it names, so the committee of that epoch is proved.",
         client.trusted().newest_epoch().counter()
@@ -58,7 +59,7 @@ async fn story() -> anyhow::Result<()> {
     let outcome = Diary::new(client, weir.prover.reader().watch_head()).write(LAST_EPOCH).await?;
     lie(root_id, &outcome)?;
     weir.stop().await?;
-    println!("\nAll of it took {:.1} s.", started.elapsed().as_secs_f64());
+    output!("\nAll of it took {:.1} s.", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -71,7 +72,7 @@ struct Simulation {
 
 async fn start_network() -> anyhow::Result<Simulation> {
     let config = config();
-    println!(
+    output!(
         "A Flow network of {} nodes starts in this process: a view every {} ms, epochs of {} views,\n  \
          real signatures, forks and timeouts. A verification node will be ejected, and a setup will\n  \
          be invalid, so that the network falls back until it is recovered.",
@@ -84,7 +85,7 @@ async fn start_network() -> anyhow::Result<Simulation> {
     let address = listener.local_addr()?;
     let root_id = live.root_id();
     tokio::spawn(devnet_access::serve(listener, Arc::clone(&live), std::future::pending()));
-    println!("  Its Access API is at http://{address}");
+    output!("  Its Access API is at http://{address}");
     Ok(Simulation { live, root_id, address })
 }
 
@@ -143,7 +144,7 @@ impl Weir {
         let options = ApiOptions::default();
         let serving = api::serve(listener, prover.clone(), options, std::future::pending());
         let serving = tokio::spawn(serving);
-        println!(
+        output!(
             "Weir follows it from its root block, checks every block, and serves on http://{address}"
         );
         Ok(Self { address, prover, stop, indexing, serving })
@@ -180,12 +181,12 @@ fn join(indexing: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 
 /// Changes one bit of the saved evidence and shows who notices.
 fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
-    println!("\nAnd if somebody lies?");
+    output!("\nAnd if somebody lies?");
     let file = outcome.file.as_ref().context("the client kept no evidence")?;
     let mut bytes = file.to_bytes();
     let timing = ClockOptions::default().timing(unix_ms())?;
     let (_, answer) = verify_file(root_id, &bytes, &timing)?;
-    println!(
+    output!(
         "  The saved evidence of the last answer ({} bytes) verifies offline: height {}, {}.",
         bytes.len(),
         answer.height,
@@ -195,7 +196,7 @@ fn lie(root_id: Identifier, outcome: &Outcome) -> anyhow::Result<()> {
     bytes[middle] ^= 1;
     match verify_file(root_id, &bytes, &timing) {
         Ok(_) => bail!("evidence with a flipped bit was accepted"),
-        Err(rejection) => println!("  With one bit flipped: {rejection}"),
+        Err(rejection) => output!("  With one bit flipped: {rejection}"),
     }
     Ok(())
 }
