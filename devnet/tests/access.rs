@@ -168,7 +168,7 @@ async fn headers_and_blocks() {
 #[bounded::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_as_flow_go_says_it() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 50).await;
-    let above = live.tip().finalized_height + 2;
+    let above = live.tip().finalized_height + 1;
     let statuses = [
         (
             block_by_height(&mut client, above).await.unwrap_err(),
@@ -326,7 +326,7 @@ async fn subscriptions_follow_the_network_and_end_with_the_server() {
 #[bounded::test(flavor = "multi_thread")]
 async fn subscriptions_start_where_there_are_blocks() {
     let Served { live, mut client, .. } = serve(config(), Keep::Everything, 60).await;
-    let above = live.tip().finalized_height + 1;
+    let above = live.tip().finalized_height + 2;
     let finalized = BlockStatus::BlockFinalized.into();
     for (start_block_height, block_status, code) in [
         (99, finalized, Code::InvalidArgument),
