@@ -29,8 +29,8 @@ use super::watch::WatchArguments;
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Servers to ask, by preference: https://HOST[:PORT][/PREFIX], http:// for one in clear, or HOST:PORT
-    /// of this machine; the next one is asked when one gives no answer, or one that does not verify. URL#KEY
+    /// Servers to ask, by preference: https://HOST:PORT/PREFIX, http:// for one in clear, or HOST:PORT of
+    /// this machine; the next one is asked when one gives no answer, or one that does not verify. URL#KEY
     /// takes no evidence from that server without its receipt, signed with this key
     #[arg(long = "server", value_name = "URL,...", env = "WEIR_SERVER", global = true)]
     #[arg(value_delimiter = ',', value_parser = server)]

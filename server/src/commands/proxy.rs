@@ -23,7 +23,7 @@ use crate::commands::output::output;
 /// How to stand in for servers.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Servers to ask, by preference, such as https://HOST[:PORT][/PREFIX]; none is trusted
+    /// Servers to ask, by preference, such as https://HOST:PORT/PREFIX; none is trusted
     #[arg(long, value_name = "URL,...", required = true, value_delimiter = ',')]
     upstream: Vec<Address>,
     /// ID of a finalized block that you trust: 64 hexadecimal digits
