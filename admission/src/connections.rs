@@ -1,21 +1,20 @@
 //! Accepting connections within limits.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
+use weir_dial::MaybeTls;
 
 use crate::connection::Connection;
 use crate::places::Places;
-use crate::secured::Secured;
 use crate::tls::Tls;
 
 /// How many connections there may be, and how long one may be quiet.
@@ -73,6 +72,9 @@ impl From<TcpListener> for Port {
     }
 }
 
+/// A connection that was admitted, in clear or with TLS.
+pub type Secured = MaybeTls<Connection, TlsStream<Connection>>;
+
 /// The connections that a port admits, within a runtime. The listener goes with the stream.
 #[must_use]
 pub fn connections(port: Port) -> ReceiverStream<io::Result<Secured>> {
@@ -89,8 +91,8 @@ pub fn connections(port: Port) -> ReceiverStream<io::Result<Secured>> {
             };
             match &tls {
                 Some(tls) => {
-                    let (config, sender) = (tls.config(), sender.clone());
-                    tokio::spawn(greet(connection, config, limits.first_bytes, sender));
+                    let (tls, sender) = (tls.clone(), sender.clone());
+                    tokio::spawn(greet(connection, tls, limits.first_bytes, sender));
                 }
                 None if sender.send(Ok(Secured::Plain(connection))).await.is_err() => return,
                 None => {}
@@ -103,11 +105,11 @@ pub fn connections(port: Port) -> ReceiverStream<io::Result<Secured>> {
 /// Agrees on TLS, beside others that do. A connection that does not is not told of.
 async fn greet(
     connection: Connection,
-    config: Arc<ServerConfig>,
+    tls: Tls,
     within: Duration,
     sender: mpsc::Sender<io::Result<Secured>>,
 ) {
-    let greeting = TlsAcceptor::from(config).accept(connection).into_fallible();
+    let greeting = TlsAcceptor::from(tls.config()).accept(connection).into_fallible();
     match timeout(within, greeting).await {
         // Nobody is there to take it when the server has ended.
         Ok(Ok(stream)) => drop(sender.send(Ok(Secured::Tls(Box::new(stream)))).await),

@@ -8,12 +8,10 @@
 mod connection;
 mod connections;
 mod places;
-mod secured;
 mod tls;
 mod workers;
 
 pub use connection::Connection;
-pub use connections::{Limits, Port, connections, server};
-pub use secured::Secured;
+pub use connections::{Limits, Port, Secured, connections, server};
 pub use tls::{Files, Tls, TlsError};
 pub use workers::{Busy, RETRY_METADATA, Workers};

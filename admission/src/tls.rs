@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use weir_dial::pem::{PemError, certificates, secret_key};
-use weir_dial::{authorities, provider};
+use weir_dial::{HTTP2, authorities, provider};
 
 /// What a server shows of itself in TLS, and whom it asks to do so, too.
 #[derive(Clone, Debug)]
@@ -133,6 +133,5 @@ fn offering(mut config: ServerConfig, protocols: &[&[u8]]) -> ServerConfig {
     config
 }
 
-const HTTP2: &[u8] = b"h2";
 /// For pages that are served by what speaks no HTTP/2.
 const HTTP1: &[u8] = b"http/1.1";

@@ -15,7 +15,7 @@ use tower::Service;
 
 use crate::access_node::AccessNode;
 use crate::address::Address;
-use crate::connector::{Connector, DialError, Greeting, Said};
+use crate::connector::{Connector, DialError, Said, cause, causes};
 use crate::network_key::NetworkKey;
 use crate::trust::Trust;
 
@@ -83,9 +83,9 @@ impl Dialer {
             .initial_stream_window_size(self.window_bytes)
             .initial_connection_window_size(self.window_bytes);
         let said = Said::default();
-        let greeting = address.is_secure().then(|| Greeting { trust: self.trust.clone(), key });
+        let tls = address.is_secure().then(|| self.trust.config(key).map(Arc::new));
         let proxies = Arc::clone(&self.proxies);
-        let connector = Connector::new(address.clone(), greeting, proxies, said.clone());
+        let connector = Connector::new(address.clone(), tls, proxies, said.clone());
         let prefix = Some(address.prefix()).filter(|prefix| !prefix.is_empty()).map(Arc::from);
         (endpoint, connector, move |inner| Channel { inner, prefix, said, failed: None })
     }
@@ -157,16 +157,8 @@ fn below(prefix: &str, uri: &http::Uri) -> http::Uri {
 
 /// The error of a connector, within one of the library.
 fn reason(error: &transport::Error) -> DialError {
-    let mut cause: &dyn std::error::Error = error;
-    loop {
-        if let Some(found) = cause.downcast_ref::<DialError>() {
-            return found.clone();
-        }
-        match cause.source() {
-            Some(source) => cause = source,
-            None => return DialError::Tcp(cause.to_string()),
-        }
-    }
+    let found = causes(error).find_map(|cause| cause.downcast_ref::<DialError>());
+    found.cloned().unwrap_or_else(|| DialError::Tcp(cause(error)))
 }
 
 /// Longest wait for a connection, if none is named.

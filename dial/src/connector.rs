@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::iter::successors;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -13,7 +14,9 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error as TlsError, InvalidMessage, OtherError,
+};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -21,10 +24,10 @@ use tokio_rustls::client::TlsStream;
 use tower::Service;
 
 use crate::address::Address;
-use crate::first_bytes::FirstBytes;
-use crate::network_key::{NetworkKey, PinError};
-use crate::stream::Stream;
-use crate::trust::{HTTP2, Trust};
+use crate::heard::Heard;
+use crate::maybe_tls::MaybeTls;
+use crate::network_key::PinError;
+use crate::trust::HTTP2;
 
 /// Why there is no connection, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -90,24 +93,17 @@ impl Said {
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     address: Address,
-    greeting: Option<Greeting>,
+    /// How TLS begins, where it is spoken.
+    tls: Option<Result<Arc<ClientConfig>, TlsError>>,
     proxies: Arc<Matcher>,
     tcp: HttpConnector,
     said: Said,
 }
 
-/// How TLS begins.
-#[derive(Clone, Debug)]
-pub(crate) struct Greeting {
-    pub(crate) trust: Trust,
-    /// The networking key of the only node that is trusted.
-    pub(crate) key: Option<NetworkKey>,
-}
-
 impl Connector {
     pub(crate) fn new(
         address: Address,
-        greeting: Option<Greeting>,
+        tls: Option<Result<Arc<ClientConfig>, TlsError>>,
         proxies: Arc<Matcher>,
         said: Said,
     ) -> Self {
@@ -115,19 +111,20 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
-        Self { address, greeting, proxies, tcp, said }
+        Self { address, tls, proxies, tcp, said }
     }
 
-    async fn connect(self) -> Result<Stream, DialError> {
+    async fn connect(self) -> Result<Heard, DialError> {
         self.said.clear();
         let stream = self.reach().await?;
-        match &self.greeting {
-            None => Ok(Stream::Plain(FirstBytes::new(stream, self.said))),
-            Some(greeting) => {
-                let stream = greeting.greet(stream, self.address.host()).await?;
-                Ok(Stream::Tls(Box::new(stream), self.said))
+        let stream = match self.tls {
+            None => MaybeTls::Plain(stream),
+            Some(config) => {
+                let config = config.map_err(DialError::Config)?;
+                MaybeTls::Tls(Box::new(greet(stream, config, self.address.host()).await?))
             }
-        }
+        };
+        Ok(Heard::new(stream, self.said))
     }
 
     /// The bare connection.
@@ -151,26 +148,19 @@ impl Connector {
     }
 }
 
-impl Greeting {
-    async fn greet(
-        &self,
-        stream: TcpStream,
-        host: &str,
-    ) -> Result<TlsStream<TcpStream>, DialError> {
-        let config = match &self.key {
-            Some(key) => self.trust.config_of(key.clone()),
-            None => self.trust.config(),
-        };
-        let tls = TlsConnector::from(Arc::new(config.map_err(DialError::Config)?));
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| DialError::Tcp(format!("{host} is no name of a host")))?;
-        let stream = tls.connect(name, stream).await;
-        let stream = stream.map_err(|error| DialError::of_greeting(&error))?;
-        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-            Ok(stream)
-        } else {
-            Err(DialError::NoHttp2)
-        }
+async fn greet(
+    stream: TcpStream,
+    config: Arc<ClientConfig>,
+    host: &str,
+) -> Result<TlsStream<TcpStream>, DialError> {
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|_| DialError::Tcp(format!("{host} is no name of a host")))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await;
+    let stream = stream.map_err(|error| DialError::of_greeting(&error))?;
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+        Ok(stream)
+    } else {
+        Err(DialError::NoHttp2)
     }
 }
 
@@ -197,17 +187,20 @@ impl DialError {
     }
 }
 
+type AnyError = dyn StdError + 'static;
+
+/// An error, and what caused it, down to the first cause.
+pub(crate) fn causes(error: &AnyError) -> impl Iterator<Item = &AnyError> {
+    successors(Some(error), |&error| error.source())
+}
+
 /// The first cause of an error.
-fn cause(error: &dyn StdError) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+pub(crate) fn cause(error: &AnyError) -> String {
+    causes(error).last().unwrap_or(error).to_string()
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<Heard>;
     type Error = DialError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

@@ -9,20 +9,21 @@ mod access_node;
 mod address;
 mod channel;
 mod connector;
-mod first_bytes;
+mod heard;
+mod maybe_tls;
 mod network_key;
 #[cfg(feature = "clap")]
 mod options;
 pub mod pem;
-mod stream;
 mod trust;
 
 pub use access_node::AccessNode;
 pub use address::{Address, AddressError};
 pub use channel::{CONNECT_TIMEOUT, Channel, Dialer};
 pub use connector::DialError;
+pub use maybe_tls::MaybeTls;
 pub use network_key::{NetworkKey, NetworkKeyError, PinError};
 #[cfg(feature = "clap")]
 pub use options::Asking;
 pub use pem::PemError;
-pub use trust::{Trust, authorities, provider};
+pub use trust::{HTTP2, Trust, authorities, provider};

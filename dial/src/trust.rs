@@ -6,9 +6,8 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
-};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
     SignatureScheme,
@@ -22,13 +21,7 @@ use crate::pem::{PemError, certificates, secret_key};
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     authorities: Option<Arc<RootCertStore>>,
-    shown: Option<Arc<Shown>>,
-}
-
-#[derive(Debug)]
-struct Shown {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    shown: Option<Arc<SingleCertAndKey>>,
 }
 
 impl Trust {
@@ -46,57 +39,46 @@ impl Trust {
     /// # Errors
     /// When a file cannot be read, or the key is not that of the certificate.
     pub fn showing(self, chain: &Path, key: &Path) -> Result<Self, PemError> {
-        let shown = Shown { chain: certificates(chain)?, key: secret_key(key)? };
-        let (builder, shown) = (builder(RootCertStore::empty()), Arc::new(shown));
-        let together = builder.with_client_auth_cert(shown.chain.clone(), shown.key.clone_key());
-        together.map_err(|error| PemError::new(key, error))?;
-        Ok(Self { shown: Some(shown), ..self })
+        let (chain, secret) = (certificates(chain)?, secret_key(key)?);
+        let shown = CertifiedKey::from_der(chain, secret, &provider());
+        let shown = SingleCertAndKey::from(shown.map_err(|error| PemError::new(key, error))?);
+        Ok(Self { shown: Some(Arc::new(shown)), ..self })
     }
 
-    /// The configuration of connections to servers that authorities vouch for.
+    /// The configuration of connections: to the access node with a networking key, or else to servers that
+    /// authorities vouch for.
     ///
     /// # Errors
     /// When the platform has no authorities, or they cannot be read.
-    pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
-        let authorities = match &self.authorities {
-            Some(authorities) => Arc::clone(authorities),
-            None => platform()?,
-        };
-        self.finish(builder(authorities))
-    }
-
-    /// The configuration of connections to the access node with this networking key.
-    pub(crate) fn config_of(&self, key: NetworkKey) -> Result<ClientConfig, Error> {
-        let verifier = Arc::new(Pin { key, provider: provider() });
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = self.finish(builder)?;
-        // A resumed session shows no certificate.
-        config.resumption = Resumption::disabled();
-        Ok(config)
-    }
-
-    fn finish(&self, builder: Builder) -> Result<ClientConfig, Error> {
-        let mut config = match self.shown.as_deref() {
-            Some(Shown { chain, key }) => {
-                builder.with_client_auth_cert(chain.clone(), key.clone_key())?
+    pub(crate) fn config(&self, key: Option<NetworkKey>) -> Result<ClientConfig, Error> {
+        let builder = match key {
+            Some(key) => pinned(key)?,
+            None => {
+                let authorities = self.authorities.clone().map_or_else(platform, Ok)?;
+                ClientConfig::builder_with_provider(provider())
+                    .with_safe_default_protocol_versions()?
+                    .with_root_certificates(authorities)
             }
+        };
+        let mut config = match &self.shown {
+            Some(shown) => builder.with_client_cert_resolver(shown.clone()),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![HTTP2.to_vec()];
+        // A resumed session shows no certificate.
+        config.resumption = Resumption::disabled();
         Ok(config)
     }
 }
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
-fn builder(authorities: impl Into<Arc<RootCertStore>>) -> Builder {
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let builder = builder.unwrap_or_else(|_| unreachable!("the provider has both versions"));
-    builder.with_root_certificates(authorities)
+fn pinned(key: NetworkKey) -> Result<Builder, Error> {
+    let verifier = Arc::new(Pin { key, provider: provider() });
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier))
 }
 
 /// The cryptography of all TLS here.
@@ -194,4 +176,4 @@ fn refused(error: PinError) -> Error {
 }
 
 /// HTTP/2, as TLS names it.
-pub(crate) const HTTP2: &[u8] = b"h2";
+pub const HTTP2: &[u8] = b"h2";

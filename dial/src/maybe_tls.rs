@@ -1,22 +1,18 @@
-//! A connection that was admitted, in clear or with TLS.
+//! A connection, in clear or with TLS.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::connection::Connection;
-
-/// A connection that was admitted, in clear or with TLS.
+/// A connection `S` in clear, or one with TLS, `T`.
 #[derive(Debug)]
-pub enum Secured {
+pub enum MaybeTls<S, T> {
     /// In clear.
-    Plain(Connection),
+    Plain(S),
     /// With TLS.
-    Tls(Box<TlsStream<Connection>>),
+    Tls(Box<T>),
 }
 
 /// What both kinds can do.
@@ -24,16 +20,24 @@ trait Both: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Both for S {}
 
-impl Secured {
+impl<S, T> MaybeTls<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     fn both(&mut self) -> Pin<&mut dyn Both> {
         match self {
-            Self::Plain(connection) => Pin::new(connection),
+            Self::Plain(stream) => Pin::new(stream),
             Self::Tls(stream) => Pin::new(stream.as_mut()),
         }
     }
 }
 
-impl AsyncRead for Secured {
+impl<S, T> AsyncRead for MaybeTls<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -43,7 +47,11 @@ impl AsyncRead for Secured {
     }
 }
 
-impl AsyncWrite for Secured {
+impl<S, T> AsyncWrite for MaybeTls<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -62,7 +70,7 @@ impl AsyncWrite for Secured {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Plain(connection) => connection.is_write_vectored(),
+            Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
@@ -76,13 +84,21 @@ impl AsyncWrite for Secured {
     }
 }
 
-impl Connected for Secured {
-    type ConnectInfo = TcpConnectInfo;
+#[cfg(feature = "serving")]
+mod serving {
+    use tokio_rustls::server::TlsStream;
+    use tonic::transport::server::Connected;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        match self {
-            Self::Plain(connection) => connection.connect_info(),
-            Self::Tls(stream) => stream.get_ref().0.connect_info(),
+    use super::MaybeTls;
+
+    impl<S: Connected> Connected for MaybeTls<S, TlsStream<S>> {
+        type ConnectInfo = S::ConnectInfo;
+
+        fn connect_info(&self) -> Self::ConnectInfo {
+            match self {
+                Self::Plain(stream) => stream.connect_info(),
+                Self::Tls(stream) => stream.get_ref().0.connect_info(),
+            }
         }
     }
 }

@@ -1,28 +1,34 @@
-//! The first bytes that a server sends, which tell what it speaks.
+//! What a server is heard to say that makes its connection of no use.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::connector::{DialError, Said};
+use crate::maybe_tls::MaybeTls;
 
-/// A connection in clear that looks at how it begins.
+/// A connection that notes why it cannot be used: in clear by how it begins, with TLS by how it ends.
 #[derive(Debug)]
-pub(crate) struct FirstBytes<S> {
-    stream: S,
+pub(crate) struct Heard {
+    stream: MaybeTls<TcpStream, TlsStream<TcpStream>>,
     said: Said,
+    /// Whether its beginning was looked at.
     looked: bool,
 }
 
-impl<S> FirstBytes<S> {
-    pub(crate) fn new(stream: S, said: Said) -> Self {
-        Self { stream, said, looked: false }
+impl Heard {
+    pub(crate) fn new(stream: MaybeTls<TcpStream, TlsStream<TcpStream>>, said: Said) -> Self {
+        // Whoever agreed on TLS and HTTP/2 speaks both.
+        let looked = matches!(stream, MaybeTls::Tls(_));
+        Self { stream, said, looked }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for FirstBytes<S> {
+impl AsyncRead for Heard {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -30,16 +36,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstBytes<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        // A server may refuse a client's certificate, or want one, after the client took TLS for agreed.
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(refused) = DialError::of_tls(error)
+        {
+            self.said.note(refused);
+        }
         let found = &buffer.filled()[before..];
         if !self.looked && !found.is_empty() {
             self.looked = true;
-            // A frame of HTTP/2 of such a length is never a connection's first.
-            let error = match found {
-                [ALERT, TLS_MAJOR, ..] => Some(DialError::SpeaksTls),
-                [b'H', b'T', b'T', b'P', b'/', b'1', ..] => Some(DialError::SpeaksHttp1),
-                _ => None,
-            };
-            if let Some(error) = error {
+            if let Some(error) = foreign(found) {
                 self.said.note(error);
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
@@ -48,7 +54,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstBytes<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for FirstBytes<S> {
+/// What else than HTTP/2 begins like this.
+fn foreign(first_bytes: &[u8]) -> Option<DialError> {
+    match first_bytes {
+        // A frame of HTTP/2 of such a length is never a connection's first.
+        [ALERT, TLS_MAJOR, ..] => Some(DialError::SpeaksTls),
+        [b'H', b'T', b'T', b'P', b'/', b'1', ..] => Some(DialError::SpeaksHttp1),
+        _ => None,
+    }
+}
+
+impl AsyncWrite for Heard {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
