@@ -29,6 +29,8 @@ pub struct Server {
     /// As `client`, for what is proved: of each answer, it decodes the evidence alone.
     evidence: EvidenceClient<Channel>,
     request_timeout: Duration,
+    /// Connected to it, and does again when the connection breaks.
+    dialer: Dialer,
     /// The ed25519 key that has to sign its answers.
     key: Option<[u8; 32]>,
 }
@@ -60,7 +62,8 @@ impl Server {
         })?;
         let client = SnapshotApiClient::new(channel.clone());
         let evidence = EvidenceClient::new(channel, EVIDENCE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-        Ok(Self { url, client, evidence, request_timeout: REQUEST_TIMEOUT, key })
+        let (request_timeout, dialer) = (REQUEST_TIMEOUT, dialer.clone());
+        Ok(Self { url, client, evidence, request_timeout, dialer, key })
     }
 
     /// Waits so long for each whole answer, instead of [`REQUEST_TIMEOUT`].

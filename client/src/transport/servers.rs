@@ -42,7 +42,7 @@ impl Servers {
         if endpoints.is_empty() {
             return Err(NoPeer);
         }
-        Ok(Self::of(endpoints, REQUEST_TIMEOUT))
+        Ok(Self::of(endpoints, Dialer::default()))
     }
 
     /// Connects with this dialer, which says whom to trust.
@@ -57,9 +57,8 @@ impl Servers {
         Self { request_timeout, ..self }
     }
 
-    fn of(endpoints: Vec<Endpoint>, request_timeout: Duration) -> Self {
-        let began = Instant::now();
-        let dialer = Dialer::default();
+    fn of(endpoints: Vec<Endpoint>, dialer: Dialer) -> Self {
+        let (began, request_timeout) = (Instant::now(), REQUEST_TIMEOUT);
         Self { endpoints, notices: None, request_timeout, dialer, shared: None, began }
     }
 
@@ -70,8 +69,7 @@ impl Servers {
             |(url, _): (&str, &Standing)| Endpoint { address: url.to_owned(), server: None };
         let endpoints = servers.peers.with(|peers| peers.iter().map(named).collect());
         let shared = Some(servers.peers.clone());
-        let dialer = servers.dialer.clone();
-        Self { shared, dialer, began: servers.began, ..Self::of(endpoints, REQUEST_TIMEOUT) }
+        Self { shared, began: servers.began, ..Self::of(endpoints, servers.dialer.clone()) }
     }
 
     pub(crate) fn shared(&self) -> Option<&SharedPeers> {
@@ -145,8 +143,9 @@ impl Servers {
 
 impl From<Server> for Servers {
     fn from(server: Server) -> Self {
-        let (address, request_timeout) = (server.address(), server.request_timeout);
-        Self::of(vec![Endpoint { address, server: Some(server) }], request_timeout)
+        let (request_timeout, dialer) = (server.request_timeout, server.dialer.clone());
+        let endpoint = Endpoint { address: server.address(), server: Some(server) };
+        Self::of(vec![endpoint], dialer).with_request_timeout(request_timeout)
     }
 }
 
