@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tonic::{Code, Status};
+use tonic::Status;
+use weir_client::transport::{Code, code_number};
 use weir_protocol::evidence::{AnswerProof, EvidenceError};
 use weir_verifier::{Missing, Rejection, Violation};
 
@@ -101,12 +102,5 @@ pub(crate) fn needs_newer(rejection: Rejection) -> Status {
 
 /// Whether the upstream said nothing about what was asked.
 pub(crate) fn is_silence(status: &Status) -> bool {
-    let about_the_question = [
-        Code::InvalidArgument,
-        Code::NotFound,
-        Code::AlreadyExists,
-        Code::FailedPrecondition,
-        Code::OutOfRange,
-    ];
-    !about_the_question.contains(&status.code())
+    Code::from_number(code_number(status)).is_about_the_server()
 }

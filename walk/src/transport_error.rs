@@ -184,6 +184,8 @@ pub enum Code {
     InvalidArgument,
     /// 5: there is no such thing.
     NotFound,
+    /// 6: there is such a thing already.
+    AlreadyExists,
     /// 7: whoever asks may not.
     PermissionDenied,
     /// 8: there are too many requests, or the answer is too large.
@@ -212,6 +214,7 @@ impl Code {
             2 => Self::Unknown,
             3 => Self::InvalidArgument,
             5 => Self::NotFound,
+            6 => Self::AlreadyExists,
             7 => Self::PermissionDenied,
             8 => Self::ResourceExhausted,
             9 => Self::FailedPrecondition,
@@ -238,6 +241,7 @@ impl Code {
             | Self::Other(_) => true,
             Self::InvalidArgument
             | Self::NotFound
+            | Self::AlreadyExists
             | Self::FailedPrecondition
             | Self::OutOfRange => false,
         }

@@ -103,10 +103,16 @@ impl Server {
         if is_foreign && std::error::Error::source(&status).is_some() {
             return TransportError::NotWeir { url };
         }
-        let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
+        let number = code_number(&status);
         let message = status.message().to_owned();
         TransportError::refused(url, number, message, weir_proto::status::reason(status.details()))
     }
+}
+
+/// The number of a status's code, as [`Code::from_number`] takes it.
+#[must_use]
+pub fn code_number(status: &Status) -> u8 {
+    u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX)
 }
 
 /// A server's address, and the key that it is known by: an ed25519 public key after `#`.
