@@ -7,12 +7,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{Semaphore, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Response, Status};
-use weir_admission::Workers;
+use weir_admission::{Workers, feed};
 use weir_proto::flow::{access, entities};
 use weir_protocol::model::Identifier;
 
@@ -108,21 +106,13 @@ impl<V: View> AccessService<V> {
         let next = self.workers.run(move || first_height(&view, start)).await??;
         let (sender, receiver) = channel(MESSAGES_AHEAD);
         let (view, workers, message) = (self.view.clone(), self.workers.clone(), Arc::new(message));
-        let feed = Feed { view, workers, level, next, message, sender };
-        let mut ended = self.ended.clone();
-        let (last, said_last) = oneshot::channel();
-        tokio::spawn(async move {
+        let blocks = Feed { view, workers, level, next, message, sender };
+        let run = async move {
             let _open = open;
-            let end = tokio::select! {
-                end = feed.run() => end,
-                _ = ended.wait_for(|ended| *ended) => Some(Status::cancelled("the server ends")),
-            };
-            let _gone = last.send(end);
-        });
-        // Why it ended comes after the messages that wait, however slow the reader is: by nothing else can a
-        // reader tell a cut from an end.
-        let end = stream::once(said_last).filter_map(async |end| end.ok().flatten().map(Err));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok).chain(end))))
+            blocks.run().await
+        };
+        let cut = Status::cancelled("the server ends");
+        Ok(Response::new(Box::pin(feed(receiver, run, self.ended.clone(), cut))))
     }
 }
 

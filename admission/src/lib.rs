@@ -8,10 +8,12 @@
 mod connection;
 mod connections;
 mod places;
+mod streams;
 mod tls;
 mod workers;
 
 pub use connection::Connection;
 pub use connections::{Limits, Port, Secured, connections, server};
+pub use streams::feed;
 pub use tls::{Files, Tls, TlsError};
 pub use workers::{Busy, RETRY_METADATA, Workers};

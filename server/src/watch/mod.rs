@@ -8,13 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::Stream;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use weir_admission::Workers;
+use weir_admission::{Workers, feed};
 use weir_proto::convert::block_reference;
 use weir_proto::weir::v1::watch_response::Notice;
 use weir_proto::weir::v1::{BlockNews, BlockReference, BlockStatus, WatchResponse};
@@ -46,25 +45,18 @@ impl Streams {
         &self,
         reader: &Reader,
         watched: WatchRequest,
-        mut ended: watch::Receiver<bool>,
+        ended: watch::Receiver<bool>,
     ) -> Result<impl Stream<Item = Result<WatchResponse, Status>> + use<>, Status> {
         let too_many =
             |_| Status::resource_exhausted("as many subscriptions are open as are served");
         let open = self.open.clone().try_acquire_owned().map_err(too_many)?;
         let (sender, receiver) = channel(NOTICES_AHEAD);
-        let feed = Feed::new(reader.latest(), self.workers.clone(), watched, sender)?;
-        let (last, said_last) = oneshot::channel();
-        tokio::spawn(async move {
+        let notices = Feed::new(reader.latest(), self.workers.clone(), watched, sender)?;
+        let run = async move {
             let _open = open;
-            let end = tokio::select! {
-                end = feed.run() => end,
-                _ = ended.wait_for(|ended| *ended) => Some(ending()),
-            };
-            let _gone = last.send(end);
-        });
-        // Why it ended comes after the notices that wait, however slow the reader is.
-        let end = stream::once(said_last).filter_map(async |end| end.ok().flatten().map(Err));
-        Ok(ReceiverStream::new(receiver).map(Ok).chain(end))
+            notices.run().await
+        };
+        Ok(feed(receiver, run, ended, ending()))
     }
 }
 
