@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel};
 use weir_admission::Port;
 use weir_devnet::archive::{self, Amount, ArchiveProgress};
@@ -21,7 +20,7 @@ use weir_dial::NetworkKey;
 use weir_protocol::model::Role;
 
 use super::interrupt::interrupted;
-use super::tls::{Serving, scheme};
+use super::port::{Serving, bind, scheme};
 use crate::commands::output::output;
 
 /// What to simulate, and what for.
@@ -181,7 +180,7 @@ pub(crate) fn run(options: DevnetOptions) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(options: &DevnetOptions) -> anyhow::Result<()> {
-    let port = options.serving.port(bind(options.listen, "--listen").await?)?;
+    let port = options.serving.port(options.listen).await?;
     let (scheme, address) = (scheme(&port), port.listener.local_addr()?);
     let live = Live::new(Network::new(options.config())?, Keep::Heights(options.keep));
     let interrupted = interrupted();
@@ -218,12 +217,6 @@ async fn secure_port(options: &DevnetOptions, live: &Live) -> anyhow::Result<Opt
     let address = port.listener.local_addr()?;
     output!("weir-server: devnet serving https://{address}#{}", NetworkKey::from_bytes(key)?);
     Ok(Some(port))
-}
-
-async fn bind(listen: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen}; is the port in use? pick another with {option}")
-    })
 }
 
 /// Carries out commands, and answers each with a line.

@@ -11,6 +11,7 @@ mod interrupt;
 mod metrics;
 mod migrate;
 mod output;
+mod port;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod prune;
@@ -18,7 +19,6 @@ mod receipt_key;
 mod replay;
 mod serve;
 mod source;
-mod tls;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

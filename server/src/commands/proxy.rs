@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_dial::{Address, Asking};
 use weir_protocol::codec::snapshot::Snapshot;
@@ -17,7 +15,7 @@ use weir_server::ingest::check_snapshot;
 
 use super::interrupt::interrupted;
 use super::metrics;
-use super::tls::{Serving, scheme};
+use super::port::{Serving, scheme};
 use crate::commands::output::output;
 
 /// How to stand in for servers.
@@ -56,14 +54,10 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(options: Options) -> anyhow::Result<ExitCode> {
-    let listener = TcpListener::bind(options.listen).await.with_context(|| {
-        let listen = options.listen;
-        format!("cannot listen on {listen}; is the port in use? pick another with --listen")
-    })?;
+    let port = options.serving.port(options.listen).await?;
     if let Some(address) = options.metrics {
         metrics::install(address)?;
     }
-    let port = options.serving.port(listener)?;
     let dialer = options.asking.dialer()?;
     let interrupted = interrupted();
     let check: CheckSnapshot =

@@ -14,10 +14,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_admission::Port;
-use weir_dial::{AccessNode, Asking};
+use weir_dial::{AccessNode, Asking, Dialer};
 use weir_protocol::model::{Identifier, Versions};
 use weir_server::api::{self, ApiOptions};
 use weir_server::indexer::feed::{AccessFeed, Origin};
@@ -28,8 +27,8 @@ use weir_server::source::access::{AccessOptions, Fetcher, SyncState};
 use weir_server::store::StoreOptions;
 
 use super::interrupt::interrupted;
+use super::port::{Serving, scheme};
 use super::source::Source;
-use super::tls::{Serving, scheme};
 use super::{metrics, receipt_key};
 use crate::commands::output::output;
 
@@ -96,23 +95,21 @@ pub(crate) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     super::log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
-    let listener = runtime.block_on(TcpListener::bind(options.listen)).with_context(|| {
-        let listen = options.listen;
-        format!("cannot listen on {listen}; is the port in use? pick another with --listen")
-    })?;
+    let port = runtime.block_on(options.serving.port(options.listen))?;
+    let dialer = options.asking.dialer()?;
     if let Some(address) = options.metrics {
         let _guard = runtime.enter();
         metrics::install(address)?;
     }
-    let port = options.serving.port(listener)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let (indexer, sync) = open(options, &handle, &stop)?;
-    runtime.block_on(serve(options, port, indexer, sync, &stop))
+    let (indexer, sync) = open(options, &dialer, &handle, &stop)?;
+    runtime.block_on(serve(options, (port, dialer), indexer, sync, &stop))
 }
 
 /// Opens the store and its source; outside the runtime, for both block.
 fn open(
     options: &ServeOptions,
+    dialer: &Dialer,
     runtime: &tokio::runtime::Handle,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Indexer, watch::Sender<SyncState>)> {
@@ -132,7 +129,7 @@ fn open(
         Source::Access(nodes) => {
             let access = AccessOptions {
                 spork_id: options.spork,
-                dialer: options.asking.dialer()?,
+                dialer: dialer.clone(),
                 ..AccessOptions::new(nodes.clone(), data)
             };
             let fetcher = {
@@ -165,7 +162,7 @@ fn origin(options: &ServeOptions) -> anyhow::Result<Origin> {
 
 async fn serve(
     options: &ServeOptions,
-    port: Port,
+    (port, dialer): (Port, Dialer),
     indexer: Indexer,
     sync: watch::Sender<SyncState>,
     stop: &Arc<AtomicBool>,
@@ -184,7 +181,7 @@ async fn serve(
     tokio::spawn(metrics::report_upgrade(prover.clone(), versions));
     let worker = index_in_background(indexer, indexing.clone(), sync)?;
     let signer = options.receipt_key.as_deref().map(receipt_key::read).transpose()?;
-    let dialer = options.asking.dialer()?.with_connect_timeout(CONNECT_TIMEOUT);
+    let dialer = dialer.with_connect_timeout(CONNECT_TIMEOUT);
     let pass_on = options.pass_on.as_ref().map(|node| dialer.access_node(node));
     let sync = Some(state);
     let api = ApiOptions { indexing, sync, condition: Some(condition), signer, pass_on, versions };

@@ -1,11 +1,12 @@
-//! The options about TLS of what is served.
+//! Where a command serves.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use weir_admission::{Files, Limits, Port, Tls};
-use weir_dial::PemError;
 
 /// What is shown to clients.
 #[derive(Debug, Args)]
@@ -22,8 +23,9 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// A listener's port, with TLS if it is asked for.
-    pub(super) fn port(&self, listener: TcpListener) -> Result<Port, PemError> {
+    /// The port that `--listen` names, with TLS if it is asked for.
+    pub(super) async fn port(&self, listen: SocketAddr) -> anyhow::Result<Port> {
+        let listener = bind(listen, "--listen").await?;
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(chain), Some(key)) => {
                 let (chain, key) = (chain.clone(), key.clone());
@@ -34,6 +36,13 @@ impl Serving {
         };
         Ok(Port { listener, limits: Limits::default(), tls })
     }
+}
+
+/// Listens where an option says.
+pub(super) async fn bind(listen: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; is the port in use? pick another with {option}")
+    })
 }
 
 /// The beginning of a port's URL.
