@@ -84,7 +84,8 @@ impl Said {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn clear(&self) {
+    /// Nothing speaks against the newest connection, or there is none.
+    pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -115,8 +116,7 @@ impl Connector {
     }
 
     async fn connect(self) -> Result<Heard, DialError> {
-        self.said.clear();
-        let stream = self.reach().await?;
+        let stream = self.reach().await.inspect_err(|_| self.said.clear())?;
         let stream = match self.tls {
             None => MaybeTls::Plain(stream),
             Some(config) => {

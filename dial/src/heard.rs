@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -22,9 +22,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     pub(crate) fn new(stream: MaybeTls<TcpStream, TlsStream<TcpStream>>, said: Said) -> Self {
-        // Whoever agreed on TLS and HTTP/2 speaks both.
-        let looked = matches!(stream, MaybeTls::Tls(_));
-        Self { stream, said, looked }
+        Self { stream, said, looked: false }
     }
 }
 
@@ -45,10 +43,14 @@ impl AsyncRead for Heard {
         let found = &buffer.filled()[before..];
         if !self.looked && !found.is_empty() {
             self.looked = true;
-            if let Some(error) = foreign(found) {
+            // Whoever agreed on TLS and HTTP/2 speaks both.
+            let clear = matches!(self.stream, MaybeTls::Plain(_));
+            if let Some(error) = foreign(found).filter(|_| clear) {
                 self.said.note(error);
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
+            // Not sooner: a call on the connection before may still ask why that was of no use.
+            self.said.clear();
         }
         read
     }
@@ -64,13 +66,27 @@ fn foreign(first_bytes: &[u8]) -> Option<DialError> {
     }
 }
 
+impl Heard {
+    /// Passes on what became of sending; when the other end is gone, after what it said before it went.
+    fn sent<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(sent, Poll::Ready(Err(_))) && !self.looked {
+            // It may not be here yet, but something comes: at least the end. What comes is noted.
+            let mut first_bytes = [0; FIRST_BYTES];
+            let heard = Pin::new(self).poll_read(cx, &mut ReadBuf::new(&mut first_bytes));
+            let _ = ready!(heard);
+        }
+        sent
+    }
+}
+
 impl AsyncWrite for Heard {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let sent = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.sent(cx, sent)
     }
 
     fn poll_write_vectored(
@@ -78,7 +94,8 @@ impl AsyncWrite for Heard {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.sent(cx, sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -86,7 +103,8 @@ impl AsyncWrite for Heard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let sent = Pin::new(&mut self.stream).poll_flush(cx);
+        self.sent(cx, sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -94,6 +112,8 @@ impl AsyncWrite for Heard {
     }
 }
 
+/// As many as tell what a port speaks.
+const FIRST_BYTES: usize = 16;
 /// The type of a TLS record that says why the connection ends.
 const ALERT: u8 = 0x15;
 const TLS_MAJOR: u8 = 3;
