@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use weir_log::testing::{copy_folder, files};
 use weir_migrations::{Database, guarded, write_folder_version};
 use weir_protocol::codec::sha3_256;
 use weir_protocol::model::Identifier;
@@ -174,11 +175,11 @@ fn newer_format_is_refused_untouched() {
     drop(store_with(folder.path(), &Chain::new(50), 50, 50));
     let newer = FORMAT_VERSION + 1;
     write_folder_version(folder.path(), newer).unwrap();
-    let before = files(folder.path());
+    let before = contents(folder.path());
     let error = open_error(folder.path());
     let OpenError::Newer { expected, found, .. } = error else { panic!("{error}") };
     assert_eq!((expected, found), (FORMAT_VERSION, newer));
-    assert_eq!(files(folder.path()), before);
+    assert_eq!(contents(folder.path()), before);
 }
 
 #[bounded::test]
@@ -358,8 +359,8 @@ fn measures_commits() {
         committing += start.elapsed();
     }
     drop(store);
-    let bytes: usize = files(folder.path()).values().map(Vec::len).sum();
-    let blobs: usize = files(&folder.path().join("blobs")).values().map(Vec::len).sum();
+    let bytes: usize = contents(folder.path()).values().map(Vec::len).sum();
+    let blobs: usize = contents(&folder.path().join("blobs")).values().map(Vec::len).sum();
     let open = Instant::now();
     let store = existing(folder.path());
     let open_ms = open.elapsed().as_millis();
@@ -525,27 +526,6 @@ fn dump(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
 const HEAD_KEY: &[u8] = &[1];
 
 /// Every file below a folder with its bytes.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(self::files(&path));
-        } else {
-            files.insert(path.display().to_string(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            fs::create_dir_all(&target).unwrap();
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files(folder).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }

@@ -13,6 +13,7 @@ use weir_integration_tests::chain_dir;
 use weir_integration_tests::follower::check_same;
 use weir_integration_tests::programs::{Program, Ran, ServerProcess};
 use weir_integration_tests::random::Xorshift;
+use weir_log::testing::{copy_folder, files};
 use weir_server::check::{Mend, RepairSource, check, repair};
 use weir_server::indexer::{IndexError, Indexer};
 use weir_server::prover::Prover;
@@ -38,31 +39,6 @@ fn undisturbed() -> (TempDir, PathBuf) {
     let data = folder.path().join("data");
     open(&data).unwrap().run(|_| ()).unwrap();
     (folder, data)
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            files.extend(self::files(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }
 
 fn same(data: &Path, expected: &Path) {

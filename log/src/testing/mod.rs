@@ -1,8 +1,10 @@
 //! Files for tests: they keep over a power cut only what was synced, and fail where a test wants it.
 
+mod folder;
 mod inode;
 mod memory;
 
+pub use folder::{copy_folder, files};
 pub use memory::{Fault, Memory};
 
 /// Numbers that are the same for the same seed, and look like chance (splitmix64).

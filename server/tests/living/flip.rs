@@ -2,11 +2,11 @@
 //! `fsck --repair` makes the store what it was.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use weir_log::testing::Chance;
+use weir_log::testing::{Chance, copy_folder, files};
 use weir_protocol::request::{Depth, Selector, Topic};
 use weir_server::check::{RepairSource, check, repair};
 use weir_server::indexer::{IndexError, Indexer};
@@ -16,7 +16,7 @@ use weir_server::store::{Head, Opened, Store};
 
 use super::kill::{small_chain, store};
 use super::long::{Budget, seed};
-use super::{ask, copy_folder, options, prover};
+use super::{ask, options, prover};
 
 #[bounded::test]
 fn a_flip_or_a_cut_in_any_file_is_answered_by_an_error_and_mended() {
@@ -169,19 +169,6 @@ fn answer(prover: &Prover, height: u64) -> Option<Vec<u8>> {
 fn open(data: &Path) -> Result<Indexer, IndexError> {
     let folder = ChainFolder::open(small_chain()).unwrap();
     Indexer::open(data, options(), &folder, Arc::new(AtomicBool::new(false)))
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            files.extend(self::files(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }
 
 const SEED: u64 = 0x5eed_0018;

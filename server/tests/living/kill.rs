@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use weir_devnet::Config;
 use weir_devnet::archive::{self, Amount};
-use weir_log::testing::Chance;
+use weir_log::testing::{Chance, copy_folder};
 use weir_server::check::check;
 use weir_server::store::LogFolder;
 
 use super::long::{Budget, seed};
-use super::{copy_folder, indexed, lose_index, program, prover, same_answers};
+use super::{indexed, lose_index, program, prover, same_answers};
 
 /// What the program does, on folders `data` and `to` in another.
 #[derive(Clone, Copy, Debug)]

@@ -132,15 +132,3 @@ fn is_good(data: &Path) {
 fn lose_index(data: &Path) {
     std::fs::remove_dir_all(data.join("index")).unwrap();
 }
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}

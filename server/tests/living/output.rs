@@ -5,8 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+use weir_log::testing::copy_folder;
+
 use super::kill::{small_chain, store};
-use super::{copy_folder, program};
+use super::program;
 
 /// Writing to it fails, as on a full disk.
 fn full() -> File {

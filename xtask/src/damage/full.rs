@@ -5,9 +5,10 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use super::Loop;
 use super::device::Device;
-use super::store::{BLOCKS, Found, PATIENCE, Programs, Store};
-use super::{Loop, Rounds};
+use super::store::{BLOCKS, PATIENCE};
+use super::trials::Trials;
 
 pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
     let folder = root.join("target/damage/full");
@@ -15,16 +16,12 @@ pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
         println!("SKIPPED: full: no tmpfs can be mounted here");
         return Ok(());
     };
-    let programs = Programs::make(root, &root.join("target/damage/full-chain"), options.dev)?;
-    let mut rounds = Rounds::begin(options);
-    let mut store = Store::new(device.path());
+    let mut trials = Trials::begin(root, "full-chain", &device, options)?;
     let ballast = device.path().join("ballast");
-    let (mut mended, mut compared, mut killed, mut ended, mut went_on) = (0, 0, 0, 0, 0);
-    while rounds.goes_on() {
-        if store.announced > BLOCKS || rounds.below(4) == 0 {
-            store.clear()?;
-        }
-        let mut server = store.serve(&programs)?;
+    let (mut killed, mut ended, mut went_on) = (0, 0, 0);
+    while trials.goes_on()? {
+        let Trials { programs, rounds, store, .. } = &mut trials;
+        let mut server = store.serve(programs)?;
         let target = (store.announced + rounds.below(BLOCKS / 2)).min(BLOCKS + 1);
         store.watch(&mut server, target, PATIENCE)?;
         fill(&ballast)?;
@@ -48,12 +45,9 @@ pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
         if ballast.exists() {
             fs::remove_file(&ballast)?;
         }
-        mended += u64::from(matches!(store.check(&programs)?, Found::Mended));
-        if rounds.below(6) == 0 {
-            store.is_as_undisturbed(&programs)?;
-            (store.announced, compared) = (BLOCKS + 1, compared + 1);
-        }
+        trials.check()?;
     }
+    let Trials { rounds, mended, compared, .. } = trials;
     println!(
         "{} times full: {killed} killed, {ended} told to end, {went_on} given space again; nothing \
          announced is gone; {mended} were mended by fsck --repair, {compared} were completed and as \

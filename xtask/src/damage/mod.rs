@@ -8,6 +8,7 @@ mod device;
 mod full;
 mod power;
 mod store;
+mod trials;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

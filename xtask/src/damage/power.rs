@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::Loop;
 use super::device::Device;
-use super::store::{BLOCKS, Found, PATIENCE, Programs, Store};
-use super::{Loop, Rounds};
+use super::store::{BLOCKS, PATIENCE};
+use super::trials::Trials;
 
 pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
     let folder = root.join("target/damage/power");
@@ -13,16 +14,12 @@ pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
         println!("SKIPPED: power: no ext4 can be made and mounted on a loop device here");
         return Ok(());
     };
-    let programs = Programs::make(root, &root.join("target/damage/power-chain"), options.dev)?;
-    let mut rounds = Rounds::begin(options);
-    let mut store = Store::new(device.path());
-    let (mut mended, mut none, mut compared, mut fresh) = (0, 0, 0, 0);
-    while rounds.goes_on() {
-        if store.announced > BLOCKS || rounds.below(4) == 0 {
-            store.clear()?;
-        }
+    let mut trials = Trials::begin(root, "power-chain", &device, options)?;
+    let mut fresh = 0;
+    while trials.goes_on()? {
+        let Trials { programs, rounds, store, .. } = &mut trials;
         fresh += u64::from(store.announced == 0);
-        let mut server = store.serve(&programs)?;
+        let mut server = store.serve(programs)?;
         let more = rounds.below(BLOCKS / 2);
         let within = if rounds.below(5) == 0 { Duration::from_millis(more) } else { PATIENCE };
         let target = (store.announced + more).min(BLOCKS + 1);
@@ -34,16 +31,9 @@ pub(super) fn run(root: &Path, options: &Loop) -> anyhow::Result<()> {
         device.cut()?;
         server.kill()?;
         device.start_again()?;
-        match store.check(&programs)? {
-            Found::Nothing => none += 1,
-            Found::Good => {}
-            Found::Mended => mended += 1,
-        }
-        if rounds.below(6) == 0 {
-            store.is_as_undisturbed(&programs)?;
-            (store.announced, compared) = (BLOCKS + 1, compared + 1);
-        }
+        trials.check()?;
     }
+    let Trials { rounds, none, mended, compared, .. } = trials;
     println!(
         "{} power cuts, {fresh} of stores just begun: nothing announced is gone; {none} had no store \
          yet, {mended} were mended by fsck --repair, {compared} were completed and as undisturbed",
